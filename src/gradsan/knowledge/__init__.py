@@ -1,0 +1,1 @@
+"""What an operation saves, writes and aliases: one table per framework version, and its loader."""

@@ -1,0 +1,1 @@
+"""The nouns: spans, events, histories, diagnostics, rewrites, reports, errors.  Standard library only."""

@@ -1,0 +1,90 @@
+"""What we say: a headline, labelled spans, facts, and proposals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gradsan.model.rewrite import Fix
+from gradsan.model.span import Span
+
+
+class Severity(Enum):
+    """How grave."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Certainty(Enum):
+    """Whether it happened or may happen."""
+
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+
+
+class Role(Enum):
+    """What part a span plays in the story."""
+
+    WRITE = "write"
+    SAVE = "save"
+    RAISE = "raise"
+    VIEW = "view"
+    CREATE = "create"
+    RELATED = "related"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A span, its part in the story, and at most eight words about it."""
+
+    role: Role
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A proposal: what to do, the code to write, and what it costs."""
+
+    text: str
+    code: str = ""
+    """Source to write, one or more lines; empty where prose is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding.
+
+    ``labels`` stand in causal order: saved, modified, needed.  The first WRITE label is the primary location.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    certainty: Certainty
+    message: str
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    helps: tuple[Help, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    count: int = 1
+    ranks: tuple[int, ...] = field(default=(0,))
+
+    def labels_of(self, role: Role) -> tuple[Label, ...]:
+        """Return the labels of one role, in order."""
+        return tuple(label for label in self.labels if label.role is role)
+
+    @property
+    def primary(self) -> Span | None:
+        """The first write span, else the first span; None when nothing could be located."""
+        writes = self.labels_of(Role.WRITE)
+        if writes:
+            return writes[0].span
+        return self.labels[0].span if self.labels else None
+
+    @property
+    def key(self) -> tuple[str, tuple[tuple[str, Span], ...]]:
+        """What makes two findings equal: the rule and the places, not the numbers in the labels."""
+        return self.code, tuple((label.role.value, label.span) for label in self.labels)

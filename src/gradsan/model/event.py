@@ -1,0 +1,193 @@
+"""What happens to one storage, in the past tense.
+
+A recorded event did happen; an inferred one (from data flow) may happen.  Rules read events and know neither
+tensors nor syntax trees, so an event carries everything that a judgement or a label needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NewType, TypeAlias
+
+from gradsan.model.span import Span
+
+StorageId = NewType("StorageId", int)
+"""Our own number for a storage; never an address, which is recycled."""
+
+Version = NewType("Version", int)
+"""A reading of the version counter that a base, its views and ``detach()`` share."""
+
+SequenceNumber = NewType("SequenceNumber", int)
+"""Order in time: the autograd sequence number that was next when the event happened."""
+
+
+class Access(Enum):
+    """The route by which a write reached the storage."""
+
+    ITSELF = "itself"
+    VIEW = "view"
+    """Through a view of the saved tensor or of its base."""
+    BASE = "base"
+    """Through the base, while a view of it was saved."""
+    DETACHED = "detached"
+    """Through ``detach()``: the counter is shared, the graph is not."""
+    DATA = "data"
+    """Through ``.data``, ``set_``, a storage: the counter is not shared."""
+    FOREIGN = "foreign"
+    """Through NumPy, DLPack or a raw pointer."""
+
+
+class Writer(Enum):
+    """Who wrote."""
+
+    PROGRAM = "program"
+    MODULE = "module"
+    """A module of the framework, on behalf of the user's line (``nn.ReLU(inplace=True)``)."""
+    OPTIMIZER = "optimizer"
+    COLLECTIVE = "collective"
+    BACKWARD = "backward"
+    """A custom ``autograd.Function.backward`` or a hook, while the backward pass ran."""
+    FUNCTION = "function"
+    """A custom ``autograd.Function.forward``."""
+
+
+class ViewKind(Enum):
+    """How a view was made; the engine refuses writes through some kinds."""
+
+    PLAIN = "plain"
+    MULTI_OUTPUT = "multi-output"
+    NO_GRAD = "no-grad"
+    CUSTOM_FUNCTION = "custom-function"
+    MODULE_HOOK = "module-hook"
+    EXPANDED = "expanded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """An operation kept the tensor for its backward."""
+
+    span: Span | None
+    operation: str
+    """The operation in the user's terms: ``sigmoid``, ``conv2d``, ``AlignmentLoss``."""
+    operand: str
+    """``result``, or the name of the argument that was saved (``weight``)."""
+    version: Version
+    sequence: SequenceNumber
+    is_view: bool = False
+    node: str = ""
+    """The autograd node, ``SigmoidBackward0``."""
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        what = "its result" if self.operand == "result" else f"its {self.operand}" if self.operand else "this tensor"
+        return f"`{self.operation}` saved {what} here, at version {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The storage was mutated."""
+
+    span: Span | None
+    operation: str
+    """``add_``, ``__setitem__``, ``AdamW.step``."""
+    version_before: Version
+    version: Version
+    """After the write; equal to ``version_before`` where the write bypassed the counter."""
+    sequence: SequenceNumber
+    access: Access = Access.ITSELF
+    writer: Writer = Writer.PROGRAM
+    grad_enabled: bool = True
+    n_times: int = 1
+    """How many writes in a row the same place made."""
+    overlaps: bool = True
+    """Whether the written bytes meet the saved ones."""
+    target: str = ""
+    """The written tensor as the source names it, ``self.queue``."""
+    created: Span | None = None
+    """Where the module that wrote was constructed."""
+    module: str = ""
+    """Path of the module that wrote, ``encoder.block.0``, or its type where it has no path."""
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        if self.version == self.version_before:
+            return f"modified here, unseen by the version counter (still {self.version})"
+        return f"modified here: version {self.version_before} -> {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewed:
+    """A view was made."""
+
+    span: Span | None
+    operation: str
+    kind: ViewKind
+    sequence: SequenceNumber
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        return f"`{self.operation}` made this view"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detached:
+    """An alias outside the graph was made, or the value was wrapped as a new leaf."""
+
+    span: Span | None
+    operation: str
+    sequence: SequenceNumber
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        return f"`{self.operation}` made an alias outside the graph"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """The backward pass asked for the value that was saved."""
+
+    span: Span | None
+    operation: str
+    """The backward formula that asked, ``SigmoidBackward0``."""
+    version: Version
+    """The version found; the saved one is on the ``Saved`` event."""
+    sequence: SequenceNumber
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        return "backward needed the saved value here"
+
+
+class Refusal(Enum):
+    """Why the framework raised, by what its error text says."""
+
+    SAVED_OVERWRITTEN = "saved-overwritten"
+    LEAF = "leaf"
+    LEAF_VIEW = "leaf-view"
+    MULTI_OUTPUT_VIEW = "multi-output-view"
+    NO_GRAD_VIEW = "no-grad-view"
+    CUSTOM_FUNCTION_VIEW = "custom-function-view"
+    MODULE_HOOK_VIEW = "module-hook-view"
+    INFERENCE_TENSOR = "inference-tensor"
+    INFERENCE_SAVED = "inference-saved"
+    OVERLAP = "overlap"
+    DIRTY_MARK = "dirty-mark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """The framework refused."""
+
+    span: Span | None
+    refusal: Refusal
+    message: str
+    """The first line of the framework's own text."""
+    sequence: SequenceNumber
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        return "raised here"
+
+
+Event: TypeAlias = Saved | Written | Viewed | Detached | Needed | Raised

@@ -1,0 +1,1 @@
+"""Records programs as events: recorder, storages, frames, line clock, session.  Framework-neutral."""

@@ -1,0 +1,1 @@
+"""One file a rewrite: an edit of source that cures a finding."""

@@ -1,0 +1,1 @@
+"""One file a verb: composes the rooms and returns a report."""
