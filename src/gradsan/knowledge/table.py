@@ -1,0 +1,208 @@
+"""The operation table of one framework version: look-up by any name that people, schemas or graphs use."""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Final
+
+from gradsan.knowledge.node_names import operand_of_attribute, operation_of_node
+from gradsan.knowledge.operation import Operation
+from gradsan.knowledge.rows import decode_operation
+from gradsan.model.errors import UsageError
+
+_NAMESPACES: Final = (
+    "",
+    "Tensor.",
+    "nn.functional.",
+    "nn.",
+    "special.",
+    "linalg.",
+    "fft.",
+    "autograd.",
+    "distributed.",
+)
+"""Where a bare name is looked for, in this order."""
+
+_SPELLINGS: Final = (
+    (re.compile(r"^torch\.ops\.aten\.([^.]+)\.default$"), r"aten::\1"),
+    (re.compile(r"^torch\.ops\.([^.]+)\."), r"\1::"),
+    (re.compile(r"^(torch\.)?aten\."), "aten::"),
+    (re.compile(r"^(torch\.)?F\."), "nn.functional."),
+    (re.compile(r"^(torch\.)?nn\.modules\.(\w+\.)+"), "nn."),
+    (re.compile(r"^torch\.(_C\._nn|_C\._VariableFunctions|_VF|_refs|_C\.TensorBase|_tensor\.Tensor)\."), ""),
+    (re.compile(r"^torch\."), ""),
+)
+
+
+class Table:
+    """What every operation of one framework version saves, writes and aliases.
+
+    Example:
+        >>> from gradsan import knowledge
+        >>> table = knowledge.load("torch")
+        >>> table.lookup("torch.sigmoid").saves_result
+        True
+        >>> table.lookup("torch.nn.functional.gelu").saves_inputs
+        ('input',)
+    """
+
+    def __init__(self, text: str, *, framework: str, version: str) -> None:
+        self.framework = framework
+        self.version = version
+        self._lines: dict[str, str] = {}
+        self._nodes: dict[str, str] = {}
+        for line in text.splitlines():
+            key, _, rest = line[2:].partition('":"')
+            name = rest[: rest.index('"')] if rest else ""
+            if key == "name":
+                self._lines[name] = line
+            elif key == "node":
+                self._nodes[name] = line
+        self._decoded: dict[str, Operation] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all operations, in order."""
+        return tuple(self._lines)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return every operation; decodes the whole table."""
+        return tuple(self._operation(name) for name in self._lines if not self._is_alias(name))
+
+    def lookup(self, name: str) -> Operation | None:
+        """Return the operation of a name; None when the table doesn't know it.
+
+        Args:
+            name: ``torch.sigmoid``, ``torch.Tensor.add_``, ``F.gelu``, ``nn.Dropout``, ``torch.linalg.norm``,
+                ``aten::mul.Tensor``, ``SigmoidBackward0``, or a bare ``sigmoid``.
+        """
+        if name in self._nodes:
+            return self.by_node(name)
+        found = self._find(name)
+        return None if found is None else self._operation(found)
+
+    def by_node(self, node: str) -> Operation | None:
+        """Return the operation that a node of the graph belongs to; None when the table doesn't know the node."""
+        line = self._nodes.get(node)
+        if line is None:
+            return None
+        found = self._find(json.loads(line)["operation"])
+        return None if found is None else self._operation(found)
+
+    def saved_operand(self, node: str, attribute: str) -> tuple[str, str]:
+        """Return what a saved variable of a node is, in the user's terms.
+
+        Args:
+            node: The node's type name, ``AddmmBackward0``.
+            attribute: The attribute that holds the variable, ``_saved_mat2`` (or ``_raw_saved_mat2``).
+
+        Returns:
+            The operation and the operand (``result``, or the argument's name); for a node that the table doesn't
+            know, as the names themselves tell.
+
+        Example:
+            >>> from gradsan import knowledge
+            >>> knowledge.load().saved_operand("SigmoidBackward0", "_saved_result")
+            ('sigmoid', 'result')
+        """
+        operand = operand_of_attribute(attribute)
+        line = self._nodes.get(node)
+        if line is None:
+            return operation_of_node(node), operand
+        row = json.loads(line)
+        return row["operation"], row.get("saved", {}).get(operand, operand)
+
+    def nearest(self, name: str, *, limit: int = 5) -> tuple[str, ...]:
+        """Return the known names that look most like the given one, best first."""
+        wanted = _canonical(name)
+        by_last: dict[str, list[str]] = {}
+        for known in self._lines:
+            if not known.startswith("aten::"):
+                by_last.setdefault(known.rpartition(".")[2], []).append(known)
+        close = get_close_matches(wanted, [n for n in self._lines if not n.startswith("aten::")], n=limit, cutoff=0.7)
+        last = wanted.rpartition(".")[2]
+        close += [n for bare in get_close_matches(last, by_last, n=limit, cutoff=0.6) for n in by_last[bare]]
+        return tuple(dict.fromkeys(close))[:limit]
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of all nodes that the table knows."""
+        return tuple(self._nodes)
+
+    def _find(self, name: str) -> str | None:
+        wanted = _canonical(name)
+        if wanted in self._lines:
+            return wanted
+        if wanted.startswith("Tensor."):
+            bare = wanted.removeprefix("Tensor.")
+            return bare if bare in self._lines and "." not in bare else None
+        if wanted.startswith("aten::"):
+            return next((n for n in self._lines if n.startswith(f"{wanted}.")), None)
+        if "." in wanted:
+            return None
+        return next((space + wanted for space in _NAMESPACES if space + wanted in self._lines), None)
+
+    def _operation(self, name: str) -> Operation:
+        if name not in self._decoded:
+            line = self._lines[name]
+            if self._is_alias(name):
+                self._decoded[name] = self._operation(json.loads(line)["same_as"])
+            else:
+                self._decoded[name] = decode_operation(line)
+        return self._decoded[name]
+
+    def _is_alias(self, name: str) -> bool:
+        return '","same_as":"' in self._lines[name]
+
+
+def load(framework: str = "torch", version: str | None = None) -> Table:
+    """Return the table of a framework, for the version nearest to the given one (the newest without one).
+
+    Effect: reads one file, once.
+
+    Raises:
+        UsageError: There is no table for the framework.
+    """
+    versions = _versions(framework)
+    if not versions:
+        known = sorted({path.name.partition("-")[0] for path in _folder().glob("*.jsonl")})
+        raise UsageError(f"no operation table for framework `{framework}`; there is one for {', '.join(known)}")
+    return _load(framework, _nearest(version, versions))
+
+
+@cache
+def _load(framework: str, version: str) -> Table:
+    text = (_folder() / f"{framework}-{version}.jsonl").read_text(encoding="utf-8")
+    return Table(text, framework=framework, version=version)
+
+
+@cache
+def _versions(framework: str) -> tuple[str, ...]:
+    stems = [path.name.removesuffix(".jsonl") for path in _folder().glob(f"{framework}-*.jsonl")]
+    return tuple(sorted((stem.partition("-")[2] for stem in stems), key=_numbers))
+
+
+def _nearest(wanted: str | None, versions: tuple[str, ...]) -> str:
+    """Return the newest version that isn't newer than the wanted one; the oldest when all are newer."""
+    if wanted is None:
+        return versions[-1]
+    older = [v for v in versions if _numbers(v) <= _numbers(wanted)]
+    return older[-1] if older else versions[0]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
+
+
+def _folder() -> Path:
+    return Path(__file__).parent / "tables"
+
+
+def _canonical(name: str) -> str:
+    name = name.strip().removesuffix("()")
+    for pattern, replacement in _SPELLINGS:
+        name = pattern.sub(replacement, name)
+    return name
