@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-# Two threads a test process would fight over few cores; results do not depend on it.
+# Several threads in each test process would fight over few cores; no result depends on them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).parent
