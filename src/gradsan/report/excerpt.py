@@ -142,7 +142,8 @@ def _crop(drawn: Drawn, marks: Sequence[Mark], paper: Paper) -> _Window:
     first = min((drawn.cell(mark.start) for mark in marks), default=0)
     last = max((drawn.cell(mark.end) for mark in marks), default=0)
     label = max((text_width(mark.text) for mark in marks), default=0)
-    if drawn.width <= room and first + min(label, _ROOM) <= room:
+    furthest = max((drawn.cell(mark.start) + min(text_width(mark.text), _ROOM) for mark in marks), default=0)
+    if drawn.width <= room and furthest <= room:
         return _Window(drawn.between(0, drawn.width), 0, drawn, room)
     shift = min(max(last + 1 + label - room, 0), max(first - _CONTEXT, 0))
     sign = ellipsis(paper.encoding)

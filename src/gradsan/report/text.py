@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -90,19 +91,17 @@ def _finding(finding: Diagnostic, report: Report, *, width: int, encoding: str, 
 
 def _stories(finding: Diagnostic, report: Report, paper: Paper, lines_of: LinesOf) -> Iterator[Line]:
     """Draw the labels, a group for each stretch of the story that stays in one file."""
-    at = finding.primary
-    for path, group in groupby(finding.labels, key=lambda label: label.span.path):
+    for number, (path, group) in enumerate(groupby(finding.labels, key=lambda label: label.span.path)):
         labels = list(group)
         lines = lines_of(path)
-        if at is None or at.path != path:
-            yield _bar(paper)
-            yield _arrow("::: ", labels[0].span, report, paper)
-        at = None if at is None else labels[0].span
-        if all(1 <= label.span.line <= len(lines) for label in labels):
-            yield _bar(paper)
-            yield from draw_excerpt(lines, _marks(labels, finding, lines), paper)
-        else:
+        yield _bar(paper)
+        if any(not 1 <= label.span.line <= len(lines) for label in labels):
             yield from _without_source(labels, report, paper)
+            continue
+        if number or finding.primary is None or path != finding.primary.path:
+            yield _arrow("::: ", labels[0].span, report, paper)
+            yield _bar(paper)
+        yield from draw_excerpt(lines, _marks(labels, finding, lines), paper)
 
 
 def _marks(labels: Sequence[Label], finding: Diagnostic, lines: Sequence[str]) -> list[Mark]:
@@ -212,14 +211,19 @@ def _prose(
     """Wrap a sentence behind its lead; the following lines stand below the first where ``hanging``."""
     indent = " " * (len(lead) if hanging else 4)
     room = max(width, len(lead) + 20)
+    # A quoted name or command stays on one line: its blanks are not places to break.
+    unbroken = re.sub(
+        r"`[^`]*`", lambda quoted: quoted[0].replace(" ", "\N{NO-BREAK SPACE}"), printable(text, encoding)
+    )
     wrapped = textwrap.wrap(
-        printable(text, encoding),
+        unbroken,
         room,
         initial_indent=" " * len(lead),
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     ) or [" " * len(lead)]
+    wrapped = [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
     gutter = len(lead) - len(lead.lstrip(" =|"))
     yield (
         Segment(lead[:gutter], Style.GUTTER),
