@@ -22,6 +22,30 @@ SequenceNumber = NewType("SequenceNumber", int)
 """Order in time: the autograd sequence number that was next when the event happened."""
 
 
+_OPERATORS = {
+    "__iadd__": "+=",
+    "__isub__": "-=",
+    "__imul__": "*=",
+    "__itruediv__": "/=",
+    "__idiv__": "/=",
+    "__ifloordiv__": "//=",
+    "__imod__": "%=",
+    "__ipow__": "**=",
+    "__imatmul__": "@=",
+    "__iand__": "&=",
+    "__ior__": "|=",
+    "__ixor__": "^=",
+    "__ilshift__": "<<=",
+    "__irshift__": ">>=",
+    "__setitem__": "[...] =",
+}
+
+
+def shown_operation(operation: str) -> str:
+    """Return an operation as the source spells it: ``+=`` for ``__iadd__``."""
+    return _OPERATORS.get(operation.rpartition(".")[2], operation)
+
+
 class Access(Enum):
     """The route by which a write reached the storage."""
 
@@ -77,6 +101,9 @@ class Saved:
     is_view: bool = False
     node: str = ""
     """The autograd node, ``SigmoidBackward0``."""
+    superseded: bool | None = None
+    """Whether the same line ran again after the write: what was saved here is of an earlier iteration; None when
+    unknown."""
 
     def describe(self) -> str:
         """Say it as a label."""
@@ -108,12 +135,37 @@ class Written:
     """Where the module that wrote was constructed."""
     module: str = ""
     """Path of the module that wrote, ``encoder.block.0``, or its type where it has no path."""
+    refused: bool = False
+    """The framework raised instead: this is the attempt, and nothing was written."""
+
+    @property
+    def bumps_version(self) -> bool:
+        """Whether the version counter saw the write."""
+        return self.version != self.version_before
 
     def describe(self) -> str:
         """Say it as a label."""
-        if self.version == self.version_before:
-            return f"modified here, unseen by the version counter (still {self.version})"
-        return f"modified here: version {self.version_before} -> {self.version}"
+        if self.refused:
+            return f"`{shown_operation(self.operation)}` was refused here"
+        times = f" {self.n_times} times" if self.n_times > 1 else ""
+        if not self.bumps_version:
+            return f"modified here{times}, unseen by the version counter"
+        return f"{self._way()}{times}: version {self.version_before} -> {self.version}"
+
+    def _way(self) -> str:
+        match self.writer, self.access:
+            case Writer.OPTIMIZER, _:
+                return f"updated by `{self.operation}`"
+            case Writer.BACKWARD, _:
+                return "modified here during backward"
+            case _, Access.VIEW:
+                return "modified here through a view"
+            case _, Access.BASE:
+                return "its base was modified here"
+            case _, Access.DETACHED:
+                return "modified here through `detach()`"
+            case _:
+                return "modified here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +179,20 @@ class Viewed:
 
     def describe(self) -> str:
         """Say it as a label."""
-        return f"`{self.operation}` made this view"
+        made = f"`{self.operation}`"
+        match self.kind:
+            case ViewKind.MULTI_OUTPUT:
+                return f"{made} returned several views here"
+            case ViewKind.NO_GRAD:
+                return f"{made} made this view without gradients"
+            case ViewKind.CUSTOM_FUNCTION:
+                return f"custom Function {made} returned this view"
+            case ViewKind.MODULE_HOOK:
+                return "a module hook wrapped this tensor"
+            case ViewKind.EXPANDED:
+                return f"{made} let elements share memory"
+            case _:
+                return f"{made} made this view"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +218,9 @@ class Needed:
     version: Version
     """The version found; the saved one is on the ``Saved`` event."""
     sequence: SequenceNumber
+    root_sequence: SequenceNumber | None = None
+    """Number of the root of this backward pass: when the loss was computed; None when unknown.  The loss was computed
+    after a write where this is not below the write's number: its graph reaches back over the write."""
 
     def describe(self) -> str:
         """Say it as a label."""

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TypeVar
 
 from gradsan.model.diagnostic import Certainty
-from gradsan.model.event import Event, Raised, Saved, Written
+from gradsan.model.event import Event, Needed, Raised, Refusal, Saved, Written
 
 E = TypeVar("E")
 
@@ -40,6 +40,13 @@ class Subject:
     dtype: str = ""
     kind: TensorKind = TensorKind.INTERMEDIATE
 
+    @property
+    def title(self) -> str:
+        """How a headline names the tensor, in back-ticks; empty when it has no name."""
+        if self.kind in (TensorKind.PARAMETER, TensorKind.BUFFER) and self.qualified_name:
+            return f"`{self.qualified_name}`"
+        return f"`{self.name or self.qualified_name}`" if self.name or self.qualified_name else ""
+
     def describe(self) -> str:
         """Say shape, dtype and module as one note; empty when nothing is known."""
         parts = []
@@ -50,6 +57,42 @@ class Subject:
         elif self.module:
             parts.append(f"in `{self.module}`")
         return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overwriting:
+    """A saved tensor, the counted writes that came after the save, and the backward that found them.
+
+    ``saved`` is None where the save could not be located, ``writes`` is empty where no write could.
+    """
+
+    saved: Saved | None
+    writes: tuple[Written, ...]
+    needed: Needed | None
+
+    @property
+    def first(self) -> Written | None:
+        """The write that was enough to break it."""
+        return self.writes[0] if self.writes else None
+
+    @property
+    def n_counted(self) -> int | None:
+        """How far the version counter moved between the save and the backward; None when unknown."""
+        if self.saved is None or self.needed is None:
+            return None
+        return self.needed.version - self.saved.version
+
+    @property
+    def n_seen(self) -> int:
+        """How much of that the recorded writes account for."""
+        return sum(write.version - write.version_before for write in self.writes)
+
+    @property
+    def is_loss_younger(self) -> bool | None:
+        """Whether the loss was computed after the first write; None when unknown."""
+        if self.first is None or self.needed is None or self.needed.root_sequence is None:
+            return None
+        return self.needed.root_sequence >= self.first.sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +125,25 @@ class History:
         at = self.events.index(saved)
         writes = tuple(e for e in self.events[at + 1 :] if isinstance(e, Written))
         return (saved, writes) if writes else None
+
+    def overwriting(self) -> Overwriting | None:
+        """Return the story of a saved tensor that was overwritten; None when these events tell another one.
+
+        Writes that bypass the version counter are not part of it: backward does not notice them.
+        """
+        if self.refusal is not None and self.refusal.refusal is not Refusal.SAVED_OVERWRITTEN:
+            return None
+        saved = self.first(Saved)
+        after = self.events[self.events.index(saved) + 1 :] if saved is not None else self.events
+        writes = tuple(e for e in after if isinstance(e, Written) and e.bumps_version)
+        if self.refusal is None and (saved is None or not writes):
+            return None
+        return Overwriting(saved, writes, self.last(Needed))
+
+    @property
+    def was(self) -> str:
+        """*was* for what we saw, *may be* for what we infer."""
+        return "was" if self.certainty is Certainty.OBSERVED else "may be"
 
     @property
     def refusal(self) -> Raised | None:

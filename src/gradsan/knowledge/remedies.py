@@ -1,0 +1,116 @@
+"""Proposals that several rules make: the code to write, and its price."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from gradsan.knowledge.table import load
+from gradsan.model.diagnostic import Help
+from gradsan.model.event import Saved, Written, shown_operation
+from gradsan.model.history import Subject
+
+_CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, ...)"}
+
+_ELEMENT_BYTES = {
+    "float64": 8,
+    "float32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "complex64": 8,
+    "complex128": 16,
+    "int64": 8,
+    "int32": 4,
+    "int16": 2,
+    "int8": 1,
+    "uint8": 1,
+    "bool": 1,
+}
+
+FULL_TRACE = Help("record every operation to find the line that wrote", "gradsan run --trace full SCRIPT")
+
+
+def out_of_place_code(written: Written) -> str:
+    """Return the statement that binds a new tensor instead of writing; empty where there is none to name.
+
+    An item assignment or a write through a slice has no such statement: assigning to the slice writes again.
+    """
+    name = written.target
+    operation = written.operation.rpartition(".")[2]
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
+        return ""
+    shown = shown_operation(operation)
+    if shown.endswith("=") and shown != "[...] =":
+        return f"{name} = {name} {shown[:-1]} ..."
+    if operation in _CONSTANT:
+        return f"{name} = {_CONSTANT[operation].format(name=name)}"
+    known = load().lookup(operation)
+    twin = known.out_of_place if known is not None else None
+    return f"{name} = {name}.{twin.rpartition('.')[2]}(...)" if twin else ""
+
+
+def price_of_copy(subject: Subject) -> str:
+    """Say what one more copy costs, in bytes where shape and dtype are known."""
+    n_bytes = _bytes_of(subject)
+    return "costs one copy" if n_bytes is None else f"costs one copy of {_shown_bytes(n_bytes)}"
+
+
+def write_out_of_place(written: Written, subject: Subject) -> Help | None:
+    """Propose a new tensor in place of the write; None where no such statement can be named."""
+    code = out_of_place_code(written)
+    if not code:
+        return None
+    return Help(f"write out of place, where no other name must see the write ({price_of_copy(subject)})", code)
+
+
+def clone_before_write(written: Written | None, subject: Subject) -> Help:
+    """Propose to write to a copy; the saved tensor stays as it is."""
+    name = _variable(written.target if written is not None else "") or _variable(subject.name) or "tensor"
+    return Help(f"write to a copy ({price_of_copy(subject)})", f"{name} = {name}.clone()  # before the write")
+
+
+def clone_where_saved(saved: Saved, subject: Subject) -> Help:
+    """Propose to give the saving operation a copy of its own, which no alias can reach."""
+    name = _variable(subject.name) or "tensor"
+    price = price_of_copy(subject)
+    if saved.operand == "result":
+        return Help(
+            f"go on with a copy of what `{saved.operation}` returned ({price})",
+            f"{name} = {name}.clone()  # right after `{saved.operation}`",
+        )
+    return Help(f"give `{saved.operation}` a copy of its own ({price})", f"{name}.clone()  # in the call")
+
+
+def construct_out_of_place(written: Written, subject: Subject) -> Help:
+    """Propose ``inplace=False`` for the module that wrote."""
+    module = written.operation.rpartition(".")[2].partition("(")[0]
+    code = f"nn.{module}(inplace=False)" if module[:1].isupper() else "inplace=False"
+    return Help(f"let it return a new tensor ({price_of_copy(subject)})", code)
+
+
+def stack_pieces(written: Written, subject: Subject) -> Help:
+    """Propose to collect what a loop writes into a buffer, and to build the tensor once."""
+    name = _variable(written.target) or _variable(subject.name) or "result"
+    return Help(
+        "collect the pieces in a list and build the tensor once, after the loop",
+        f"pieces.append(piece)\n{name} = torch.stack(pieces)",
+    )
+
+
+def _variable(name: str) -> str:
+    """Return the name up to its first index: ``self.queue`` for ``self.queue[0]``."""
+    return name.partition("[")[0] if re.match(r"[^\W\d]", name) else ""
+
+
+def _bytes_of(subject: Subject) -> int | None:
+    size_bytes = _ELEMENT_BYTES.get(subject.dtype)
+    if subject.shape is None or size_bytes is None:
+        return None
+    return math.prod(subject.shape) * size_bytes
+
+
+def _shown_bytes(n_bytes: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes} bytes"

@@ -1,0 +1,69 @@
+"""GS202: a view of a leaf that requires grad was the target of an in-place write."""
+
+from __future__ import annotations
+
+from gradsan.knowledge.remedies import price_of_copy
+from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.event import Refusal, Written, shown_operation
+from gradsan.model.history import History, TensorKind
+from gradsan.rules.base import Rule, attempts
+
+
+class LeafViewWritten(Rule):
+    """`x[0] = 5.` on a leaf, `weight[:, 0].zero_()`, `weight.view(-1).copy_(...)`."""
+
+    code = "GS202"
+    name = "leaf-view-written"
+    refusal = Refusal.LEAF_VIEW
+    summary = "A part of a leaf that requires grad was written in place while gradients were recorded."
+    explanation = """\
+An index assignment writes through a view: `weight[0] = 5.` is a write to `weight[0]`, a window on `weight`.
+A recorded write through a view rewrites the history of its base as well.
+When the base is a leaf that requires grad (a parameter, an input with `requires_grad=True`), the leaf would stop being
+one, and its gradient would have nowhere to go. PyTorch refuses at the write.
+
+Under `torch.no_grad()` the write is allowed and not recorded; make the view inside the block as well."""
+    example = """\
+import torch
+
+x = torch.ones(3, requires_grad=True)
+x[0] = 5.0  # RuntimeError
+"""
+    instead = """\
+import torch
+
+x = torch.ones(3, requires_grad=True)
+y = x.clone()
+y[0] = 5.0  # x[0] gets no gradient through y, as it should be
+y.sum().backward()
+"""
+    source = (
+        "torch/csrc/autograd/VariableTypeUtils.h (check_inplace);"
+        " https://docs.pytorch.org/docs/stable/tensor_view.html; checked with torch 2.13.0"
+    )
+
+    def judge(self, history: History) -> Diagnostic | None:
+        """Speak where the framework refused for this reason."""
+        raised = history.refusal
+        if raised is None or raised.refusal is not self.refusal:
+            return None
+        written = history.last(Written)
+        is_parameter = history.subject.kind is TensorKind.PARAMETER
+        leaf = "a parameter" if is_parameter else "a leaf that requires grad"
+        title = f"{history.subject.title}, {leaf}" if history.subject.title else leaf
+        operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
+        name = (written.target.partition("[")[0] if written is not None else "") or history.subject.name or "x"
+        copy = Help(
+            f"if this is a step of the computation: write to a copy ({price_of_copy(history.subject)})",
+            f"{name} = {name}.clone()  # before the write",
+        )
+        update = Help(
+            "if this sets the value itself (initialisation, an update): keep it and its view off the tape",
+            "with torch.no_grad():",
+        )
+        return self.diagnose(
+            history,
+            f"in-place {operation} {history.was} refused on a view of {title}",
+            events=attempts(history),
+            helps=(update, copy) if is_parameter else (copy, update),
+        )

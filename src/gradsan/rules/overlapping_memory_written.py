@@ -1,0 +1,76 @@
+"""GS209: a tensor whose elements share memory was written in place."""
+
+from __future__ import annotations
+
+from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.event import Refusal, Viewed, Written, shown_operation
+from gradsan.model.history import History
+from gradsan.rules.base import Rule, attempts
+
+
+class OverlappingMemoryWritten(Rule):
+    """`expand`, `broadcast_to`, `as_strided`, and a write that reads what it overwrites."""
+
+    code = "GS209"
+    name = "overlapping-memory-written"
+    refusal = Refusal.OVERLAP
+    summary = "A tensor was written in place whose elements share memory with each other, or with what the write reads."
+    explanation = """\
+`expand`, `broadcast_to`, `broadcast_tensors` and `as_strided` can let several elements stand on one memory location:
+`torch.zeros(1).expand(3)` has three elements and one number in memory.
+A write to one element mutates the others, and the result depends on the order in which elements are written.
+PyTorch refuses it ("more than one element of the written-to tensor refers to a single memory location").
+
+The second form is a write whose source overlaps its target without being the same: `x[1:] += x[:-1]` reads elements
+that it has just written ("some elements of the input tensor and the written-to tensor refer to a single memory
+location").
+
+Writes by an index tensor into an expanded tensor are only warned about and then corrupt the neighbours."""
+    example = """\
+import torch
+
+bias = torch.zeros(1, 3)
+rows = bias.expand(4, 3)
+rows[0] += 1  # one row: fine, but all four rows see it
+rows.add_(1)  # RuntimeError
+"""
+    instead = """\
+import torch
+
+bias = torch.zeros(1, 3)
+rows = bias.expand(4, 3).clone()  # or bias.repeat(4, 1)
+rows[0] += 1
+rows.add_(1)
+"""
+    source = (
+        "aten/src/ATen/MemoryOverlap.cpp (assert_no_internal_overlap, assert_no_partial_overlap);"
+        " https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html; checked with torch 2.13.0"
+    )
+
+    def judge(self, history: History) -> Diagnostic | None:
+        """Speak where the framework refused for this reason."""
+        raised = history.refusal
+        if raised is None or raised.refusal is not self.refusal:
+            return None
+        written, viewed = history.last(Written), history.last(Viewed)
+        title = history.subject.title or "a tensor"
+        operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
+        if "input tensor" in raised.message:
+            message = f"in-place {operation} {history.was} refused on {title}, which overlaps what the write reads"
+            return self.diagnose(history, message, events=attempts(history), helps=_copy_source(history, written))
+        message = f"in-place {operation} {history.was} refused on {title}, whose elements share memory"
+        maker = viewed.operation if viewed is not None else "expand"
+        code = out_of_place_code(written) if written is not None else ""
+        price = price_of_copy(history.subject)
+        helps = [Help(f"give every element its own memory ({price})", f".{maker}(...).clone()")]
+        if code:
+            helps.append(Help(f"or write out of place ({price})", code))
+        return self.diagnose(history, message, events=attempts(history), helps=tuple(helps))
+
+
+def _copy_source(history: History, written: Written | None) -> tuple[Help, ...]:
+    price = price_of_copy(history.subject)
+    target = written.target if written is not None else ""
+    code = f"{target} ... source.clone()" if target else "source.clone()"
+    return (Help(f"read from a copy ({price})", code),)
