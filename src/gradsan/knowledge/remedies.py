@@ -12,6 +12,11 @@ from gradsan.model.history import Subject
 
 _CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, ...)"}
 
+# They have a twin in the schemas, but no statement with it says the same: `copy` is not a method, the others draw anew.
+_NO_TWIN = frozenset(
+    {"copy_", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
+)
+
 _ELEMENT_BYTES = {
     "float64": 8,
     "float32": 4,
@@ -44,7 +49,7 @@ def out_of_place_code(written: Written) -> str:
         return f"{name} = {name} {shown[:-1]} ..."
     if operation in _CONSTANT:
         return f"{name} = {_CONSTANT[operation].format(name=name)}"
-    known = load().lookup(operation)
+    known = None if operation in _NO_TWIN else load().lookup(operation)
     twin = known.out_of_place if known is not None else None
     return f"{name} = {name}.{twin.rpartition('.')[2]}(...)" if twin else ""
 

@@ -138,7 +138,7 @@ class History:
         writes = tuple(e for e in after if isinstance(e, Written) and e.bumps_version)
         if self.refusal is None and (saved is None or not writes):
             return None
-        return Overwriting(saved, writes, self.last(Needed))
+        return Overwriting(saved=saved, writes=writes, needed=self.last(Needed))
 
     @property
     def was(self) -> str:
