@@ -34,6 +34,4 @@ def wrap_page(markdown: str, width: int) -> str:
 def _filled(lines: list[str], width: int) -> list[str]:
     text = " ".join(line.strip() for line in lines)
     hanging = "  " if text.startswith("- ") else ""
-    return textwrap.wrap(
-        text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
-    )
+    return textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
