@@ -292,7 +292,7 @@ def _rules_of(said: ErrorText) -> tuple[Rule, ...]:
     if said.refusal is not Refusal.SAVED_OVERWRITTEN:
         return tuple(rules)
     # Without a node the tensor is a parameter or a buffer; AsStrided is a view whose base was written.
-    likely = ("GS101", "GS106")
+    likely: tuple[str, ...] = ("GS101", "GS106")
     if said.operation == "AsStrided":
         likely = ("GS105", "GS102", "GS103", "GS106")
         if said.shape is not None and len(said.shape) == 2 and said.version_expected:
