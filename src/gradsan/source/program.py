@@ -32,7 +32,10 @@ class Program:
         self.lines = text.split("\n")
         self.tree = tree
         self._parents: dict[ast.AST, ast.AST] = {}
+        self._by_line: dict[int, list[Located]] = {}
         for node in ast.walk(tree):
+            if isinstance(node, (ast.stmt, ast.expr)):
+                self._by_line.setdefault(node.lineno, []).append(node)
             for child in ast.iter_child_nodes(node):
                 self._parents[child] = node
 
@@ -98,14 +101,9 @@ class Program:
     def node_at(self, span: Span) -> Located | None:
         """Return the outermost expression, or else the statement, that stands exactly at a span."""
         wanted = (span.line, span.column, span.end_line, span.end_column)
-        found: Located | None = None
-        for node in ast.walk(self.tree):
-            if isinstance(node, (ast.stmt, ast.expr)) and node.lineno == span.line and self.region(node) == wanted:
-                if isinstance(node, ast.Expr):
-                    continue
-                if found is None:
-                    found = node
-        return found
+        # The walk that filed them went from the outside in.
+        here = (node for node in self._by_line.get(span.line, ()) if not isinstance(node, ast.Expr))
+        return next((node for node in here if self.region(node) == wanted), None)
 
     def roots_at(self, line: int) -> list[ast.AST]:
         """Return what runs on a line: simple statements, and the expressions in the headers of compound ones."""
