@@ -111,10 +111,13 @@ NAMES = {id(value): (space, name) for space in SPACES for name, value in vars(sp
 NAMES |= {id(getattr(torch.Tensor, name)): (torch.Tensor, name) for name in dir(torch.Tensor) if name.endswith("_")}
 
 
-def looked_up(function: Any) -> Any:
-    """Return what a program finds now under the name of a function."""
+def call(function: Any, arguments: tuple[Any, Any, Any], **more: Any) -> Any:
+    """Call what a program finds now under the name of a function; a method through its tensor."""
+    first, rest, keywords = arguments
     space, name = NAMES.get(id(function), (None, ""))
-    return function if space is None else getattr(space, name)
+    if space is torch.Tensor and isinstance(first, torch.Tensor):
+        return getattr(first, name)(*rest, **keywords, **more)
+    return (function if space is None else getattr(space, name))(first, *rest, **keywords, **more)
 
 
 Trial = Callable[[Any, Any], Outcome]
@@ -122,7 +125,7 @@ Trial = Callable[[Any, Any], Outcome]
 
 def out_of_place(op: Any, sample: Any) -> Outcome:
     arguments = copied((sample.input, sample.args, sample.kwargs))
-    result = looked_up(op.op)(arguments[0], *arguments[1], **arguments[2])
+    result = call(op.op, arguments)
     told = [frozen(leaf) for leaf in pytree.tree_leaves(result)]
     return [*told, *differentiate(result, leaves_of(arguments))]
 
@@ -130,30 +133,30 @@ def out_of_place(op: Any, sample: Any) -> Outcome:
 def in_place(op: Any, sample: Any) -> Outcome:
     arguments = copied((sample.input, sample.args, sample.kwargs))
     used = through_no_op(arguments[0])
-    result = looked_up(op.inplace_variant)(used, *arguments[1], **arguments[2])
+    result = call(op.inplace_variant, (used, *arguments[1:]))
     told = [frozen(leaf) for leaf in pytree.tree_leaves((result, used))]
     return [*told, *differentiate(result, leaves_of(arguments))]
 
 
 def in_place_on_leaf(op: Any, sample: Any) -> Outcome:
     arguments = copied((sample.input, sample.args, sample.kwargs))
-    result = looked_up(op.inplace_variant)(arguments[0], *arguments[1], **arguments[2])
+    result = call(op.inplace_variant, arguments)
     return [frozen(leaf) for leaf in pytree.tree_leaves(result)]
 
 
 def into_out(op: Any, sample: Any) -> Outcome:
     with torch.no_grad():
         arguments = copied((sample.input, sample.args, sample.kwargs))
-        result = looked_up(op.op)(arguments[0], *arguments[1], **arguments[2])
+        result = call(op.op, arguments)
         out = pytree.tree_map_only(torch.Tensor, torch.empty_like, result)
-        written = looked_up(op.op)(arguments[0], *arguments[1], **arguments[2], out=out)
+        written = call(op.op, arguments, out=out)
     return [frozen(leaf) for leaf in pytree.tree_leaves(written)]
 
 
 def input_overwritten(op: Any, sample: Any) -> Outcome:
     arguments = copied((sample.input, sample.args, sample.kwargs))
     used = through_no_op(arguments)
-    result = looked_up(op.op)(used[0], *used[1], **used[2])
+    result = call(op.op, used)
     for tensor in leaves_of(used):
         tensor.mul_(2)
     return differentiate(result, leaves_of(arguments))
@@ -162,7 +165,7 @@ def input_overwritten(op: Any, sample: Any) -> Outcome:
 def result_overwritten(op: Any, sample: Any) -> Outcome:
     arguments = copied((sample.input, sample.args, sample.kwargs))
     used = through_no_op(arguments)
-    result = looked_up(op.op)(used[0], *used[1], **used[2])
+    result = call(op.op, used)
     for tensor in leaves_of(result):
         tensor += 1
     return differentiate(result, leaves_of(arguments))
