@@ -1,0 +1,19 @@
+# framework: torch
+# outcome: raises
+"""A recurrent network that carries its hidden state from batch to batch without detaching it."""
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+cell = nn.RNNCell(3, 5)
+readout = nn.Linear(5, 1)
+optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], lr=0.05)
+
+hidden = torch.zeros(2, 5)
+for batch in torch.randn(4, 2, 3):
+    hidden = cell(batch, hidden)
+    loss = readout(hidden).pow(2).mean()  #~ label: saved
+    optimizer.zero_grad()
+    loss.backward(retain_graph=True)  #~ label: backward needed the saved value
+    optimizer.step()  #~ error[GS103]: while a graph of an earlier step that saved it was still in use
