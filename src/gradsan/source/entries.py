@@ -1,0 +1,277 @@
+"""Analysing one file: each function and method on its own, and the module's body as a program."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gradsan.knowledge import Effect, Operation, Table
+from gradsan.source.findings import Inference, settle
+from gradsan.source.flow.calling import run_function
+from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
+from gradsan.source.flow.interpreter import Frame, Machine, execute
+from gradsan.source.flow.machine import Arguments, call
+from gradsan.source.flow.modes import decorated_off
+from gradsan.source.flow.tensors import tensors_of
+from gradsan.source.flow.values import (
+    Class,
+    Const,
+    Context,
+    Function,
+    Instance,
+    Mapping,
+    Opaque,
+    Sequence,
+    Tensor,
+    Value,
+    nodes_of,
+)
+from gradsan.source.hierarchy import find_member, is_function_class, linearize_known
+from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
+from gradsan.source.project import Project
+
+FUEL = 1500
+"""Statements that one entry may run; calls are no longer followed when it is used up."""
+
+
+@dataclass(slots=True)
+class Analyst:
+    """What stays the same from entry to entry."""
+
+    project: Project
+    table: Table
+    operations: dict[str, Operation | None] = field(default_factory=dict)
+    effects: dict[object, Effect] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def machine(self) -> Machine:
+        """Return a fresh machine."""
+        return Machine(self.project, self.table, fuel=FUEL, operations=self.operations, effects=self.effects)
+
+
+def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
+    """Return what may happen in a module."""
+    found: list[Inference] = []
+    found += _guarded(analyst, f"{module.path}", lambda: _run_body(analyst, module))
+    for function in module.functions.values():
+        found += _guarded(analyst, f"{module.path}:{function.name}", lambda f=function: _run_function(analyst, f))  # type: ignore[misc]
+    for info in module.classes.values():
+        found += _run_class(analyst, info)
+    return found
+
+
+def _guarded(analyst: Analyst, what: str, run):  # type: ignore[no-untyped-def]
+    try:
+        return run()
+    except RecursionError:
+        analyst.problems.append(f"{what}: nested too deeply to be followed")
+        return []
+
+
+def _run_body(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
+    machine = analyst.machine()
+    frame = Frame(machine, module, "<module>")
+    machine.module_frames[id(module)] = frame
+    execute(frame, module.tree.body)
+    return settle(machine, [])
+
+
+def _run_function(analyst: Analyst, info: FunctionInfo) -> list[Inference]:
+    if decorated_off(info.decorators):
+        return []
+    machine = analyst.machine()
+    return _run_entry(machine, info, None)
+
+
+def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> list[Inference]:
+    outer = Frame(machine, info.module, info.qualified_name)
+    frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
+    bind_unknown(frame, info.node, receiver)
+    result = run_function(outer, frame, info)
+    return settle(machine, [*nodes_of(result)])
+
+
+def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> None:
+    """Bind the parameters of an entry to what is known of them: their annotation and default."""
+    spec = node.args
+    names = [*spec.posonlyargs, *spec.args]
+    defaults: dict[str, ast.expr] = {
+        p.arg: d for p, d in zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True)
+    }
+    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
+    for at, parameter in enumerate([*names, *spec.kwonlyargs]):
+        if at == 0 and receiver is not None:
+            frame.local[parameter.arg] = receiver
+            continue
+        frame.local[parameter.arg] = unknown_parameter(frame, parameter, defaults.get(parameter.arg))
+    if spec.vararg is not None:
+        roots = frozenset({spec.vararg.arg})
+        frame.local[spec.vararg.arg] = Sequence([Opaque(roots=roots), Opaque(roots=roots)], is_exact=False)
+    if spec.kwarg is not None:
+        frame.local[spec.kwarg.arg] = Mapping({}, is_exact=False)
+
+
+_NUMBERS = frozenset({"int", "float", "bool", "str", "bytes", "torch.device", "torch.dtype", "torch.Size", "dict"})
+_TENSORS = frozenset({"Tensor", "torch.Tensor", "FloatTensor", "torch.FloatTensor"})
+_INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTensor", "torch.BoolTensor"})
+
+
+def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None) -> Value:
+    """Return what a parameter of an entry may be."""
+    name = parameter.arg
+    annotation = ast.unparse(parameter.annotation).strip("'\"") if parameter.annotation is not None else ""
+    literal = default.value if isinstance(default, ast.Constant) else None
+    if isinstance(default, ast.UnaryOp) and isinstance(default.operand, ast.Constant):
+        literal = 1.0
+    known = Const(literal) if isinstance(default, ast.Constant) else None
+    if annotation in _NUMBERS or (isinstance(literal, (bool, int, float, str)) and literal is not None):
+        return Opaque(name=name, default=known, is_number=True)
+    roots = frozenset({name})
+    if annotation in _TENSORS or annotation in _INTEGERS:
+        storage = Storage(name=name)
+        frame.machine.touched.append(storage)
+        return Tensor(storage, Grad.FLOWS, roots, is_integer=annotation in _INTEGERS)
+    return Opaque(name=name, roots=roots, default=known)
+
+
+def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
+    if is_function_class(analyst.project, info):
+        return _guarded(analyst, f"{info.module.path}:{info.name}", lambda: _run_custom(analyst, info))  # type: ignore[no-any-return]
+    found: list[Inference] = []
+    machine: Machine | None = None
+    instance: Instance | None = None
+    for method in [*info.methods.values(), *info.setters.values()]:
+        if decorated_off(method.decorators):
+            continue
+        if machine is None:
+            machine = analyst.machine()
+            instance = construct_unknown(machine, info)
+        receiver: Value | None = instance
+        if method.is_static:
+            receiver = None
+        elif method.is_class_method:
+            receiver = Class(info)
+        mark = machine.journal.mark()
+
+        def run(method: FunctionInfo = method, receiver: Value | None = receiver) -> list[Inference]:
+            assert machine is not None
+            return _run_entry(machine, method, receiver)
+
+        found += _guarded(analyst, f"{info.module.path}:{method.qualified_name}", run)
+        reset(machine, mark)
+    return found
+
+
+def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
+    """Return an object as its constructor leaves it, given unknown arguments."""
+    instance = Instance(info, is_self=True)
+    frame = Frame(machine, info.module, info.name)
+    found = find_member(machine.project, info, "__init__")
+    if found is not None and isinstance(found[1], FunctionInfo):
+        method = found[1]
+        inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
+        bind_unknown(inner, method.node, instance)
+        run_function(frame, inner, method)
+    for name in _volatile(machine, info):
+        value = instance.attributes.get(name)
+        if value is not None and not (isinstance(value, Tensor) and value.storage.kind.value in ("parameter", "buffer")):
+            instance.attributes[name] = Opaque(name=f"self.{name}")
+    reset(machine, machine.journal.mark())
+    return instance
+
+
+def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:
+    """Yield the attributes that methods other than the constructor assign."""
+    for owner in linearize_known(machine.project, info)[0]:
+        yield from assigned_elsewhere(owner)
+
+
+def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
+    """Return the attributes that a class assigns outside of its constructor."""
+    names: set[str] = set()
+    for name, method in info.methods.items():
+        if name in ("__init__", "__new__") or method.is_static:
+            continue
+        for node in ast.walk(method.node):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                if isinstance(node.value, ast.Name) and node.value.id == "self":
+                    names.add(node.attr)
+    return frozenset(names)
+
+
+def reset(machine: Machine, mark: int) -> None:
+    """Forget what an entry did, for the next one."""
+    machine.journal.undo(mark)
+    for storage in machine.touched:
+        storage.saves.clear()
+        storage.nodes = []
+        storage.version = 0
+        storage.grad = Grad.NO
+        storage.roots = frozenset()
+    for tensor, grad, is_leaf, is_detached in reversed(machine.regrads):
+        tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
+    machine.regrads.clear()
+    machine.conflicts.clear()
+    machine.refusals.clear()
+    machine.escaped.clear()
+    machine.fuel = FUEL
+    machine.grad_enabled = True
+    machine.guard = frozenset()
+    machine.stack.clear()
+
+
+def _run_custom(analyst: Analyst, info: ClassInfo) -> list[Inference]:
+    """Run ``forward`` of a custom Function, then ``backward`` on what it saved."""
+    machine = analyst.machine()
+    machine.grad_enabled = False
+    machine.in_custom_forward = 1
+    frame = Frame(machine, info.module, info.name)
+    forward, backward = info.methods.get("forward"), info.methods.get("backward")
+    context = Context(info.name)
+    if forward is not None:
+        inner = Frame(machine, forward.module, forward.qualified_name, owner=info, info=forward)
+        bind_unknown(inner, forward.node, context)
+        run_function(frame, inner, forward)
+    if backward is None:
+        return []
+    machine.conflicts.clear()
+    saved = _saved_in_forward(frame, context)
+    behind = Context(info.name, saved=saved, attributes=context.attributes, is_backward=True)
+    inner = Frame(machine, backward.module, backward.qualified_name, owner=info, info=backward)
+    bind_unknown(inner, backward.node, behind)
+    machine.in_backward = True
+    run_function(frame, inner, backward)
+    return settle(machine, [], in_backward=True)
+
+
+def _saved_in_forward(frame: Frame, context: Context) -> list[tuple[Value, Place]]:
+    """Return what ``ctx.saved_tensors`` hands out: tensors that a graph has saved."""
+    saved: list[tuple[Value, Place]] = []
+    for value, place in context.saved:
+        storage = Storage(is_custom_saved=True)
+        frame.machine.touched.append(storage)
+        for tensor, _ in tensors_of(frame, value, is_sure=False):
+            storage.name = tensor.storage.name
+        tensor = Tensor(storage, Grad.NO, is_contiguous=None)
+        storage.saves.append(
+            Save(
+                storage,
+                Node(),
+                place,
+                context.name,
+                "",
+                0,
+                frozenset(),
+                frame.machine.tick(),
+                Grad.YES,
+                frozenset(),
+                tensor_id=id(tensor),
+            )
+        )
+        saved.append((tensor, place))
+        frame.machine.kept.append(tensor)
+    return saved
+
+
+__all__ = ["Analyst", "Arguments", "Function", "analyse", "call"]

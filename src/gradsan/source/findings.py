@@ -1,0 +1,189 @@
+"""From conflicts to histories: which overwritten values backward really needs, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradsan.model.diagnostic import Certainty
+from gradsan.model.event import (
+    Event,
+    Needed,
+    Raised,
+    Refusal,
+    Saved,
+    SequenceNumber,
+    Version,
+    Viewed,
+    Writer,
+    Written,
+)
+from gradsan.model.history import History, Subject, TensorKind
+from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Refused, Write, contradicts, reachable
+from gradsan.source.flow.machine import Machine
+from gradsan.source.spans import line_of, span_of
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A history that may happen, and whether a path surely leads to it when gradients flow."""
+
+    history: History
+    is_sure: bool
+
+
+def settle(machine: Machine, roots: list[Node], *, in_backward: bool = False) -> list[Inference]:
+    """Return what an entry's conflicts and refusals amount to."""
+    live = reachable([*roots, *machine.escaped])
+    found: dict[object, Inference] = {}
+    for conflict in machine.conflicts:
+        if not conflict.save.storage.is_tensor or not (in_backward or _is_needed(conflict, live)):
+            continue
+        key = id(conflict.save.place.node), id(conflict.write.place.node), conflict.write.operation
+        inference = _overwritten(machine, conflict, in_backward=in_backward)
+        known = found.get(key)
+        if known is None or (inference.is_sure and not known.is_sure):
+            found[key] = inference
+    for refused in machine.refusals:
+        if not refused.write.storage.is_tensor:
+            continue
+        key = refused.refusal, id(refused.write.place.node), ""
+        inference = _refused(machine, refused)
+        known = found.get(key)
+        if known is None or (inference.is_sure and not known.is_sure):
+            found[key] = inference
+    return list(found.values())
+
+
+def _is_needed(conflict: Conflict, live: set[int]) -> bool:
+    if conflict.is_needed:
+        return True
+    node = conflict.save.node
+    if conflict.write.writer is Writer.OPTIMIZER or node.is_freed or node.is_held:
+        return False
+    return id(node) in live
+
+
+def _overwritten(machine: Machine, conflict: Conflict, *, in_backward: bool) -> Inference:
+    save, write = conflict.save, conflict.write
+    events: list[Event] = [
+        Saved(
+            span=span_of(save.place),
+            operation=save.operation,
+            operand=save.operand,
+            version=Version(save.version),
+            sequence=SequenceNumber(save.sequence),
+            is_view=save.is_view,
+            node=save.backward,
+            superseded=conflict.is_superseded if conflict.is_needed else None,
+        ),
+        _written(write, in_backward=in_backward),
+    ]
+    if conflict.needed_at is not None:
+        events.append(
+            Needed(
+                span=span_of(conflict.needed_at),
+                operation=save.backward,
+                version=Version(write.version + 1),
+                sequence=SequenceNumber(machine.clock),
+                root_sequence=SequenceNumber(conflict.root_sequence),
+            )
+        )
+    notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, save.roots)]
+    notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
+    if _is_earlier_iteration(conflict):
+        notes.append("the value saved in one iteration of the loop is overwritten in the next")
+    sure = _is_sure(machine, save.grad, save.roots, save.guard | write.guard) and not contradicts(
+        save.guard, write.guard
+    )
+    return Inference(_history(write, events, tuple(notes), save.name), sure)
+
+
+def _is_earlier_iteration(conflict: Conflict) -> bool:
+    save, write = conflict.save.place, conflict.write.place
+    return save.function == write.function and line_of(save.node) > line_of(write.node)
+
+
+def _written(write: Write, *, in_backward: bool = False, refused: bool = False) -> Written:
+    return Written(
+        span=span_of(write.place),
+        operation=write.operation,
+        version_before=Version(write.version),
+        version=Version(write.version if refused else write.version + 1),
+        sequence=SequenceNumber(write.sequence),
+        access=write.access,
+        writer=Writer.BACKWARD if in_backward else write.writer,
+        grad_enabled=write.grad_enabled,
+        target=write.target,
+        created=span_of(write.created) if write.created is not None else None,
+        module=write.module,
+        refused=refused,
+    )
+
+
+def _refused(machine: Machine, refused: Refused) -> Inference:
+    write, view = refused.write, refused.view
+    events: list[Event] = []
+    if view is not None:
+        events.append(
+            Viewed(
+                span=span_of(view.place),
+                operation=view.operation,
+                kind=view.kind,
+                sequence=SequenceNumber(view.sequence),
+            )
+        )
+    written = _written(write, refused=True)
+    events.append(written)
+    events.append(
+        Raised(span=written.span, refusal=refused.refusal, message="", sequence=SequenceNumber(write.sequence))
+    )
+    notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
+    sure = _is_sure(machine, refused.grad, refused.roots, write.guard) and not write.caveats
+    return Inference(_history(write, events, tuple(notes), ""), sure)
+
+
+def _history(write: Write, events: list[Event], notes: tuple[str, ...], name: str) -> History:
+    storage = write.storage
+    shown = write.target if write.target.isidentifier() or _is_attribute(write.target) else ""
+    kind = storage.kind
+    subject = Subject(
+        name=shown or name or storage.name,
+        qualified_name=storage.name if kind in (TensorKind.PARAMETER, TensorKind.BUFFER) else "",
+        kind=kind,
+    )
+    return History(subject=subject, events=tuple(events), certainty=Certainty.INFERRED, notes=notes)
+
+
+def _is_attribute(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
+
+
+def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> bool:
+    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not roots):
+        return False
+    for literal in guard:
+        condition = machine.described.get(abs(literal))
+        if condition is not None and condition.is_training and literal < 0:
+            return False
+    return True
+
+
+def _conditions(machine: Machine, guard: Guard) -> list[str]:
+    """Say under which conditions a path is taken."""
+    texts = []
+    for literal in sorted(guard, key=abs):
+        condition = machine.described.get(abs(literal))
+        if condition is None or len(condition.text) > 80:
+            continue
+        texts.append(f"`{condition.text}` is {'true' if literal > 0 else 'false'}")
+    return [f"if {' and '.join(texts[:3])}"] if texts else []
+
+
+def _grad_condition(grad: Grad, roots: frozenset[str]) -> list[str]:
+    if grad is not Grad.FLOWS or not roots:
+        return []
+    names = " or ".join(f"`{name}`" for name in sorted(roots)[:3])
+    return [f"when a gradient flows to {names}"]
+
+
+__all__ = ["Inference", "Refusal", "settle"]

@@ -1,0 +1,1 @@
+"""Abstract interpretation: what happens to each storage on the paths of a program."""

@@ -1,0 +1,215 @@
+"""Conditions: what is known of them, and running the ways that they open."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from gradsan.source.flow.graph import Grad, Guard
+from gradsan.source.flow.journal import Exit
+from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.values import (
+    Choice,
+    Class,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Mapping,
+    Opaque,
+    Sequence,
+    Tensor,
+    Value,
+)
+
+NO_LITERALS: tuple[int, ...] = ()
+
+
+def truth_of(value: Value) -> bool | None:
+    """Return whether a value is true; None when unknown."""
+    match value:
+        case Const(value=inner):
+            return bool(inner)
+        case Sequence(items=items, is_exact=True):
+            return bool(items)
+        case Sequence(items=items):
+            return True if items else None
+        case Mapping(items=found, is_exact=True):
+            return bool(found)
+        case Function() | Class() | Instance() | Layer() | External():
+            return True
+        case Choice(options=options):
+            truths = {truth_of(option) for option, _ in options}
+            return truths.pop() if len(truths) == 1 else None
+        case _:
+            return None
+
+
+def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
+    """Return whether a test holds, and the literals that hold where it does and where it doesn't."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        verdict, when_true, when_false = decide(frame, test.operand)
+        return (None if verdict is None else not verdict), when_false, when_true
+    if isinstance(test, ast.BoolOp):
+        return _decide_several(frame, test)
+    value = evaluate(frame, test)
+    verdict = truth_of(value)
+    if verdict is not None:
+        return verdict, frozenset(), frozenset()
+    literal = _literal(frame, test)
+    known = frame.machine.guard
+    if literal in known or -literal in known:
+        return literal in known, frozenset(), frozenset()
+    true_more, false_more = _split_choice(frame, test)
+    return None, frozenset((literal, *true_more)), frozenset((-literal, *false_more))
+
+
+def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard, Guard]:
+    is_and = isinstance(test.op, ast.And)
+    all_known = True
+    together: set[int] = set()
+    last: Guard = frozenset()
+    n_open = 0
+    for part in test.values:
+        verdict, when_true, when_false = decide(frame, part)
+        if verdict is (not is_and):
+            return verdict, frozenset(), frozenset()
+        if verdict is None:
+            all_known = False
+            n_open += 1
+            together |= when_true if is_and else when_false
+            last = when_false if is_and else when_true
+    if all_known:
+        return is_and, frozenset(), frozenset()
+    other = last if n_open == 1 else frozenset[int]()
+    return (None, frozenset(together), other) if is_and else (None, other, frozenset(together))
+
+
+def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the literals under which a name was bound, where the test asks just which binding it is."""
+    name, is_none_test, negated = _none_test(test)
+    if name is None:
+        return NO_LITERALS, NO_LITERALS
+    value = frame.local.get(name)
+    if not isinstance(value, Choice) or len(value.options) != 2:
+        return NO_LITERALS, NO_LITERALS
+    sides: dict[bool, Guard] = {}
+    for option, guard in value.options:
+        is_none = isinstance(option, Const) and option.value is None
+        holds = is_none if is_none_test else truth_of(option)
+        if holds is None:
+            return NO_LITERALS, NO_LITERALS
+        sides[holds is not negated] = guard
+    if len(sides) != 2:
+        return NO_LITERALS, NO_LITERALS
+    return tuple(sides[True]), tuple(sides[False])
+
+
+def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:
+    match test:
+        case ast.Name(id=name):
+            return name, False, False
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
+            return name, True, False
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
+            return name, True, True
+        case _:
+            return None, False, False
+
+
+_OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.IsNot: ast.Is,
+    ast.NotEq: ast.Eq,
+    ast.NotIn: ast.In,
+    ast.GtE: ast.Lt,
+    ast.LtE: ast.Gt,
+}
+
+
+def _literal(frame: Frame, test: ast.expr) -> int:
+    """Return the literal of a test: the same number for the same words about the same values."""
+    sign = 1
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _OPPOSITES:
+        sign = -1
+        test = ast.copy_location(
+            ast.Compare(test.left, [_OPPOSITES[type(test.ops[0])]()], test.comparators), test
+        )
+    text = ast.unparse(test)
+    if text == "torch.is_grad_enabled()":
+        return sign * frame.machine.literal(text, Condition(text))
+    about: list[int] = []
+    for inner in ast.walk(test):
+        if isinstance(inner, ast.Name):
+            value = frame.local.get(inner.id)
+            if value is not None:
+                frame.machine.kept.append(value)
+                about.append(id(value))
+        elif isinstance(inner, ast.Call):
+            # A call may answer otherwise the next time; the same place asks again in each iteration.
+            about.append(frame.machine.clock if not _is_pure(inner) else 0)
+    condition = Condition(text, is_training=text.endswith(".training") or text == "training")
+    return sign * frame.machine.literal((text, *about), condition)
+
+
+def _is_pure(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "len", "hasattr", "getattr", "callable")
+
+
+def fork(
+    frame: Frame,
+    ways: list[tuple[Guard, Callable[[], bool]]],
+) -> bool:
+    """Run several ways from the same state and join those that go on; return whether any does."""
+    machine = frame.machine
+    before = machine.guard
+    mark = machine.journal.mark()
+    exits: list[Exit] = []
+    for literals, run in ways:
+        machine.guard = before | literals
+        if run():
+            exits.append((machine.guard, machine.journal.changes(mark)))
+        machine.journal.undo(mark)
+    machine.guard = before
+    if not exits:
+        return False
+    machine.journal.merge(exits)
+    if len(exits) == 1:
+        machine.guard = exits[0][0]
+    return True
+
+
+def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None] | None:
+    """Return what undoes the knowledge that a test gives inside its branch; None where it gives none."""
+    negated = not holds
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, negated = test.operand, not negated
+    if isinstance(test, ast.BoolOp):
+        if isinstance(test.op, ast.And) is negated:
+            return None
+        undos = [undo for part in test.values if (undo := narrowed(frame, part, holds=not negated))]
+        return (lambda: [undo() for undo in undos] and None) if undos else None
+    text = ast.unparse(test) if isinstance(test, (ast.Call, ast.Attribute)) else ""
+    machine = frame.machine
+    if text.endswith("is_grad_enabled()") and negated:
+        was = machine.grad_enabled
+        machine.grad_enabled = False
+        return lambda: setattr(machine, "grad_enabled", was)
+    if isinstance(test, ast.Attribute) and test.attr == "requires_grad":
+        return _narrow_grad(frame, test.value, requires_grad=not negated)
+    return None
+
+
+def _narrow_grad(frame: Frame, node: ast.expr, *, requires_grad: bool) -> Callable[[], None] | None:
+    value = evaluate(frame, node)
+    tensor = value.tensor if isinstance(value, Opaque) else value
+    if isinstance(value, Opaque) and tensor is None:
+        from gradsan.source.flow.tensors import as_tensor
+
+        tensor = as_tensor(frame, value)
+    if not isinstance(tensor, Tensor) or tensor.grad is Grad.YES:
+        return None
+    was = tensor.grad
+    tensor.grad = Grad.FLOWS if requires_grad and tensor.roots else Grad.YES if requires_grad else Grad.NO
+    held = tensor
+    return lambda: setattr(held, "grad", was)

@@ -1,0 +1,294 @@
+"""Calls of what the project defines: functions, classes, objects."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.journal import Changes, Exit
+from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
+from gradsan.source.flow.modes import decorated_off
+from gradsan.source.flow.tensors import nodes_and_grad, record_save, view_of
+from gradsan.source.flow.values import (
+    NONE,
+    Choice,
+    Class,
+    Const,
+    Function,
+    Instance,
+    Layer,
+    Mapping,
+    Opaque,
+    Partial,
+    Sequence,
+    Tensor,
+    Value,
+    join,
+)
+from gradsan.source.hierarchy import container_base, find_member
+from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
+from gradsan.model.event import ViewKind
+
+
+@calls(Function)
+def call_function(frame: Frame, function: Function, arguments: Arguments, node: ast.AST) -> Value:
+    """Follow a call into a function of the project."""
+    machine, info = frame.machine, function.info
+    if len(machine.stack) >= MAX_DEPTH or machine.fuel <= 0 or info in machine.stack:
+        return opaque_call(frame, Opaque(name=info.name), arguments, node)
+    if any(d.endswith(("contextmanager", "singledispatch", "custom_op", "register_fake")) for d in info.decorators):
+        return Opaque()
+    inner = Frame(machine, info.module, info.qualified_name, scope=function.scope, owner=info.owner, info=info)
+    if inner.owner is None and function.scope is not None:
+        inner.owner = function.scope.owner
+    positional = arguments.positional
+    if function.receiver is not None:
+        positional = [function.receiver, *positional]
+        inner.receiver = function.receiver
+    elif info.owner is not None and not info.is_static and positional:
+        inner.receiver = positional[0]
+    elif function.scope is not None:
+        inner.receiver = function.scope.receiver
+    bind_parameters(inner, info.node, Arguments(positional, arguments.keywords, arguments.is_exact))
+    return run_function(frame, inner, info)
+
+
+def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
+    """Run a function's body in its frame and return what it may return."""
+    machine = frame.machine
+    was = machine.grad_enabled, machine.guard
+    if decorated_off(info.decorators):
+        machine.grad_enabled = False
+    machine.stack.append(info)
+    inner.start = machine.journal.mark()
+    if isinstance(info.node, ast.Lambda):
+        result = evaluate(inner, info.node.body)
+    else:
+        result = _run_body(inner, info.node, was[1])
+    machine.stack.pop()
+    machine.grad_enabled, machine.guard = was
+    return result
+
+
+def _run_body(inner: Frame, node: FunctionNode, guard: frozenset[int]) -> Value:
+    machine, journal = inner.machine, inner.machine.journal
+    assert not isinstance(node, ast.Lambda)
+    if execute(inner, node.body):
+        inner.returns.append((NONE, (machine.guard, journal.changes(inner.start))))
+    if not inner.returns:
+        return Opaque()
+    exits: list[Exit] = [(at, _outer(changes, inner)) for _, (at, changes) in inner.returns]
+    journal.undo(inner.start)
+    journal.merge(exits)
+    if inner.yields:
+        return Sequence(list(inner.yields), is_exact=False)
+    values = [(value, at - guard) for value, (at, _) in inner.returns]
+    if len(values) > 1:
+        return _join_returns(values)
+    return values[0][0]
+
+
+def _outer(changes: Changes, inner: Frame) -> Changes:
+    mine = id(inner.local)
+    return {key: change for key, change in changes.items() if key[0] != mine}
+
+
+def _join_returns(values: list[tuple[Value, frozenset[int]]]) -> Value:
+    """Join returned values; tuples of one length are joined item by item."""
+    first = values[0][0]
+    if isinstance(first, Sequence) and first.is_tuple:
+        tuples = [(value, guard) for value, guard in values if isinstance(value, Sequence)]
+        if len(tuples) == len(values) and all(len(v.items) == len(first.items) for v, _ in tuples):
+            return Sequence(
+                [join([(v.items[i], guard) for v, guard in tuples]) for i in range(len(first.items))],
+                is_exact=first.is_exact,
+                is_tuple=True,
+            )
+    return join(values)
+
+
+def bind_parameters(inner: Frame, node: FunctionNode, arguments: Arguments) -> None:
+    """Bind a function's parameters to the arguments of a call."""
+    spec, local, machine = node.args, inner.local, inner.machine
+    names = [*spec.posonlyargs, *spec.args]
+    keywords = dict(arguments.keywords)
+    for at, parameter in enumerate(names):
+        if at < len(arguments.positional):
+            local[parameter.arg] = arguments.positional[at]
+        elif parameter.arg in keywords:
+            local[parameter.arg] = keywords.pop(parameter.arg)
+    defaults = dict(zip([p.arg for p in names[len(names) - len(spec.defaults) :]], spec.defaults, strict=True))
+    for parameter in spec.kwonlyargs:
+        if parameter.arg in keywords:
+            local[parameter.arg] = keywords.pop(parameter.arg)
+    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
+    home = Frame(machine, inner.module, "<module>", scope=inner.scope)
+    for parameter in (*names, *spec.kwonlyargs):
+        name = parameter.arg
+        if name not in local:
+            default = defaults.get(name)
+            local[name] = (
+                evaluate(home, default) if default is not None and arguments.is_exact else Opaque(name=name)
+            )
+    if spec.vararg is not None:
+        local[spec.vararg.arg] = Sequence(
+            arguments.positional[len(names) :], is_exact=arguments.is_exact, is_tuple=True
+        )
+    if spec.kwarg is not None:
+        local[spec.kwarg.arg] = Mapping({str(k): v for k, v in keywords.items()}, is_exact=arguments.is_exact)
+
+
+@calls(Class)
+def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) -> Value:
+    """Construct an object of a class of the project."""
+    machine, info = frame.machine, value.info
+    instance = Instance(info)
+    found = find_member(machine.project, info, "__init__")
+    if found is not None and isinstance(found[1], FunctionInfo):
+        call(frame, Function(found[1], value.scope, instance), arguments, node)
+        return instance
+    if find_member(machine.project, info, "__new__") is not None:
+        return Opaque()
+    fill_container(frame, instance, arguments)
+    _fill_fields(frame, instance, info, arguments)
+    return instance
+
+
+def fill_container(frame: Frame, instance: Instance, arguments: Arguments) -> None:
+    """Give an object that derives from a container of the framework its contents."""
+    container = container_base(frame.machine.project, instance.info)
+    if container is None:
+        return
+    children = container_items(container, arguments)
+    frame.machine.journal.set(instance.attributes, "<children>", children)
+    instance.children = children
+
+
+def container_items(container: str, arguments: Arguments) -> Sequence:
+    """Return the modules that a container's constructor is given."""
+    from gradsan.source.flow.iterating import elements
+
+    if container == "Sequential":
+        if len(arguments.positional) == 1 and isinstance(arguments.positional[0], Mapping):
+            found = arguments.positional[0]
+            return Sequence(list(found.items.values()), is_exact=found.is_exact, fields=_names(found))
+        return Sequence(list(arguments.positional), is_exact=arguments.is_exact)
+    given = arguments.positional[0] if arguments.positional else None
+    if isinstance(given, Mapping):
+        return Sequence(list(given.items.values()), is_exact=given.is_exact, fields=_names(given))
+    if isinstance(given, Sequence):
+        return Sequence(list(given.items), is_exact=given.is_exact)
+    if isinstance(given, (Instance, Layer)) and given.children is not None:
+        return Sequence(list(given.children.items), is_exact=given.children.is_exact)
+    _ = elements
+    return Sequence([], is_exact=given is None)
+
+
+def _names(found: Mapping) -> tuple[str, ...]:
+    return tuple(key if isinstance(key, str) else "" for key in found.items)
+
+
+def _fill_fields(frame: Frame, instance: Instance, info: ClassInfo, arguments: Arguments) -> None:
+    """Set the fields of a dataclass or a named tuple."""
+    names = [
+        s.target.id for s in info.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+    ]
+    for name, value in zip(names, arguments.positional, strict=False):
+        frame.machine.journal.set(instance.attributes, name, value)
+    for name, value in arguments.keywords.items():
+        if name in names:
+            frame.machine.journal.set(instance.attributes, name, value)
+
+
+@calls(Instance)
+def call_instance(frame: Frame, value: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    """Call an object: ``__call__`` or ``forward`` of its class, or the modules that it contains."""
+    project = frame.machine.project
+    for name in ("forward", "__call__"):
+        found = find_member(project, value.info, name)
+        if found is not None and isinstance(found[1], FunctionInfo):
+            result = call(frame, Function(found[1], None, value), arguments, node)
+            return run_hooks(frame, value, arguments, result, node)
+    if value.children is not None and container_base(project, value.info) == "Sequential":
+        return run_hooks(frame, value, arguments, chain(frame, value.children, arguments, node), node)
+    if "forward" in value.attributes:
+        return call(frame, value.attributes["forward"], arguments, node)
+    return opaque_call(frame, Opaque(name=value.info.name), arguments, node)
+
+
+def chain(frame: Frame, children: Sequence, arguments: Arguments, node: ast.AST) -> Value:
+    """Run modules one after the other."""
+    if not arguments.positional:
+        return Opaque()
+    result = arguments.positional[0]
+    for child in children.items:
+        result = call(frame, child, Arguments([result]), node)
+    if not children.is_exact and not isinstance(result, Tensor):
+        return derived(frame, [result])
+    return result
+
+
+def run_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, result: Value, node: ast.AST) -> Value:
+    """Run the forward hooks of a module, and wrap its results where it has a full backward hook."""
+    hooks = module.attributes.get("<hooks>")
+    if isinstance(hooks, Sequence):
+        for hook in hooks.items:
+            changed = call(frame, hook, Arguments([module, Sequence(arguments.positional), result]), node)
+            if not isinstance(changed, Opaque) and not (isinstance(changed, Const) and changed.value is None):
+                result = changed
+    if "<backward hooks>" in module.attributes and isinstance(result, Tensor) and result.grad is Grad.YES:
+        return view_of(frame, result, "BackwardHookFunction", node, kind=ViewKind.MODULE_HOOK)
+    return result
+
+
+@calls(Choice)
+def _call_choice(frame: Frame, value: Choice, arguments: Arguments, node: ast.AST) -> Value:
+    machine = frame.machine
+    before = machine.guard
+    results: list[tuple[Value, frozenset[int]]] = []
+    for option, guard in value.options:
+        machine.guard = before | guard
+        results.append((call(frame, option, arguments, node), guard))
+    machine.guard = before
+    return join(results)
+
+
+@calls(Partial)
+def _call_partial(frame: Frame, value: Partial, arguments: Arguments, node: ast.AST) -> Value:
+    return call(
+        frame,
+        value.function,
+        Arguments(
+            [*value.positional, *arguments.positional], {**value.keywords, **arguments.keywords}, arguments.is_exact
+        ),
+        node,
+    )
+
+
+@calls(Opaque)
+def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST) -> Value:
+    """Call something unknown: its result hangs on its arguments, and on its own weights where it has some."""
+    result = derived(frame, arguments.values(), name="")
+    result.is_number = False
+    if value.weights is not None and frame.machine.grad_enabled:
+        parents, _, _ = nodes_and_grad(frame, arguments.values())
+        from gradsan.source.flow.graph import Node
+
+        graph = Node((parents,) if parents is not None else ())
+        record_save(
+            frame,
+            Tensor(value.weights, Grad.YES),
+            node=graph,
+            place=frame.place(node),
+            operation=value.name or "the network",
+            operand="weight",
+            grad=Grad.YES,
+            roots=frozenset(),
+        )
+        return Opaque(roots=result.roots, node=graph)
+    if value.name.startswith("self.") and arguments.values() and not result.roots:
+        result.roots = frozenset({value.name}) if result.node is not None else frozenset()
+    if not frame.machine.grad_enabled:
+        return Opaque()
+    return result

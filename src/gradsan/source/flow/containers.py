@@ -1,0 +1,209 @@
+"""Methods of lists, dicts and text."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.iterating import elements
+from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.values import NONE, Const, External, Mapping, Opaque, Sequence, Value, join, nodes_of
+
+MAX_LENGTH = 64
+
+
+def sequence_method(frame: Frame, value: Sequence, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method of a list or a tuple."""
+    journal = frame.machine.journal
+    first = arguments.positional[0] if arguments.positional else None
+    if name == "append" and first is not None:
+        if len(value.items) < MAX_LENGTH:
+            journal.set_items(value, [*value.items, first], is_exact=value.is_exact)
+        return NONE
+    if name in ("extend", "__iadd__") and first is not None:
+        items, is_exact = elements(frame, first, node)
+        journal.set_items(value, [*value.items, *items][:MAX_LENGTH], is_exact=value.is_exact and is_exact)
+        return NONE
+    if name == "insert" and len(arguments.positional) == 2:
+        at = first.value if isinstance(first, Const) and isinstance(first.value, int) else None
+        items = list(value.items)
+        items.insert(at if at is not None else 0, arguments.positional[1])
+        journal.set_items(value, items, is_exact=value.is_exact and at is not None)
+        return NONE
+    if name == "pop" and value.items:
+        at = first.value if isinstance(first, Const) and isinstance(first.value, int) else -1
+        if not -len(value.items) <= at < len(value.items) or not value.is_exact:
+            return value.items[-1]
+        items = list(value.items)
+        item = items.pop(at)
+        journal.set_items(value, items, is_exact=True)
+        return item
+    if name == "clear":
+        journal.set_items(value, [], is_exact=True)
+        return NONE
+    if name in ("copy", "__iter__"):
+        return Sequence(list(value.items), is_exact=value.is_exact, is_tuple=value.is_tuple)
+    if name == "reverse":
+        journal.set_items(value, value.items[::-1], is_exact=value.is_exact)
+        return NONE
+    if name in ("index", "count"):
+        return Opaque(is_number=True)
+    if name in ("values", "items", "keys"):
+        names: list[Value] = [Const(f) for f in value.fields] or [Opaque() for _ in value.items]
+        if name == "keys":
+            return Sequence(names, is_exact=value.is_exact)
+        if name == "values":
+            return value
+        return Sequence(
+            [Sequence([n, item], is_tuple=True) for n, item in zip(names, value.items, strict=False)],
+            is_exact=value.is_exact,
+        )
+    return Opaque()
+
+
+def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method of a dict."""
+    journal = frame.machine.journal
+    key = arguments.positional[0] if arguments.positional else None
+    match name:
+        case "items":
+            return Sequence(
+                [Sequence([_key(k), v], is_tuple=True) for k, v in value.items.items()], is_exact=value.is_exact
+            )
+        case "values":
+            return Sequence(list(value.items.values()), is_exact=value.is_exact)
+        case "keys":
+            return Sequence([_key(k) for k in value.items], is_exact=value.is_exact)
+        case "get" | "pop" | "setdefault" if isinstance(key, Const):
+            other = arguments.get(1, "default") or NONE
+            if key.value in value.items:
+                return value.items[key.value]
+            if name == "setdefault":
+                journal.set(value.items, key.value, other)
+                return other
+            return other if value.is_exact else Opaque()
+        case "get" | "pop" | "setdefault":
+            return join([(item, frozenset()) for item in list(value.items.values())[:5]]) if value.items else Opaque()
+        case "update":
+            if isinstance(key, Mapping):
+                for k, v in key.items.items():
+                    journal.set(value.items, k, v)
+            for k, v in arguments.keywords.items():
+                journal.set(value.items, k, v)
+            if key is not None and not isinstance(key, Mapping):
+                value.is_exact = False
+                frame.machine.escaped += list(nodes_of(key))
+            return NONE
+        case "copy":
+            return Mapping(dict(value.items), is_exact=value.is_exact)
+    return Opaque()
+
+
+def _key(key: object) -> Value:
+    return Const(key) if isinstance(key, (str, int, float, bool, type(None))) else Opaque()
+
+
+def const_method(value: Const, name: str, arguments: Arguments) -> Value:
+    """Call a method of a literal."""
+    text = value.value
+    given = [a.value for a in arguments.positional if isinstance(a, Const)]
+    if isinstance(text, str) and len(given) == len(arguments.positional) and not arguments.keywords:
+        try:
+            match name, given:
+                case "startswith", [str() as prefix]:
+                    return Const(text.startswith(prefix))
+                case "endswith", [str() as suffix]:
+                    return Const(text.endswith(suffix))
+                case "lower" | "upper" | "strip", []:
+                    return Const(getattr(text, name)())
+                case "format", _:
+                    return Const(text.format(*given))
+                case "split", [str() as separator]:
+                    return Sequence([Const(part) for part in text.split(separator)])
+        except (ValueError, IndexError, KeyError, TypeError):
+            return Opaque()
+    return Opaque(is_number=isinstance(text, (int, float)))
+
+
+def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value | None:
+    """Call a builtin that makes or reads containers; None for others."""
+    first = arguments.positional[0] if arguments.positional else None
+    match name:
+        case "list" | "tuple" | "sorted" | "set" | "frozenset" | "iter":
+            if first is None:
+                return Sequence([], is_tuple=name == "tuple")
+            items, is_exact = elements(frame, first, node)
+            known = is_exact and name in ("list", "tuple", "iter")
+            return Sequence(list(items), is_exact=known, is_tuple=name == "tuple")
+        case "reversed" if first is not None:
+            items, is_exact = elements(frame, first, node)
+            return Sequence(items[::-1], is_exact=is_exact)
+        case "dict":
+            found = Mapping({}, is_exact=arguments.is_exact)
+            if isinstance(first, Mapping):
+                found.items.update(first.items)
+                found.is_exact = first.is_exact
+            elif first is not None:
+                _fill_pairs(frame, found, first, node)
+            found.items.update(arguments.keywords)
+            return found
+        case "zip":
+            return _zip(frame, arguments, node)
+        case "enumerate" if first is not None:
+            items, is_exact = elements(frame, first, node)
+            start = arguments.get(1, "start")
+            at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
+            return Sequence([Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)], is_exact=is_exact)
+        case "range":
+            return _range(arguments)
+        case "map" if first is not None and len(arguments.positional) > 1:
+            columns = _zip(frame, Arguments(arguments.positional[1:]), node)
+            results = [
+                call(frame, first, Arguments(list(row.items)), node)
+                for row in columns.items[:4]
+                if isinstance(row, Sequence)
+            ]
+            return Sequence(results, is_exact=columns.is_exact and len(results) == len(columns.items))
+        case "filter" if first is not None and len(arguments.positional) > 1:
+            items, _ = elements(frame, arguments.positional[1], node)
+            return Sequence(list(items), is_exact=False)
+        case "next" if first is not None:
+            items, _ = elements(frame, first, node)
+            return items[0] if items else Opaque()
+    return None
+
+
+def _fill_pairs(frame: Frame, found: Mapping, given: Value, node: ast.AST) -> None:
+    items, found.is_exact = elements(frame, given, node)
+    for item in items:
+        if isinstance(item, Sequence) and len(item.items) == 2 and isinstance(item.items[0], Const):
+            found.items[item.items[0].value] = item.items[1]
+        else:
+            found.is_exact = False
+
+
+def _zip(frame: Frame, arguments: Arguments, node: ast.AST) -> Sequence:
+    columns = [elements(frame, given, node) for given in arguments.positional]
+    if not columns:
+        return Sequence([], is_exact=arguments.is_exact)
+    exact = [len(items) for items, is_exact in columns if is_exact]
+    length = min(exact) if exact else max(len(items) for items, _ in columns)
+    length = min(length, max((len(items) for items, _ in columns), default=0))
+    rows: list[Value] = []
+    for at in range(length):
+        row = [items[min(at, len(items) - 1)] if items else Opaque() for items, _ in columns]
+        rows.append(Sequence(list(row), is_tuple=True))
+    return Sequence(rows, is_exact=len(exact) == len(columns) and arguments.is_exact)
+
+
+def _range(arguments: Arguments) -> Sequence:
+    bounds = [a.value if isinstance(a, Const) and isinstance(a.value, int) else None for a in arguments.positional]
+    if bounds and None not in bounds and len(bounds) <= 3 and 0 not in bounds[2:]:
+        values = range(*[b for b in bounds if b is not None])
+        return Sequence([Const(i) for i in values[:8]], is_exact=len(values) <= 8)
+    start = bounds[0] if len(bounds) > 1 else 0
+    if start is None or len(bounds) > 2:
+        return Sequence([Opaque(is_number=True), Opaque(is_number=True)], is_exact=False)
+    return Sequence([Const(start), Const(start + 1)], is_exact=False)
+
+
+__all__ = ["External", "call_builtin", "const_method", "mapping_method", "sequence_method"]

@@ -1,0 +1,85 @@
+"""Custom ``autograd.Function``s."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from gradsan.model.event import ViewKind
+from gradsan.source.flow.graph import Grad, Node
+from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.tensors import grad_of, node_of, nodes_and_grad, record_save, roots_of, tensors_of, view_of
+from gradsan.source.flow.values import Class, Context, Function, Opaque, Sequence, Tensor, Value, tensors_in
+from gradsan.source.hierarchy import find_member
+from gradsan.source.index import FunctionInfo
+
+
+def call_apply(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) -> Value:
+    """``F.apply(...)``: run ``forward`` outside the graph, then hang its results on one node."""
+    machine = frame.machine
+    found = find_member(machine.project, value.info, "forward")
+    if found is None or not isinstance(found[1], FunctionInfo):
+        return Opaque()
+    setup = find_member(machine.project, value.info, "setup_context")
+    context = Context(value.info.name)
+    inputs = [t for given in arguments.values() for t, _ in tensors_of(frame, given, is_sure=False)]
+    _, grad, roots = nodes_and_grad(frame, arguments.values())
+    grad = max((grad_of(t) for t in inputs), default=grad)
+    was = machine.grad_enabled
+    enabled = was and grad is not Grad.NO
+    parents = tuple(n for t in inputs if (n := node_of(t)) is not None)
+    graph = Node(parents) if enabled else None
+    machine.grad_enabled = False
+    machine.in_custom_forward += 1
+    function = Function(found[1], None, None)
+    if setup is None:
+        result = call(frame, function, Arguments([context, *arguments.positional], arguments.keywords), node)
+    else:
+        result = call(frame, function, arguments, node)
+        if isinstance(setup[1], FunctionInfo):
+            given = Sequence(list(arguments.positional), is_tuple=True)
+            call(frame, Function(setup[1]), Arguments([context, given, result]), node)
+    machine.in_custom_forward -= 1
+    machine.grad_enabled = was
+    result = _hang(frame, value, result, inputs, context, graph, grad, roots, node)
+    if graph is not None:
+        for saved, place in context.saved:
+            for tensor, guard in tensors_of(frame, saved, is_sure=False):
+                record_save(
+                    frame,
+                    tensor,
+                    node=graph,
+                    place=place,
+                    operation=value.info.name,
+                    operand="",
+                    grad=grad,
+                    roots=roots or roots_of(tensor),
+                    guard=guard,
+                    backward=f"{value.info.name}Backward",
+                )
+    return result
+
+
+def _hang(
+    frame: Frame,
+    value: Class,
+    result: Value,
+    inputs: list[Tensor],
+    context: Context,
+    graph: Node | None,
+    grad: Grad,
+    roots: frozenset[str],
+    node: ast.AST,
+) -> Value:
+    if isinstance(result, Sequence):
+        items = [_hang(frame, value, item, inputs, context, graph, grad, roots, node) for item in result.items]
+        return Sequence(items, is_exact=result.is_exact, is_tuple=True)
+    if not isinstance(result, Tensor):
+        return Opaque(node=graph, roots=roots)
+    dirty = {id(t.storage) for d in context.dirty for t in tensors_in(d)}
+    if any(t.storage is result.storage for t in inputs) and id(result.storage) not in dirty:
+        view = view_of(frame, result, value.info.name, node, kind=ViewKind.CUSTOM_FUNCTION)
+        return replace(view, grad=grad if graph else Grad.NO, roots=roots, node=graph, is_detached=False)
+    return replace(
+        result, grad=grad if graph else Grad.NO, roots=roots, node=graph, is_detached=False, view=None, is_leaf=False
+    )

@@ -1,0 +1,222 @@
+"""Calls of what stands outside the project: builtins, the standard library, the framework."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.knowledge import Operation
+from gradsan.model.history import TensorKind
+from gradsan.source.flow import containers
+from gradsan.source.flow.calling import opaque_call
+from gradsan.source.flow.copying import copy_value
+from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.layers import construct
+from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
+from gradsan.source.flow.modes import SWITCH, switch
+from gradsan.source.flow.operations import apply, bind
+from gradsan.source.flow.reflection import call_reflection
+from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
+from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
+from gradsan.source.flow.values import (
+    Choice,
+    Class,
+    Const,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Mapping,
+    Opaque,
+    Partial,
+    Sequence,
+    Tensor,
+    Value,
+)
+
+_TRANSPARENT = frozenset(
+    {
+        "torch.compile",
+        "torch.jit.script",
+        "torch.jit.script_if_tracing",
+        "torch.nn.DataParallel",
+        "torch.nn.parallel.DistributedDataParallel",
+        "torch.nn.utils.spectral_norm",
+        "torch.nn.utils.weight_norm",
+        "torch.nn.utils.parametrizations.spectral_norm",
+        "torch.nn.utils.parametrizations.weight_norm",
+        "torch.fx.wrap",
+        "torch.jit.ignore",
+        "torch.jit.unused",
+    }
+)
+_NEW = frozenset("zeros ones full empty rand randn randint arange linspace eye tensor as_tensor from_numpy".split())
+_CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
+
+
+@calls(External)
+def call_external(frame: Frame, value: External, arguments: Arguments, node: ast.AST) -> Value:
+    """Call something outside the project."""
+    dotted = value.dotted
+    head, _, rest = dotted.partition(".")
+    if head == "torch":
+        return _call_torch(frame, dotted, arguments, node)
+    if head == "builtins":
+        return _call_builtin(frame, rest, arguments, node)
+    if dotted == "functools.partial" and arguments.positional:
+        return Partial(arguments.positional[0], arguments.positional[1:], arguments.keywords)
+    if dotted in ("copy.deepcopy", "copy.copy") and arguments.positional:
+        return copy_value(frame, arguments.positional[0], deep=dotted.endswith("deepcopy"))
+    if dotted in _CASTS and len(arguments.positional) == 2:
+        return arguments.positional[1]
+    if dotted == "collections.OrderedDict":
+        found = containers.call_builtin(frame, "dict", arguments, node)
+        return found if found is not None else Opaque()
+    if dotted == "itertools.chain":
+        items = [containers.elements(frame, given, node) for given in arguments.positional]
+        return Sequence([i for part, _ in items for i in part], is_exact=all(exact for _, exact in items))
+    if head in ("math", "numpy", "random", "time", "os"):
+        return Opaque(is_number=head in ("math", "time"))
+    return opaque_call(frame, Opaque(), arguments, node)
+
+
+def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    found = containers.call_builtin(frame, name, arguments, node)
+    if found is None:
+        found = call_reflection(frame, name, arguments, node)
+    if found is not None:
+        return found
+    if name in ("int", "float", "bool", "len", "round", "str", "repr", "hash", "id", "ord", "abs", "divmod", "complex"):
+        first = arguments.positional[0] if arguments.positional else None
+        if name == "len" and isinstance(first, Sequence) and first.is_exact:
+            return Const(len(first.items))
+        if name == "len" and isinstance(first, (Instance, Layer)) and first.children and first.children.is_exact:
+            return Const(len(first.children.items))
+        if name in ("int", "bool", "str") and isinstance(first, Const) and isinstance(first.value, (int, str, bool)):
+            try:
+                return Const({"int": int, "bool": bool, "str": str}[name](first.value))
+            except ValueError:
+                return Opaque(is_number=True)
+        if name == "abs" and first is not None and any(True for _ in tensors_of(frame, first, is_sure=False)):
+            operation = frame.machine.operation("torch.abs")
+            if operation is not None:
+                return apply(frame, operation, bind(operation, arguments), node)
+        return Opaque(is_number=True)
+    if name == "sum" and arguments.positional:
+        items, _ = containers.elements(frame, arguments.positional[0], node)
+        return _total(frame, items)
+    if name == "print":
+        return Const(None)
+    return derived(frame, arguments.values())
+
+
+def _total(frame: Frame, items: list[Value]) -> Value:
+    from gradsan.source.flow.tensors import nodes_and_grad
+
+    if not any(isinstance(item, Tensor) for item in items):
+        return derived(frame, items)
+    node, grad, roots = nodes_and_grad(frame, items)
+    if not frame.machine.grad_enabled:
+        return fresh(frame)
+    return fresh(frame, grad=grad, roots=roots, node=node)
+
+
+def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    first = arguments.positional[0] if arguments.positional else None
+    last = dotted.rpartition(".")[2]
+    if dotted.startswith("torch.nn.") and last[:1].isupper():
+        return _construct(frame, dotted, arguments, node)
+    if dotted.startswith("torch.nn.init."):
+        return _initialise(frame, first or arguments.keywords.get("tensor"), last, node)
+    if dotted.startswith("torch.optim.") and last[:1].isupper() and "lr_scheduler" not in dotted:
+        return construct_optimizer(frame, dotted, arguments, node)
+    if dotted == "torch.autograd.grad":
+        return call_grad(frame, arguments, node)
+    if dotted == "torch.autograd.backward" and first is not None:
+        run_backward(frame, [first], retains="retain_graph" in arguments.keywords, node=node)
+        return Const(None)
+    if dotted in SWITCH and isinstance(node, ast.Call):
+        switch(frame, node)
+        return Opaque()
+    if dotted.startswith("torch.utils.checkpoint.checkpoint") and first is not None:
+        if dotted.endswith("checkpoint_sequential"):
+            return opaque_call(frame, Opaque(), arguments, node)
+        keywords = {k: v for k, v in arguments.keywords.items() if k not in ("use_reentrant", "preserve_rng_state")}
+        return call(frame, first, Arguments(arguments.positional[1:], keywords, arguments.is_exact), node)
+    if dotted in _TRANSPARENT and first is not None:
+        return first
+    if dotted.startswith("torch.Tensor.") and first is not None:
+        member = get_attribute(frame, first, last, node)
+        return call(frame, member, Arguments(arguments.positional[1:], arguments.keywords, arguments.is_exact), node)
+    if dotted in ("torch.autograd.Variable", "torch.nn.Parameter") and isinstance(first, Tensor):
+        return first
+    if last in _NEW or last.endswith("_like"):
+        return _new(frame, arguments)
+    if dotted in ("torch.Tensor", "torch.FloatTensor", "torch.LongTensor"):
+        return fresh(frame)
+    operation = frame.machine.operation(dotted)
+    if operation is None or operation.kind in ("module", "schema"):
+        return opaque_call(frame, Opaque(), arguments, node)
+    return call_operation(frame, operation, arguments, node, target=_target(node))
+
+
+def call_operation(
+    frame: Frame, operation: Operation, arguments: Arguments, node: ast.AST, *, target: str = ""
+) -> Value:
+    """Call an operation of the table; ``out=`` is written."""
+    out = arguments.keywords.get("out")
+    if out is not None and not (isinstance(out, Const) and out.value is None):
+        keywords = {k: v for k, v in arguments.keywords.items() if k != "out"}
+        for tensor, guard in tensors_of(frame, out):
+            sources = tuple(arguments.positional)
+            write(frame, tensor, operation=operation.name, node=node, target="out", sources=sources, guard=guard)
+        apply(frame, operation, bind(operation, Arguments(arguments.positional, keywords)), node)
+        return out
+    return apply(frame, operation, bind(operation, arguments), node, target=target)
+
+
+def _target(node: ast.AST) -> str:
+    if isinstance(node, ast.Call) and node.args:
+        text = ast.unparse(node.args[0])
+        return text if len(text) < 60 else ""
+    return ""
+
+
+def _new(frame: Frame, arguments: Arguments) -> Value:
+    requires = arguments.keywords.get("requires_grad")
+    if isinstance(requires, Const) and requires.value is True:
+        return leaf(frame, kind=TensorKind.LEAF)
+    return fresh(frame, kind=TensorKind.CONSTANT)
+
+
+def _construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    if dotted in ("torch.nn.Parameter", "torch.nn.UninitializedParameter"):
+        return _parameter(frame, arguments)
+    if dotted == "torch.nn.Module":
+        return Opaque()
+    if dotted in _TRANSPARENT and arguments.positional:
+        return arguments.positional[0]
+    layer = construct(frame, dotted, arguments, node)
+    return layer if layer is not None else Opaque()
+
+
+def _parameter(frame: Frame, arguments: Arguments) -> Value:
+    requires = arguments.get(1, "requires_grad")
+    is_frozen = isinstance(requires, Const) and requires.value is False
+    tensor = leaf(frame, kind=TensorKind.PARAMETER, requires_grad=not is_frozen)
+    data = arguments.get(0, "data")
+    if isinstance(data, Tensor):
+        tensor.storage.name = data.storage.name if data.is_data else ""
+    return tensor
+
+
+def _initialise(frame: Frame, value: Value | None, name: str, node: ast.AST) -> Value:
+    """``torch.nn.init``: writes with gradients switched off.  Source: torch/nn/init.py, 2.13.0."""
+    if value is None:
+        return Opaque()
+    if name.endswith("_"):
+        for tensor, guard in tensors_of(frame, value):
+            write(frame, tensor, operation=name, node=node, guard=guard, grad_enabled=False)
+    return value
+
+
+__all__ = ["Choice", "Class", "Function", "Mapping", "call_operation"]

@@ -1,0 +1,14 @@
+"""All parts of the interpretation, so that the tables of the machine are full."""
+
+from gradsan.source.flow import (  # noqa: F401
+    calling,
+    evaluating,
+    external,
+    layers,
+    methods,
+    objects,
+    statements,
+)
+from gradsan.source.flow.machine import Frame, Machine, execute
+
+__all__ = ["Frame", "Machine", "execute"]

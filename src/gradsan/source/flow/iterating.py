@@ -1,0 +1,62 @@
+"""What a loop runs over."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.event import ViewKind
+from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.tensors import view_of
+from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
+
+N_SAMPLES = 2
+"""Elements that stand for an unknown number: what one iteration leaves, the next one meets."""
+MAX_ITEMS = 4
+"""Elements of a known list that a loop looks at."""
+
+
+def loop_items(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bool]:
+    """Return the elements that a loop meets, and whether these are all."""
+    items, is_exact = elements(frame, value, node)
+    limit = MAX_ITEMS if frame.machine.fuel > 0 else 1
+    return (items[:limit], False) if len(items) > limit else (items, is_exact)
+
+
+def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bool]:
+    """Return the elements of a value, and whether these are all; samples where they are unknown."""
+    match value:
+        case Sequence(items=items, is_exact=is_exact):
+            return items, is_exact
+        case Tensor():
+            return rows(frame, value, node), False
+        case Opaque(tensor=Tensor() as tensor) if tensor.storage.is_tensor:
+            return rows(frame, tensor, node), False
+        case Opaque():
+            return [_element(value, i) for i in range(N_SAMPLES)], False
+        case Mapping(items=found, is_exact=is_exact):
+            keys: list[Value] = [Const(key) if isinstance(key, (str, int)) else Opaque() for key in found]
+            return (keys, True) if is_exact else (keys or [Opaque(), Opaque()], False)
+        case Instance(children=Sequence(items=items, is_exact=is_exact)):
+            return items, is_exact
+        case Layer(children=Sequence(items=items, is_exact=is_exact)):
+            return items, is_exact
+        case Const(value=text) if isinstance(text, str):
+            return [Const(letter) for letter in text[:MAX_ITEMS]], len(text) <= MAX_ITEMS
+        case Choice(options=options):
+            return elements(frame, options[-1][0], node)
+        case _:
+            return [Opaque(), Opaque()], False
+
+
+def _element(value: Opaque, at: int) -> Opaque:
+    key = ("element", at)
+    known = value.attributes.get(key)
+    if not isinstance(known, Opaque):
+        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
+        value.attributes[key] = known
+    return known
+
+
+def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = N_SAMPLES) -> list[Value]:
+    """Return the rows that iterating over a tensor, or unpacking it, gives: views of several outputs."""
+    return [view_of(frame, tensor, "unbind", node, kind=ViewKind.MULTI_OUTPUT) for _ in range(count)]

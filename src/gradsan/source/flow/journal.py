@@ -1,0 +1,118 @@
+"""Undoing and joining: what a branch set, so that the other branch starts from the same state.
+
+# NOTE [Journal]
+Everything that a path may set (local names, attributes, items) lives in a dict or a `Sequence`, and is set through the
+journal.  A branch is run, its settings are collected and undone, the next branch is run, and the settings of all
+branches that go on are joined.  So a fork costs what it changes, not what there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from gradsan.source.flow.graph import Guard
+from gradsan.source.flow.values import Sequence, Value, join
+
+Holder: TypeAlias = "dict[str, Value] | dict[object, Value] | Sequence"
+Change: TypeAlias = "tuple[Holder, object, object]"
+Changes: TypeAlias = "dict[tuple[int, object], Change]"
+Exit: TypeAlias = "tuple[Guard, Changes]"
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+ITEMS = "<items>"
+
+
+@dataclass(slots=True)
+class Journal:
+    """What was set since the analysis of an entry began, oldest first, with the values before."""
+
+    entries: list[Change] = field(default_factory=list)
+
+    def set(self, holder: dict[str, Value] | dict[object, Value], key: object, value: Value) -> None:
+        """Set an item of a dict."""
+        table = cast("dict[object, Value]", holder)
+        self.entries.append((holder, key, table.get(key, MISSING)))
+        table[key] = value
+
+    def set_items(self, sequence: Sequence, items: list[Value], *, is_exact: bool) -> None:
+        """Set the items of a sequence."""
+        self.entries.append((sequence, ITEMS, (sequence.items, sequence.is_exact)))
+        sequence.items, sequence.is_exact = items, is_exact
+
+    def mark(self) -> int:
+        """Return a point to come back to."""
+        return len(self.entries)
+
+    def changes(self, mark: int) -> Changes:
+        """Return what was set since a point, with the values now."""
+        found: Changes = {}
+        for holder, key, _ in self.entries[mark:]:
+            found[id(holder), key] = (holder, key, _read(holder, key))
+        return found
+
+    def undo(self, mark: int) -> None:
+        """Go back to a point."""
+        entries = self.entries
+        while len(entries) > mark:
+            holder, key, old = entries.pop()
+            _write(holder, key, old)
+
+    def merge(self, exits: list[Exit]) -> None:
+        """Set what several ways out of a block set, each on its own paths."""
+        if len(exits) == 1:
+            for holder, key, value in exits[0][1].values():
+                self._put(holder, key, value)
+            return
+        keys: Changes = {}
+        for _, changes in exits:
+            keys.update(changes)
+        for at, (holder, key, _) in keys.items():
+            now = _read(holder, key)
+            values = [(changes[at][2] if at in changes else now, guard) for guard, changes in exits]
+            self._put(holder, key, _join_any(values))
+
+    def _put(self, holder: Holder, key: object, value: object) -> None:
+        if value is MISSING:
+            return
+        if isinstance(holder, Sequence):
+            items, is_exact = cast("tuple[list[Value], bool]", value)
+            self.set_items(holder, items, is_exact=is_exact)
+        else:
+            self.set(holder, key, cast("Value", value))
+
+
+def _join_any(values: list[tuple[object, Guard]]) -> object:
+    present = [(value, guard) for value, guard in values if value is not MISSING]
+    if present and isinstance(present[0][0], tuple):
+        lists = [cast("tuple[list[Value], bool]", value) for value, _ in present]
+        first, first_exact = lists[0]
+        if all(len(items) == len(first) for items, _ in lists):
+            joined: list[Value] = [
+                join([(items[i], guard) for (items, _), (_, guard) in zip(lists, present, strict=True)])
+                for i in range(len(first))
+            ]
+            return joined, all(exact for _, exact in lists) and first_exact
+        longest = max(lists, key=lambda pair: len(pair[0]))
+        return longest[0], False
+    return join([(cast("Value", value), guard) for value, guard in present])
+
+
+def _read(holder: Holder, key: object) -> object:
+    if isinstance(holder, Sequence):
+        return holder.items, holder.is_exact
+    return cast("dict[object, Value]", holder).get(key, MISSING)
+
+
+def _write(holder: Holder, key: object, value: object) -> None:
+    if isinstance(holder, Sequence):
+        holder.items, holder.is_exact = cast("tuple[list[Value], bool]", value)
+    elif value is MISSING:
+        cast("dict[object, Value]", holder).pop(key, None)
+    else:
+        cast("dict[object, Value]", holder)[key] = cast("Value", value)

@@ -1,0 +1,80 @@
+"""Calls of the framework's own modules."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call, run_hooks
+from gradsan.source.flow.machine import Arguments, Frame, calls
+from gradsan.source.flow.operations import apply, literal_of
+from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.weights import layer_weights
+from gradsan.knowledge import UNKNOWN
+
+CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList"})
+
+
+def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Layer | None:
+    """Construct a module of the framework; None where it is none that we know."""
+    place = frame.place(node)
+    if dotted in CONTAINERS:
+        layer = Layer(dotted, {}, place)
+        layer.children = container_items(dotted.rpartition(".")[2], arguments)
+        return layer
+    operation = frame.machine.operation(dotted)
+    if operation is None or operation.kind != "module":
+        return None
+    settings: dict[str, object] = {}
+    for parameter, value in zip(operation.parameters, arguments.positional, strict=False):
+        settings[parameter.name] = literal_of(value)
+    settings.update({name: literal_of(value) for name, value in arguments.keywords.items()})
+    if not arguments.is_exact:
+        for name in ("inplace", "p"):
+            settings.setdefault(name, UNKNOWN)
+    return Layer(dotted, settings, place)
+
+
+@calls(Layer)
+def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) -> Value:
+    """Run a module of the framework."""
+    if value.dotted == "torch.nn.Sequential" and value.children is not None:
+        return run_hooks(frame, value, arguments, chain(frame, value.children, arguments, node), node)
+    operation = frame.machine.operation(value.dotted)
+    if operation is None or operation.kind != "module":
+        return opaque_call(frame, Opaque(), arguments, node)
+    bound: dict[str, Value] = dict(zip(operation.inputs, arguments.positional, strict=False))
+    bound.update(arguments.keywords)
+    name = value.dotted.removeprefix("torch.nn.")
+    result = apply(
+        frame,
+        operation,
+        bound,
+        node,
+        settings={"training": True, **value.arguments},
+        label=name,
+        created=value.created,
+        module=name,
+        weights=layer_weights(frame, value),
+        target=ast.unparse(node.args[0]) if isinstance(node, ast.Call) and node.args else "",
+    )
+    return run_hooks(frame, value, arguments, _shape(name, result), node)
+
+
+def _shape(name: str, result: Value) -> Value:
+    """Return results in the nesting that the module returns them in."""
+    items = result.items if isinstance(result, Sequence) else [result]
+    match name:
+        case "LSTM":
+            rest = items[1:] or [Opaque(), Opaque()]
+            return Sequence([items[0], Sequence(rest, is_tuple=True)], is_tuple=True)
+        case "GRU" | "RNN" | "MultiheadAttention" | "LSTMCell":
+            if len(items) == 1:
+                return Sequence([items[0], Opaque(node=_node(items[0]))], is_tuple=True)
+    return result
+
+
+def _node(value: Value):  # type: ignore[no-untyped-def]
+    return value.node if isinstance(value, Tensor) else None
+
+
+__all__ = ["Const", "Instance", "call_function", "construct"]

@@ -1,0 +1,226 @@
+"""The state of one analysis: paths, gradient mode, fuel, events; and the tables that interpretation is made of."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from gradsan.knowledge import Effect, Operation, Table
+from gradsan.source.flow.graph import EVERYWHERE, Conflict, Grad, Guard, Node, Place, Refused, Storage, next_sequence
+from gradsan.source.flow.journal import Exit, Journal
+from gradsan.source.flow.values import Function, Opaque, Tensor, Value
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+from gradsan.source.project import Project
+
+MAX_DEPTH = 12
+"""Calls inside calls that are followed."""
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """The innermost loop of a frame, while its body is run."""
+
+    start: int
+    iteration: int
+    breaks: list[Exit] = field(default_factory=list)
+    continues: list[Exit] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One call of a function, or the run of a module's body."""
+
+    machine: Machine
+    module: ModuleInfo
+    name: str
+    local: dict[str, Value] = field(default_factory=dict)
+    scope: Frame | None = None
+    owner: ClassInfo | None = None
+    receiver: Value | None = None
+    start: int = 0
+    """Where the journal stood at entry."""
+    returns: list[tuple[Value, Exit]] = field(default_factory=list)
+    yields: list[Value] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+    globals: set[str] = field(default_factory=set)
+    info: FunctionInfo | None = None
+
+    def place(self, node: ast.AST) -> Place:
+        """Return where a node of this function stands."""
+        return Place(self.module, node, self.name)
+
+
+@dataclass(slots=True, eq=False)
+class Condition:
+    """What one literal says, for people."""
+
+    text: str
+    is_training: bool = False
+    is_eval_only: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Machine:
+    """One analysis of one entry: a function on its own, or a module's body."""
+
+    project: Project
+    table: Table
+    journal: Journal = field(default_factory=Journal)
+    guard: Guard = EVERYWHERE
+    grad_enabled: bool = True
+    fuel: int = 2000
+    clock: int = 0
+    stack: list[FunctionInfo] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    refusals: list[Refused] = field(default_factory=list)
+    last_saves: dict[tuple[int, str], int] = field(default_factory=dict)
+    """When each place last saved its operand."""
+    regrads: list[tuple[Tensor, Grad, bool, bool]] = field(default_factory=list)
+    """Tensors whose gradient was switched, with what they were."""
+    touched: list[Storage] = field(default_factory=list)
+    escaped: list[Node] = field(default_factory=list)
+    """Nodes that outlive the entry: returned, stored, yielded."""
+    module_frames: dict[int, Frame] = field(default_factory=dict)
+    conditions: dict[object, int] = field(default_factory=dict)
+    described: dict[int, Condition] = field(default_factory=dict)
+    kept: list[object] = field(default_factory=list)
+    """Objects whose identity is used as a key."""
+    functions: dict[int, FunctionInfo] = field(default_factory=dict)
+    classes: dict[int, ClassInfo] = field(default_factory=dict)
+    constants: dict[tuple[int, str], Value] = field(default_factory=dict)
+    in_backward: bool = False
+    in_custom_forward: int = 0
+    is_inference: bool = False
+    operations: dict[str, Operation | None] = field(default_factory=dict)
+    effects: dict[object, Effect] = field(default_factory=dict)
+
+    def tick(self) -> int:
+        """Return the next point in time."""
+        self.clock = next_sequence()
+        return self.clock
+
+    def operation(self, dotted: str) -> Operation | None:
+        """Return what the table knows of a dotted name."""
+        if dotted not in self.operations:
+            self.operations[dotted] = self.table.lookup(dotted)
+        return self.operations[dotted]
+
+    def literal(self, key: object, condition: Condition) -> int:
+        """Return the number of a condition."""
+        number = self.conditions.get(key)
+        if number is None:
+            number = self.conditions[key] = len(self.conditions) + 1
+            self.described[number] = condition
+        return number
+
+
+Evaluator: TypeAlias = Callable[[Frame, Any], Value]
+Executor: TypeAlias = Callable[[Frame, Any], bool]
+EXPRESSIONS: dict[type[ast.AST], Evaluator] = {}
+STATEMENTS: dict[type[ast.AST], Executor] = {}
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a call passes.
+
+    ``is_exact`` is false where a star argument of unknown length hides positions or names.
+    """
+
+    positional: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    is_exact: bool = True
+
+    def get(self, position: int, name: str) -> Value | None:
+        """Return the argument at a position or of a name."""
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.positional[position] if position < len(self.positional) else None
+
+    def values(self) -> list[Value]:
+        """Return all argument values."""
+        return [*self.positional, *self.keywords.values()]
+
+
+Caller: TypeAlias = Callable[[Frame, Any, Arguments, ast.AST], Value]
+CALLERS: dict[type, Caller] = {}
+Getter: TypeAlias = Callable[[Frame, Any, str, ast.AST], Value]
+GETTERS: dict[type, Getter] = {}
+
+
+def evaluates(*kinds: type[ast.AST]) -> Callable[[Evaluator], Evaluator]:
+    """Register what evaluates a kind of expression."""
+
+    def register(function: Evaluator) -> Evaluator:
+        for kind in kinds:
+            EXPRESSIONS[kind] = function
+        return function
+
+    return register
+
+
+def executes(*kinds: type[ast.AST]) -> Callable[[Executor], Executor]:
+    """Register what executes a kind of statement; it returns whether control goes on to the next one."""
+
+    def register(function: Executor) -> Executor:
+        for kind in kinds:
+            STATEMENTS[kind] = function
+        return function
+
+    return register
+
+
+def calls(*kinds: type) -> Callable[[Caller], Caller]:
+    """Register what calls a kind of value."""
+
+    def register(function: Caller) -> Caller:
+        for kind in kinds:
+            CALLERS[kind] = function
+        return function
+
+    return register
+
+
+def gets(*kinds: type) -> Callable[[Getter], Getter]:
+    """Register what reads an attribute of a kind of value."""
+
+    def register(function: Getter) -> Getter:
+        for kind in kinds:
+            GETTERS[kind] = function
+        return function
+
+    return register
+
+
+def evaluate(frame: Frame, node: ast.AST) -> Value:
+    """Return what an expression may evaluate to."""
+    evaluator = EXPRESSIONS.get(type(node))
+    return evaluator(frame, node) if evaluator is not None else Opaque()
+
+
+def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """Return what a call may return."""
+    caller = CALLERS.get(type(callee))
+    return caller(frame, callee, arguments, node) if caller is not None else Opaque()
+
+
+def get_attribute(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
+    """Return what an attribute may hold."""
+    getter = GETTERS.get(type(value))
+    return getter(frame, value, name, node) if getter is not None else Opaque()
+
+
+def execute(frame: Frame, body: list[ast.stmt]) -> bool:
+    """Run statements; return whether control goes on after them."""
+    machine = frame.machine
+    for statement in body:
+        machine.fuel -= 1
+        executor = STATEMENTS.get(type(statement))
+        if executor is not None and not executor(frame, statement):
+            return False
+    return True
+
+
+__all__ = ["Function", "Machine"]

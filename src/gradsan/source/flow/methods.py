@@ -1,0 +1,214 @@
+"""Calls of methods: of tensors by the table, of lists and dicts as Python has them, of modules and optimizers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from gradsan.source.flow import containers, module_methods
+from gradsan.source.flow.calling import opaque_call
+from gradsan.source.flow.custom import call_apply
+from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.external import call_operation
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
+from gradsan.source.flow.objects import require_grad
+from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
+from gradsan.source.flow.training import call_backward, run_backward, step
+from gradsan.source.flow.values import (
+    NONE,
+    TRUE,
+    Bound,
+    Class,
+    Const,
+    Context,
+    Instance,
+    Layer,
+    Mapping,
+    Opaque,
+    Optimizer,
+    Sequence,
+    Super,
+    Tensor,
+    Value,
+    nodes_of,
+)
+
+_TO_NUMBERS = frozenset(
+    "item tolist numpy size dim numel nelement stride element_size is_floating_point is_complex data_ptr get_device"
+    " storage untyped_storage __len__ is_contiguous ndimension type storage_offset has_names is_cuda __array__".split()
+)
+_IGNORED = frozenset("register_hook retain_grad share_memory_ pin_memory register_post_accumulate_grad_hook".split())
+_INTEGERS = frozenset(
+    "long int short bool byte char argmax argmin argsort nonzero eq ne lt le gt ge isnan isinf isfinite"
+    " logical_not logical_and logical_or any all searchsorted bucketize round floor ceil sign".split()
+)
+"""Results that never carry a gradient.  Source: derivatives.yaml, 2.13.0 (not differentiable, or zero)."""
+
+AMBIGUOUS = frozenset(
+    "T all any argmax argmin argsort astype choose clip conj copy cumprod cumsum diagonal dot fill flatten item"
+    " max mean min nonzero partition prod ptp put ravel repeat reshape resize round searchsorted sort squeeze std sum"
+    " swapaxes take tolist trace transpose var view imag real dtype index append extend insert pop remove reverse count"
+    " keys values items get update clear setdefault join split strip lower upper format encode decode replace"
+    " to cpu cuda float half double bfloat16 type train eval apply apply_ share_memory_ requires_grad_ zero_grad"
+    " sample log_prob entropy expand add sub difference union intersection data size where mode median size set_"
+    " register_hook coalesce indices select step len unique map filter storage new char int long bool short byte"
+    " normal normal_ random_ uniform_ exp_ names rename rename_ chunk load save write read close search match find"
+    " head tail merge fit transform inverse name numpy is_shared permute roll log info debug warning hash signal".split()
+)
+"""Tensor methods that other kinds of objects have as well: calling one proves nothing."""
+
+
+@calls(Bound)
+def _bound(frame: Frame, value: Bound, arguments: Arguments, node: ast.AST) -> Value:
+    receiver = value.receiver
+    match receiver:
+        case Tensor():
+            return tensor_method(frame, receiver, value.name, arguments, node)
+        case Sequence():
+            return containers.sequence_method(frame, receiver, value.name, arguments, node)
+        case Mapping():
+            return containers.mapping_method(frame, receiver, value.name, arguments, node)
+        case Const():
+            return containers.const_method(receiver, value.name, arguments)
+        case Instance() | Layer():
+            return module_methods.module_method(frame, receiver, value.name, arguments, node)
+        case Super():
+            return module_methods.super_method(frame, receiver, value.name, arguments, node)
+        case Optimizer():
+            if value.name == "step":
+                step(frame, receiver, node)
+            return Opaque()
+        case Class() if value.name == "apply":
+            return call_apply(frame, receiver, arguments, node)
+        case Context():
+            return _context_method(frame, receiver, value.name, arguments, node)
+        case _:
+            return derived(frame, arguments.values())
+
+
+def _context_method(frame: Frame, value: Context, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    match name:
+        case "save_for_backward" | "save_for_forward":
+            value.saved += [(given, frame.place(node)) for given in arguments.positional]
+        case "mark_dirty":
+            value.dirty += arguments.positional
+    return Opaque()
+
+
+def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method of a tensor."""
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(frame, tensor, arguments, node)
+    if name in _TO_NUMBERS:
+        return Opaque(is_number=True)
+    if name in _IGNORED:
+        return tensor if name.endswith("_") else Opaque()
+    operation = frame.machine.operation(f"torch.Tensor.{name}")
+    if operation is None:
+        return derived(frame, [tensor, *arguments.values()])
+    target = ast.unparse(node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    given = Arguments([tensor, *arguments.positional], arguments.keywords, arguments.is_exact)
+    result = call_operation(frame, operation, given, node, target=target)
+    if name in _INTEGERS and isinstance(result, Tensor):
+        result.is_integer = True
+    return result
+
+
+def _detach(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    return detached(frame, tensor)
+
+
+def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    require_grad(frame, tensor, arguments.get(0, "requires_grad") or TRUE)
+    return tensor
+
+
+def _numpy(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    return Opaque(is_number=False)
+
+
+def _new(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    return fresh(frame)
+
+
+def _clone(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    enabled = frame.machine.grad_enabled
+    result = fresh(
+        frame,
+        grad=grad_of(tensor) if enabled else Grad.NO,
+        roots=roots_of(tensor) if enabled else frozenset(),
+        node=node_of(tensor) if enabled else None,
+    )
+    result.is_integer = tensor.is_integer
+    result.storage.is_tensor = tensor.storage.is_tensor
+    return result
+
+
+def _backward(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+    return call_backward(frame, tensor, arguments, node)
+
+
+_SPECIAL: dict[str, Callable[[Frame, Tensor, Arguments, ast.AST], Value]] = {
+    "detach": _detach,
+    "detach_": lambda frame, tensor, arguments, node: detached(frame, tensor),
+    "requires_grad_": _requires_grad,
+    "numpy": _numpy,
+    "clone": _clone,
+    "backward": _backward,
+    **dict.fromkeys(("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "new"), _new),
+}
+
+
+def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method of something unknown."""
+    if receiver.tensor is not None and (receiver.tensor.storage.is_tensor or name not in _NOT_TENSOR):
+        return tensor_method(frame, receiver.tensor, name, arguments, node)
+    if name == "backward":
+        if arguments.positional and not isinstance(arguments.positional[0], Const):
+            run_backward(frame, [arguments.positional[0]], retains=False, node=node)
+            return NONE
+        return call_backward(frame, receiver, arguments, node)
+    if name == "manual_backward" and arguments.positional:
+        run_backward(frame, [arguments.positional[0]], retains="retain_graph" in arguments.keywords, node=node)
+        return NONE
+    if name == "detach" and not arguments.values():
+        tensor = as_tensor(frame, receiver)
+        if tensor is not None:
+            return detached(frame, tensor)
+    if name in ("parameters", "named_parameters") and not receiver.roots - {receiver.name}:
+        from gradsan.source.flow.weights import opaque_weights
+
+        return Sequence([opaque_weights(frame, receiver)], is_exact=False)
+    if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
+        return receiver
+    operation = frame.machine.operation(f"torch.Tensor.{name}") if name not in AMBIGUOUS else None
+    if operation is not None and operation.kind != "schema" and _is_tensor_like(receiver):
+        tensor = as_tensor(frame, receiver)
+        if tensor is not None:
+            return tensor_method(frame, tensor, name, arguments, node)
+    if name in AMBIGUOUS and receiver.roots and name in _VIEWS:
+        tensor = as_tensor(frame, receiver, is_sure=False)
+        if tensor is not None:
+            return tensor_method(frame, tensor, name, arguments, node)
+    if name in ("append", "extend", "add", "insert", "update", "put"):
+        frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
+    member = get_attribute(frame, receiver, name, node)
+    if not isinstance(member, Opaque):
+        return call(frame, member, arguments, node)
+    result = opaque_call(frame, member, arguments, node)
+    if isinstance(result, Opaque):
+        result.is_number = result.is_number or name in _TO_NUMBERS
+        if result.node is None and receiver.node is not None:
+            result.node = receiver.node
+        result.roots |= receiver.roots if frame.machine.grad_enabled else frozenset()
+    return result
+
+
+_NOT_TENSOR = frozenset("append extend insert pop keys values items get update".split())
+_VIEWS = frozenset("reshape view transpose permute squeeze ravel diagonal expand chunk split swapaxes flatten".split())
+
+
+def _is_tensor_like(receiver: Opaque) -> bool:
+    return not receiver.is_number and receiver.weights is None

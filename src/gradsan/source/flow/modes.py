@@ -1,0 +1,49 @@
+"""Context managers and decorators that switch gradients on and off."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.branches import truth_of
+from gradsan.source.flow.machine import Frame, evaluate
+from gradsan.source.flow.values import External, Opaque, Value
+
+OFF = frozenset({"torch.no_grad", "torch.autograd.no_grad", "torch.inference_mode", "torch.autograd.inference_mode"})
+ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
+SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
+
+
+def enter_context(frame: Frame, node: ast.expr) -> Value:
+    """Enter a context manager; the caller leaves it by restoring the modes."""
+    machine = frame.machine
+    if isinstance(node, ast.Call):
+        callee = evaluate(frame, node.func)
+        if isinstance(callee, External):
+            if callee.dotted in OFF:
+                argument = evaluate(frame, node.args[0]) if node.args else None
+                if argument is None or truth_of(argument) is not False:
+                    machine.grad_enabled = False
+                    machine.is_inference = machine.is_inference or callee.dotted.endswith("inference_mode")
+                return Opaque()
+            if callee.dotted in ON:
+                machine.grad_enabled = True
+                return Opaque()
+            if callee.dotted in SWITCH:
+                switch(frame, node)
+                return Opaque()
+    value = evaluate(frame, node)
+    return value if isinstance(value, Opaque) else Opaque()
+
+
+def switch(frame: Frame, node: ast.Call) -> None:
+    """Set the gradient mode as ``set_grad_enabled`` does; what is unknown leaves it on."""
+    mode = node.args[0] if node.args else node.keywords[0].value if node.keywords else None
+    if mode is not None and truth_of(evaluate(frame, mode)) is False:
+        frame.machine.grad_enabled = False
+    elif mode is not None and truth_of(evaluate(frame, mode)) is True:
+        frame.machine.grad_enabled = True
+
+
+def decorated_off(decorators: tuple[str, ...]) -> bool:
+    """Return whether decorators switch gradients off."""
+    return any(name in OFF or name.endswith((".no_grad", ".inference_mode")) or name == "no_grad" for name in decorators)

@@ -1,0 +1,143 @@
+"""Methods that every network module has."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.history import TensorKind
+from gradsan.source.flow.calling import call_instance, chain, container_items, fill_container, opaque_call
+from gradsan.source.flow.containers import sequence_method
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.layers import call_layer
+from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.values import (
+    NONE,
+    Const,
+    Instance,
+    Layer,
+    Opaque,
+    Sequence,
+    Super,
+    Tensor,
+    Value,
+)
+from gradsan.source.flow.weights import layer_weights, parameters_of
+from gradsan.source.hierarchy import container_base
+
+_SAME = frozenset("to cuda cpu half float double bfloat16 type train eval share_memory to_empty compile".split())
+
+
+def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method that a module inherits from the framework."""
+    first = arguments.positional[0] if arguments.positional else None
+    journal = frame.machine.journal
+    if name in _SAME:
+        return module
+    match name:
+        case "requires_grad_":
+            freeze(frame, module, frozen=isinstance(first, Const) and first.value is False)
+            return module
+        case "parameters":
+            return Sequence(list(parameters_of(frame, module)), is_exact=False)
+        case "named_parameters":
+            found: list[Value] = [
+                Sequence([Opaque(), p], is_tuple=True) for p in parameters_of(frame, module)
+            ]
+            return Sequence(found, is_exact=False)
+        case "children" | "modules" | "named_children" | "named_modules":
+            return _modules(module, deep=name.endswith("modules"), named=name.startswith("named"))
+        case "register_buffer" if isinstance(first, Const) and len(arguments.positional) > 1:
+            _register_buffer(frame, module, str(first.value), arguments.positional[1])
+            return NONE
+        case "register_parameter" | "add_module" | "register_module" if isinstance(first, Const):
+            value = arguments.get(1, "param") or arguments.get(1, "module") or NONE
+            journal.set(module.attributes, first.value, value)
+            if module.children is not None:
+                sequence_method(frame, module.children, "append", Arguments([value]), node)
+            return NONE
+        case "add_module":
+            if module.children is not None and len(arguments.positional) > 1:
+                sequence_method(frame, module.children, "append", Arguments([arguments.positional[1]]), node)
+            return NONE
+        case "register_forward_hook" if first is not None:
+            known = module.attributes.get("<hooks>")
+            hooks = known.items if isinstance(known, Sequence) else []
+            journal.set(module.attributes, "<hooks>", Sequence([*hooks, first]))
+            return Opaque()
+        case "register_full_backward_hook":
+            journal.set(module.attributes, "<backward hooks>", NONE)
+            return Opaque()
+        case "forward" | "__call__" if isinstance(module, Layer):
+            return call_layer(frame, module, arguments, node)
+        case "forward" | "__call__" if isinstance(module, Instance):
+            return call_instance(frame, module, arguments, node)
+        case "apply":
+            return module
+        case "append" | "extend" | "insert" | "items" | "keys" | "values" | "pop" if module.children is not None:
+            return sequence_method(frame, module.children, name, arguments, node)
+    return Opaque()
+
+
+def _register_buffer(frame: Frame, module: Instance | Layer, name: str, value: Value) -> None:
+    if isinstance(value, Tensor):
+        value.storage.kind = TensorKind.BUFFER
+        value.storage.name = f"self.{name}"
+        value.storage.owner = module.info.name if isinstance(module, Instance) else ""
+    elif isinstance(value, Opaque):
+        value.name = f"self.{name}"
+    frame.machine.journal.set(module.attributes, name, value)
+
+
+def _modules(module: Instance | Layer, *, deep: bool, named: bool) -> Sequence:
+    found: list[Value] = []
+    _collect(module, found, 4 if deep else 1)
+    rows: list[Value] = [Sequence([Opaque(), m], is_tuple=True) for m in found] if named else found
+    return Sequence(rows, is_exact=False)
+
+
+def _collect(module: Value, found: list[Value], depth: int) -> None:
+    if not depth or not isinstance(module, (Instance, Layer)):
+        return
+    parts = list(module.attributes.values()) + (module.children.items if module.children is not None else [])
+    for part in parts:
+        if isinstance(part, (Instance, Layer)) and part not in found:
+            found.append(part)
+            _collect(part, found, depth - 1)
+
+
+def freeze(frame: Frame, module: Value, *, frozen: bool, depth: int = 6) -> None:
+    """Set whether the parameters of a module require gradients."""
+    if isinstance(module, (Instance, Layer)):
+        module.is_frozen = frozen
+        if isinstance(module, Layer):
+            layer_weights(frame, module)
+        for parameter in parameters_of(frame, module):
+            frame.machine.regrads.append((parameter, parameter.grad, parameter.is_leaf, parameter.is_detached))
+            parameter.grad = Grad.NO if frozen else Grad.YES
+        if depth:
+            found: list[Value] = []
+            _collect(module, found, 1)
+            for part in found:
+                freeze(frame, part, frozen=frozen, depth=depth - 1)
+
+
+def super_method(frame: Frame, value: Super, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method that ``super()`` finds in the framework."""
+    receiver = value.receiver
+    if isinstance(receiver, Instance):
+        if name == "__init__":
+            fill_container(frame, receiver, arguments)
+            return NONE
+        if name in ("forward", "__call__") and receiver.children is not None:
+            if container_base(frame.machine.project, receiver.info) == "Sequential":
+                return chain(frame, receiver.children, arguments, node)
+            return Opaque()
+        if name == "__setattr__" and len(arguments.positional) == 2 and isinstance(arguments.positional[0], Const):
+            frame.machine.journal.set(receiver.attributes, arguments.positional[0].value, arguments.positional[1])
+            return NONE
+        if name not in ("forward", "__call__"):
+            return module_method(frame, receiver, name, arguments, node)
+    return opaque_call(frame, Opaque(), arguments, node)
+
+
+__all__ = ["call", "container_items", "module_method", "super_method"]

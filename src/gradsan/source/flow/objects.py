@@ -1,0 +1,263 @@
+"""Attributes of values: methods along the class hierarchy, parameters, tensors' own properties."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.history import TensorKind
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, gets
+from gradsan.source.flow.names import find_global
+from gradsan.source.flow.operations import apply
+from gradsan.source.flow.tensors import as_tensor, detached, node_of, tensors_of, view_of
+from gradsan.source.flow.values import (
+    Bound,
+    Choice,
+    Class,
+    Const,
+    Context,
+    External,
+    Function,
+    Instance,
+    Layer,
+    Mapping,
+    Namespace,
+    Opaque,
+    Optimizer,
+    Partial,
+    Sequence,
+    Super,
+    Tensor,
+    Value,
+    join,
+    nodes_of,
+)
+from gradsan.source.flow.weights import layer_weights
+from gradsan.source.hierarchy import external_bases, find_member, members_after
+from gradsan.source.index import ClassInfo, FunctionInfo
+
+_NUMBERS = frozenset({"shape", "ndim", "dtype", "device", "is_cuda", "requires_grad", "is_leaf", "itemsize", "layout"})
+_TRANSPOSED = frozenset({"T", "mT", "H", "mH"})
+
+
+def member_of(frame: Frame, receiver: Value, found: FunctionInfo | ast.expr, owner: ClassInfo, node: ast.AST) -> Value:
+    """Return a class's member as reading it from an object gives it."""
+    if isinstance(found, FunctionInfo):
+        if found.is_property:
+            return call(frame, Function(found, None, receiver), Arguments(), node)
+        if found.is_static:
+            return Function(found)
+        if found.is_class_method:
+            info = receiver.info if isinstance(receiver, (Instance, Class)) else owner
+            return Function(found, None, Class(info))
+        return Function(found, None, receiver if not isinstance(receiver, Class) else None)
+    key = (id(found), "<class>")
+    constants = frame.machine.constants
+    if key not in constants:
+        constants[key] = Opaque()
+        constants[key] = evaluate(Frame(frame.machine, owner.module, owner.name), found)
+    value = constants[key]
+    if isinstance(value, Function) and isinstance(receiver, Instance) and value.receiver is None:
+        return value if isinstance(found, ast.Lambda) else Function(value.info, value.scope, receiver)
+    return value
+
+
+@gets(Instance)
+def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
+    known = value.attributes.get(name)
+    if known is not None:
+        return known
+    found = find_member(frame.machine.project, value.info, name)
+    if found is not None:
+        return member_of(frame, value, found[1], found[0], node)
+    if name == "__class__":
+        return Class(value.info)
+    if name in MODULE_METHODS:
+        return Bound(value, name)
+    if value.children is not None and name in ("append", "extend", "insert", "items", "keys", "values", "pop"):
+        return Bound(value.children, name)
+    unknown = Opaque(name=f"self.{name}" if value.is_self else name)
+    if not value.is_self and not external_bases(frame.machine.project, value.info):
+        unknown.name = name
+    value.attributes[name] = unknown
+    return unknown
+
+
+MODULE_METHODS = frozenset(
+    "parameters named_parameters buffers named_buffers children named_children modules named_modules apply to cuda cpu"
+    " half float double bfloat16 type train eval requires_grad_ zero_grad state_dict load_state_dict register_buffer"
+    " register_parameter add_module register_module register_forward_hook register_forward_pre_hook"
+    " register_full_backward_hook register_backward_hook get_submodule share_memory to_empty compile forward"
+    " __call__ extra_repr".split()
+)
+
+
+@gets(Layer)
+def _layer(frame: Frame, value: Layer, name: str, node: ast.AST) -> Value:
+    known = value.attributes.get(name)
+    if known is not None:
+        return known
+    weights = layer_weights(frame, value)
+    if name in weights:
+        return weights[name]
+    if name in value.arguments:
+        setting = value.arguments[name]
+        if isinstance(setting, (bool, int, float, str, type(None))):
+            return Const(setting)
+    if weights and name.startswith(("weight", "bias")):
+        tensor = as_parameter(frame, name, value)
+        value.attributes[name] = tensor
+        return tensor
+    if name in MODULE_METHODS or value.children is not None:
+        return Bound(value, name)
+    unknown = Opaque(is_number=True) if name.startswith(("num_", "in_", "out_", "hidden")) else Opaque()
+    value.attributes[name] = unknown
+    return unknown
+
+
+def as_parameter(frame: Frame, name: str, layer: Layer) -> Tensor:
+    """Return a parameter of a layer that the table doesn't name, ``weight_hh_l0``."""
+    from gradsan.source.flow.tensors import leaf
+
+    return leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
+
+
+@gets(Tensor)
+def _tensor(frame: Frame, value: Tensor, name: str, node: ast.AST) -> Value:
+    if name in _TRANSPOSED:
+        return view_of(frame, value, name, node, is_contiguous=False)
+    if name == "data":
+        return detached(frame, value, is_data=True)
+    if name in _NUMBERS:
+        return Opaque(is_number=True)
+    if name == "grad":
+        return Opaque()
+    if name in ("real", "imag"):
+        return view_of(frame, value, name, node)
+    return Bound(value, name)
+
+
+@gets(Opaque)
+def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
+    if value.tensor is not None and (name in _TRANSPOSED or name in _NUMBERS or name in ("data", "real", "imag")):
+        return _tensor(frame, value.tensor, name, node)
+    if name in _NUMBERS:
+        return Opaque(is_number=True)
+    if name in ("mT", "mH") or (name == "T" and value.roots):
+        tensor = as_tensor(frame, value, is_sure=name != "T")
+        if tensor is not None:
+            return view_of(frame, tensor, name, node, is_contiguous=False)
+    known = value.attributes.get(name)
+    if known is None:
+        known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node)
+        value.attributes[name] = known
+    return known
+
+
+@gets(Context)
+def _context(frame: Frame, value: Context, name: str, node: ast.AST) -> Value:
+    known = value.attributes.get(name)
+    if known is not None:
+        return known
+    if name in ("saved_tensors", "saved_variables", "saved_for_forward"):
+        items = [item for item, _ in value.saved]
+        return Sequence(items, is_exact=not value.is_backward or bool(items), is_tuple=True)
+    return Bound(value, name)
+
+
+@gets(Sequence)
+def _sequence(frame: Frame, value: Sequence, name: str, node: ast.AST) -> Value:
+    if name in value.fields:
+        return value.items[value.fields.index(name)]
+    return Bound(value, name)
+
+
+@gets(Mapping, Optimizer, Const, Partial)
+def _bound(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
+    if isinstance(value, Mapping) and name in value.items and name not in ("items", "keys", "values", "get", "update"):
+        return value.items[name]
+    return Bound(value, name)
+
+
+@gets(Choice)
+def _choice(frame: Frame, value: Choice, name: str, node: ast.AST) -> Value:
+    from gradsan.source.flow.machine import get_attribute
+
+    return join([(get_attribute(frame, option, name, node), guard) for option, guard in value.options])
+
+
+@gets(External)
+def _external(frame: Frame, value: External, name: str, node: ast.AST) -> Value:
+    return External(f"{value.dotted}.{name}")
+
+
+@gets(Namespace)
+def _namespace(frame: Frame, value: Namespace, name: str, node: ast.AST) -> Value:
+    found = find_global(frame, value.module, name)
+    if isinstance(found, Opaque):
+        inner = frame.machine.project.find_module(value.module.root, f"{value.module.name}.{name}")
+        return Namespace(inner) if inner is not None else found
+    return found
+
+
+@gets(Class)
+def _class(frame: Frame, value: Class, name: str, node: ast.AST) -> Value:
+    found = find_member(frame.machine.project, value.info, name)
+    if found is not None:
+        return member_of(frame, value, found[1], found[0], node)
+    if name in ("apply", "__name__", "__new__"):
+        return Bound(value, name)
+    return Opaque()
+
+
+@gets(Super)
+def _super(frame: Frame, value: Super, name: str, node: ast.AST) -> Value:
+    receiver = value.receiver
+    info = receiver.info if isinstance(receiver, (Instance, Class)) else value.after
+    found = members_after(frame.machine.project, info, value.after, name)
+    if found is not None:
+        return member_of(frame, receiver, found[1], found[0], node)
+    return Bound(value, name)
+
+
+def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: ast.Attribute) -> None:
+    """Record that an attribute was assigned."""
+    journal = frame.machine.journal
+    match holder:
+        case Instance():
+            setter = find_member(frame.machine.project, holder.info, name, setters=True)
+            if setter is not None and isinstance(setter[1], FunctionInfo):
+                call(frame, Function(setter[1], None, holder), Arguments([value]), node)
+                return
+            if isinstance(value, Tensor) and value.storage.kind is TensorKind.PARAMETER and not value.storage.owner:
+                value.storage.name = f"self.{name}" if holder.is_self else name
+                value.storage.owner = holder.info.name
+            journal.set(holder.attributes, name, value)
+            if holder.is_self:
+                frame.machine.escaped += list(nodes_of(value))
+        case Layer() | Context():
+            journal.set(holder.attributes, name, value)
+        case Opaque():
+            journal.set(holder.attributes, name, value)
+            frame.machine.escaped += list(nodes_of(value))
+        case Tensor() if name == "requires_grad":
+            require_grad(frame, holder, value)
+        case Choice(options=options):
+            for option, _ in options:
+                set_attribute(frame, option, name, value, node)
+
+
+def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:
+    """Switch a tensor's gradient on or off."""
+    frame.machine.regrads.append((tensor, tensor.grad, tensor.is_leaf, tensor.is_detached))
+    if isinstance(value, Const) and value.value is False:
+        if tensor.node is None:
+            tensor.grad = Grad.NO
+    elif tensor.grad is not Grad.YES:
+        if tensor.node is None and (tensor.grad is Grad.NO or tensor.is_detached):
+            tensor.is_leaf, tensor.is_detached = True, False
+            tensor.storage.grad = Grad.NO
+        tensor.grad = Grad.YES
+
+
+__all__ = ["apply", "node_of", "tensors_of"]

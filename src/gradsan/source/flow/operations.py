@@ -1,0 +1,357 @@
+"""Applying an operation of the table to values: what it saves, writes, views and returns."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.knowledge import UNKNOWN, Effect, Operation, TensorFacts
+from gradsan.model.event import ViewKind, Writer
+from gradsan.source.flow.graph import Grad, Guard, Node, Place
+from gradsan.source.flow.machine import Arguments, Frame
+from gradsan.source.flow.tensors import (
+    as_tensor,
+    fresh,
+    grad_of,
+    node_of,
+    record_save,
+    roots_of,
+    tensors_of,
+    view_of,
+    write,
+)
+from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, join
+
+_FACTS = TensorFacts()
+_FIELDS = ("values", "indices")
+_INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort", "kthvalue", "cummax", "cummin"})
+"""Operations whose second result holds indices.  Source: native_functions.yaml, 2.13.0."""
+_ONE_WITHOUT_DIM = frozenset({"max", "min", "median", "nanmedian"})
+_LITERALS = (bool, int, float, complex, str, type(None))
+
+
+def bind(operation: Operation, arguments: Arguments) -> dict[str, Value]:
+    """Return the arguments of a call by parameter name; what no parameter takes is left out."""
+    bound: dict[str, Value] = {}
+    position = 0
+    for parameter in operation.parameters:
+        if parameter.keyword_only or position >= len(arguments.positional):
+            break
+        if parameter.variadic:
+            bound[parameter.name] = Sequence(arguments.positional[position:])
+            position = len(arguments.positional)
+            break
+        bound[parameter.name] = arguments.positional[position]
+        position += 1
+    if position < len(arguments.positional):
+        bound["<rest>"] = Sequence(arguments.positional[position:])
+    for name, value in arguments.keywords.items():
+        if name == "input" and operation.parameter("input") is None and operation.parameter("self") is not None:
+            name = "self"
+        bound[name] = value
+    return bound
+
+
+def literal_of(value: Value) -> object:
+    """Return a value as the table understands arguments."""
+    if type(value) is Const:
+        return value.value if isinstance(value.value, _LITERALS) else UNKNOWN
+    if type(value) is Tensor:
+        return _FACTS
+    if type(value) is Opaque:
+        if value.default is not None and (isinstance(value.default.value, bool) or _is_nonzero(value.default.value)):
+            return value.default.value
+        return _FACTS if value.tensor is not None and value.tensor.storage.is_tensor else UNKNOWN
+    if type(value) is Sequence:
+        if any(type(item) is Tensor for item in value.items):
+            return _FACTS
+        parts = tuple(literal_of(item) for item in value.items)
+        if value.is_exact and all(isinstance(part, _LITERALS) for part in parts):
+            return parts
+        return UNKNOWN
+    if type(value) is Choice:
+        kinds = {id(literal_of(option)) for option, _ in value.options}
+        return literal_of(value.options[0][0]) if len(kinds) == 1 else UNKNOWN
+    return UNKNOWN
+
+
+def _is_nonzero(value: object) -> bool:
+    return isinstance(value, (int, float)) and value != 0
+
+
+def effect_of(frame: Frame, operation: Operation, given: dict[str, object]) -> Effect:
+    """Return what a call does; remembered by what is known of its arguments."""
+    key = (operation.name, tuple((n, v if isinstance(v, (*_LITERALS, tuple)) else id(v)) for n, v in given.items()))
+    effects = frame.machine.effects
+    effect = effects.get(key)
+    if effect is None:
+        effect = effects[key] = operation.effect(given)
+    return effect
+
+
+def apply(
+    frame: Frame,
+    operation: Operation,
+    bound: dict[str, Value],
+    node: ast.AST,
+    *,
+    target: str = "",
+    settings: dict[str, object] | None = None,
+    label: str = "",
+    created: Place | None = None,
+    module: str = "",
+    place: Place | None = None,
+    weights: dict[str, Tensor] | None = None,
+) -> Value:
+    """Apply an operation; record what it saves and writes, and return its result."""
+    given: dict[str, object] = {name: literal_of(value) for name, value in bound.items()}
+    if settings:
+        given.update(settings)
+    effect = effect_of(frame, operation, given)
+    spot = place or frame.place(node)
+    inputs = _tensor_inputs(frame, operation, bound)
+    if weights:
+        inputs += [(name, tensor, frozenset()) for name, tensor in weights.items()]
+    grad = max((grad_of(tensor) for _, tensor, _ in inputs), default=Grad.NO)
+    roots = frozenset().union(*(roots_of(tensor) for _, tensor, _ in inputs)) if inputs else frozenset()
+    if not frame.machine.grad_enabled or not operation.differentiable:
+        grad, roots = Grad.NO, frozenset()
+    graph = _graph(inputs) if grad is not Grad.NO else None
+    name = label or _short(operation.name)
+    if graph is not None:
+        _save_inputs(frame, operation, effect, inputs, graph, spot, grad, roots, name)
+    if effect.writes:
+        return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
+    return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2].rpartition("::")[2]
+
+
+_Inputs = list[tuple[str, Tensor, Guard]]
+
+
+def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) -> _Inputs:
+    found: _Inputs = []
+    for name, value in bound.items():
+        parameter = operation.parameter(name)
+        is_sure = parameter is not None and parameter.tensor and name in ("self", "input", "tensors")
+        if type(value) is Opaque and not is_sure and value.tensor is None:
+            if value.is_number or (value.node is None and not value.roots):
+                continue
+            if parameter is not None and not parameter.tensor:
+                continue
+            if value.node is None:
+                continue
+        found += [(name, tensor, guard) for tensor, guard in tensors_of(frame, value, is_sure=is_sure)]
+    return found
+
+
+def _graph(inputs: _Inputs) -> Node:
+    parents = {id(node): node for _, tensor, _ in inputs if (node := node_of(tensor)) is not None}
+    return Node(tuple(parents.values()))
+
+
+def _needs(effect: Effect, operand: str, inputs: _Inputs, grad: Grad, roots: frozenset[str]) -> tuple[Grad, frozenset[str]]:
+    """Return the gradient of the arguments whose formula reads a saved operand."""
+    names = effect.saves_when.get(operand)
+    if not names:
+        return grad, roots
+    readers = [tensor for name, tensor, _ in inputs if name in names]
+    most = max((grad_of(tensor) for tensor in readers), default=Grad.NO)
+    return most, frozenset().union(*(roots_of(t) for t in readers)) if readers else frozenset()
+
+
+def _save_inputs(
+    frame: Frame,
+    operation: Operation,
+    effect: Effect,
+    inputs: _Inputs,
+    graph: Node,
+    place: Place,
+    grad: Grad,
+    roots: frozenset[str],
+    label: str,
+) -> None:
+    for operand in effect.saves_inputs:
+        if operand in effect.maybe or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
+            continue
+        need, need_roots = _needs(effect, operand, inputs, grad, roots)
+        for name, tensor, guard in inputs:
+            if name == operand:
+                record_save(
+                    frame,
+                    tensor,
+                    node=graph,
+                    place=place,
+                    operation=label,
+                    operand=operand,
+                    grad=need,
+                    roots=need_roots,
+                    guard=guard,
+                    backward=operation.backward or "",
+                    name=tensor.storage.name,
+                )
+
+
+def _write(
+    frame: Frame,
+    effect: Effect,
+    bound: dict[str, Value],
+    node: ast.AST,
+    label: str,
+    target: str,
+    graph: Node | None,
+    place: Place,
+    grad: Grad,
+    roots: frozenset[str],
+    operation: Operation,
+    created: Place | None,
+    module: str,
+) -> Value:
+    result: Value = Opaque()
+    for operand in effect.writes:
+        if f"writes:{operand}" in effect.maybe or operand not in bound:
+            continue
+        sources = tuple(value for name, value in bound.items() if name != operand)
+        for tensor, guard in tensors_of(frame, bound[operand]):
+            write(
+                frame,
+                tensor,
+                operation=label,
+                node=node,
+                target=target,
+                sources=sources,
+                guard=guard,
+                writer=Writer.MODULE if created is not None else Writer.PROGRAM,
+                created=created,
+                module=module,
+                graph=graph,
+            )
+            if graph is not None and effect.saves_result is True and "result" not in effect.maybe:
+                record_save(
+                    frame,
+                    tensor,
+                    node=graph,
+                    place=place,
+                    operation=label,
+                    operand="result",
+                    grad=grad,
+                    roots=roots,
+                    guard=guard,
+                    backward=operation.backward or "",
+                )
+        result = bound[operand]
+    return result
+
+
+def _result(
+    frame: Frame,
+    operation: Operation,
+    effect: Effect,
+    bound: dict[str, Value],
+    node: ast.AST,
+    label: str,
+    graph: Node | None,
+    place: Place,
+    grad: Grad,
+    roots: frozenset[str],
+    given: dict[str, object],
+) -> Value:
+    if effect.views == "multiple" and effect.aliases:
+        return _views(frame, effect, bound, node, label)
+    if effect.aliases or effect.may_return_input:
+        alias = _alias(frame, effect, bound, node, label, graph, grad, roots)
+        if alias is not None:
+            return alias
+    short = _short(operation.name)
+    n_results = operation.n_results
+    if short in _ONE_WITHOUT_DIM and "dim" not in bound:
+        n_results = 1
+    if n_results == 0:
+        return Opaque(is_number=True)
+    results: list[Value] = [fresh(frame, grad=grad, roots=roots, node=graph) for _ in range(n_results)]
+    saved = (0,) if effect.saves_result is True else effect.saves_result or ()
+    for index in saved:
+        operand = "result" if n_results == 1 else f"result{index}"
+        if index >= n_results or graph is None or operand in effect.maybe:
+            continue
+        result = results[index]
+        assert isinstance(result, Tensor)
+        need, need_roots = _needs(effect, operand, [], grad, roots)
+        record_save(
+            frame,
+            result,
+            node=graph,
+            place=place,
+            operation=label,
+            operand=operand if n_results > 1 else "result",
+            grad=need or grad,
+            roots=need_roots or roots,
+            backward=operation.backward or "",
+        )
+    if n_results == 1:
+        return results[0]
+    if short in _INDEXED and isinstance(results[1], Tensor):
+        results[1].is_integer = True
+    return Sequence(results, is_tuple=True, fields=_FIELDS if short in _INDEXED else ())
+
+
+def _views(frame: Frame, effect: Effect, bound: dict[str, Value], node: ast.AST, label: str) -> Value:
+    base = bound.get(effect.aliases[0])
+    tensor = as_tensor(frame, base) if base is not None else None
+    if isinstance(base, Choice):
+        tensor = next((t for t, _ in tensors_of(frame, base)), None)
+    if tensor is None:
+        return Opaque()
+    count = bound.get("chunks")
+    n_views = count.value if isinstance(count, Const) and isinstance(count.value, int) and label != "split" else None
+    exact = n_views is not None and 0 < n_views <= 16
+    kind = ViewKind.MULTI_OUTPUT
+    items: list[Value] = [
+        view_of(frame, tensor, label, node, kind=kind) for _ in range(n_views if n_views and exact else 2)
+    ]
+    return Sequence(items, is_exact=exact, is_tuple=True)
+
+
+def _alias(
+    frame: Frame,
+    effect: Effect,
+    bound: dict[str, Value],
+    node: ast.AST,
+    label: str,
+    graph: Node | None,
+    grad: Grad,
+    roots: frozenset[str],
+) -> Value | None:
+    names = effect.aliases or ("self", "input")
+    base = next((bound[name] for name in names if name in bound), None)
+    if base is None:
+        return None
+    pairs = tensors_of(frame, base)
+    if not pairs:
+        return None
+    views: list[tuple[Value, Guard]] = []
+    for tensor, guard in pairs:
+        sure = bool(effect.aliases) and not effect.may_return_input and not any("aliases" in m for m in effect.maybe)
+        if label in ("contiguous", "reshape", "flatten", "ravel", "reshape_as", "view_as") and not sure:
+            if tensor.is_contiguous is False:
+                views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
+                continue
+            caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
+        else:
+            caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
+        view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=_keeps_layout(label, tensor))
+        if effect.may_return_input and not effect.views == "single":
+            view.view, view.is_leaf = tensor.view, tensor.is_leaf
+        views.append((view, guard))
+    return views[0][0] if len(views) == 1 else join(views)
+
+
+_REORDERING = frozenset({"transpose", "permute", "t", "T", "mT", "movedim", "swapaxes", "expand", "expand_as", "narrow"})
+
+
+def _keeps_layout(label: str, tensor: Tensor) -> bool | None:
+    if label in _REORDERING or label in ("select", "slice", "diagonal", "unfold"):
+        return False if label in ("transpose", "permute", "t", "T", "mT") else None
+    return True if label == "contiguous" else tensor.is_contiguous

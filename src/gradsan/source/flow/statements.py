@@ -1,0 +1,357 @@
+"""Statements: assignment, branches, loops, and the ways out of them."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.branches import decide, fork, narrowed
+from gradsan.source.flow.evaluating import binary, derived
+from gradsan.source.flow.graph import EVERYWHERE, Guard
+from gradsan.source.flow.inplace import update_in_place
+from gradsan.source.flow.iterating import elements, loop_items, rows
+from gradsan.source.flow.journal import Exit
+from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execute, executes, get_attribute
+from gradsan.source.flow.modes import enter_context
+from gradsan.source.flow.names import class_of, function_of
+from gradsan.source.flow.objects import set_attribute
+from gradsan.source.flow.subscripts import store, subscript
+from gradsan.source.flow.tensors import node_of
+from gradsan.source.flow.values import (
+    NONE,
+    Choice,
+    Class,
+    Const,
+    External,
+    Function,
+    Mapping,
+    Opaque,
+    Sequence,
+    Tensor,
+    Value,
+    nodes_of,
+)
+
+
+def assign(frame: Frame, target: ast.expr, value: Value, source: ast.AST) -> None:
+    """Bind a target to a value."""
+    match target:
+        case ast.Name(id=name):
+            _bind(frame, name, value)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            _unpack(frame, parts, value, source)
+        case ast.Attribute():
+            set_attribute(frame, evaluate(frame, target.value), target.attr, value, target)
+        case ast.Subscript():
+            store(frame, evaluate(frame, target.value), target.slice, value, target)
+        case ast.Starred():
+            assign(frame, target.value, value, source)
+
+
+def _bind(frame: Frame, name: str, value: Value) -> None:
+    if type(value) is Tensor and not value.storage.name:
+        value.storage.name = name
+    holder = frame.local
+    if name in frame.globals:
+        body = frame.machine.module_frames.get(id(frame.module))
+        scope = frame.scope
+        while scope is not None and name not in scope.local:
+            scope = scope.scope
+        holder = scope.local if scope is not None else body.local if body is not None else frame.local
+    frame.machine.journal.set(holder, name, value)
+
+
+def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
+    if isinstance(value, Choice):
+        value = value.options[-1][0] if not any(isinstance(v, Sequence) for v, _ in value.options) else next(
+            v for v, _ in value.options if isinstance(v, Sequence)
+        )
+    tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
+    if tensor is not None and tensor.storage.is_tensor:
+        items = rows(frame, tensor, source, len(targets))
+    elif isinstance(value, Opaque):
+        items = [_unpacked(value, at) for at in range(len(targets))]
+    else:
+        items, is_exact = elements(frame, value, source)
+        if not is_exact and 0 < len(items) < len(targets):
+            items = [*items, *([items[-1]] * (len(targets) - len(items)))]
+    star = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), None)
+    if star is not None:
+        tail = len(targets) - star - 1
+        middle = items[star : len(items) - tail] if tail else items[star:]
+        rest = items[len(items) - tail :] if tail else []
+        items = [*items[:star], Sequence(list(middle), is_exact=False), *rest]
+    for at, target in enumerate(targets):
+        assign(frame, target, items[at] if at < len(items) else Opaque(), source)
+
+
+def _unpacked(value: Opaque, at: int) -> Opaque:
+    known = value.attributes.get(("item", at))
+    if not isinstance(known, Opaque):
+        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
+        value.attributes["item", at] = known
+    return known
+
+
+@executes(ast.Assign)
+def _assign(frame: Frame, node: ast.Assign) -> bool:
+    value = evaluate(frame, node.value)
+    for target in node.targets:
+        assign(frame, target, value, node.value)
+    return True
+
+
+@executes(ast.AnnAssign)
+def _annotated(frame: Frame, node: ast.AnnAssign) -> bool:
+    if node.value is not None:
+        assign(frame, node.target, evaluate(frame, node.value), node.value)
+    return True
+
+
+@executes(ast.AugAssign)
+def _augmented(frame: Frame, node: ast.AugAssign) -> bool:
+    target = node.target
+    if isinstance(target, ast.Subscript):
+        holder = evaluate(frame, target.value)
+        before = subscript(frame, holder, target.slice, target)
+    elif isinstance(target, ast.Attribute):
+        holder = evaluate(frame, target.value)
+        before = get_attribute(frame, holder, target.attr, target)
+    else:
+        holder, before = NONE, evaluate(frame, target)
+    change = evaluate(frame, node.value)
+    if isinstance(before, Sequence) and isinstance(node.op, ast.Add):
+        more, is_exact = elements(frame, change, node.value)
+        if before.is_tuple:
+            result: Value = Sequence([*before.items, *more], is_exact=before.is_exact and is_exact, is_tuple=True)
+        else:
+            frame.machine.journal.set_items(before, [*before.items, *more], is_exact=before.is_exact and is_exact)
+            result = before
+    else:
+        result = update_in_place(frame, before, change, node.op, node, ast.unparse(target))
+    if isinstance(target, ast.Name):
+        _bind(frame, target.id, result)
+    elif isinstance(target, ast.Attribute):
+        if result is not before:
+            set_attribute(frame, holder, target.attr, result, target)
+    elif result is not before or not _is_view_of(result, holder):
+        store(frame, holder, target.slice, result, target)
+    return True
+
+
+def _is_view_of(value: Value, holder: Value) -> bool:
+    inner = holder.tensor if isinstance(holder, Opaque) else holder
+    if isinstance(inner, Sequence):
+        return True
+    return isinstance(value, Tensor) and isinstance(inner, Tensor) and value.storage is inner.storage
+
+
+@executes(ast.Expr)
+def _expression(frame: Frame, node: ast.Expr) -> bool:
+    if not isinstance(node.value, ast.Constant):
+        evaluate(frame, node.value)
+    return True
+
+
+@executes(ast.Return)
+def _return(frame: Frame, node: ast.Return) -> bool:
+    value = evaluate(frame, node.value) if node.value is not None else NONE
+    machine = frame.machine
+    frame.returns.append((value, (machine.guard, machine.journal.changes(frame.start))))
+    return False
+
+
+@executes(ast.Raise)
+def _raise(frame: Frame, node: ast.Raise) -> bool:
+    return False
+
+
+@executes(ast.Break)
+def _break(frame: Frame, node: ast.Break) -> bool:
+    if frame.loops:
+        loop = frame.loops[-1]
+        loop.breaks.append((frame.machine.guard, frame.machine.journal.changes(loop.start)))
+    return False
+
+
+@executes(ast.Continue)
+def _continue(frame: Frame, node: ast.Continue) -> bool:
+    if frame.loops:
+        loop = frame.loops[-1]
+        loop.continues.append((frame.machine.guard, frame.machine.journal.changes(loop.iteration)))
+    return False
+
+
+@executes(ast.If)
+def _if(frame: Frame, node: ast.If) -> bool:
+    verdict, when_true, when_false = decide(frame, node.test)
+    if verdict is not None:
+        return execute(frame, node.body if verdict else node.orelse)
+
+    def branch(body: list[ast.stmt], *, holds: bool) -> bool:
+        undo = narrowed(frame, node.test, holds=holds)
+        goes_on = execute(frame, body)
+        if undo is not None:
+            undo()
+        return goes_on
+
+    return fork(
+        frame,
+        [
+            (when_true, lambda: branch(node.body, holds=True)),
+            (when_false, lambda: branch(node.orelse, holds=False)),
+        ],
+    )
+
+
+@executes(ast.For, ast.AsyncFor)
+def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
+    iterable = evaluate(frame, node.iter)
+    items, _ = loop_items(frame, iterable, node.iter)
+    if not items:
+        return execute(frame, node.orelse)
+    return _loop(frame, node, [lambda item=item: assign(frame, node.target, item, node.iter) for item in items])  # type: ignore[misc]
+
+
+@executes(ast.While)
+def _while(frame: Frame, node: ast.While) -> bool:
+    verdict, _, _ = decide(frame, node.test)
+    if verdict is False:
+        return execute(frame, node.orelse)
+    n_rounds = 2 if frame.machine.fuel > 0 else 1
+    return _loop(frame, node, [lambda: None] * n_rounds)
+
+
+def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list) -> bool:  # type: ignore[type-arg]
+    """Run the body once for each round; return whether control goes on after the loop."""
+    machine = frame.machine
+    journal = machine.journal
+    before = machine.guard
+    loop = Loop(journal.mark(), journal.mark())
+    frame.loops.append(loop)
+    goes_on = True
+    for prepare in rounds:
+        loop.iteration = journal.mark()
+        loop.continues = []
+        prepare()
+        falls_through = execute(frame, node.body)
+        exits: list[Exit] = list(loop.continues)
+        if exits:
+            if falls_through:
+                exits.append((machine.guard, journal.changes(loop.iteration)))
+            journal.undo(loop.iteration)
+            journal.merge(exits)
+            falls_through = True
+        machine.guard = before
+        if not falls_through:
+            goes_on = False
+            break
+    frame.loops.pop()
+    if loop.breaks:
+        exits = list(loop.breaks)
+        if goes_on:
+            exits.append((before, journal.changes(loop.start)))
+        journal.undo(loop.start)
+        journal.merge(exits)
+        return True
+    if goes_on and node.orelse:
+        return execute(frame, node.orelse)
+    return goes_on
+
+
+@executes(ast.With, ast.AsyncWith)
+def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
+    machine = frame.machine
+    was = machine.grad_enabled, machine.is_inference
+    for item in node.items:
+        value = enter_context(frame, item.context_expr)
+        if item.optional_vars is not None:
+            assign(frame, item.optional_vars, value, item.context_expr)
+    goes_on = execute(frame, node.body)
+    machine.grad_enabled, machine.is_inference = was
+    return goes_on
+
+
+@executes(ast.Try)
+def _try(frame: Frame, node: ast.Try) -> bool:
+    goes_on = execute(frame, node.body)
+    if goes_on:
+        goes_on = execute(frame, node.orelse)
+    else:
+        for handler in node.handlers:
+            if execute(frame, handler.body):
+                goes_on = True
+                break
+    if node.finalbody:
+        guard = frame.machine.guard
+        goes_on = execute(frame, node.finalbody) and goes_on
+        frame.machine.guard = guard
+    return goes_on
+
+
+if hasattr(ast, "TryStar"):
+    STATEMENTS[ast.TryStar] = _try
+
+
+@executes(ast.Match)
+def _match(frame: Frame, node: ast.Match) -> bool:
+    evaluate(frame, node.subject)
+    machine = frame.machine
+    ways = []
+    previous: Guard = EVERYWHERE
+    for at, case in enumerate(node.cases):
+        from gradsan.source.flow.machine import Condition
+
+        literal = machine.literal((id(node), at, machine.clock), Condition(ast.unparse(case.pattern)))
+        ways.append((previous | {literal}, lambda body=case.body: execute(frame, body)))
+        previous |= {-literal}
+    ways.append((previous, lambda: True))
+    return fork(frame, ways)
+
+
+@executes(ast.FunctionDef, ast.AsyncFunctionDef)
+def _function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    if frame.name == "<module>" and frame.module.functions.get(node.name) is not None:
+        known = frame.module.functions[node.name]
+        value: Value = Function(known, None) if known.node is node else Function(function_of(frame, node), frame)
+    else:
+        value = Function(function_of(frame, node), frame)
+    frame.machine.journal.set(frame.local, node.name, value)
+    return True
+
+
+@executes(ast.ClassDef)
+def _class(frame: Frame, node: ast.ClassDef) -> bool:
+    known = frame.module.classes.get(node.name)
+    info = known if known is not None and known.node is node else class_of(frame, node)
+    frame.machine.journal.set(frame.local, node.name, Class(info, frame if info is not known else None))
+    return True
+
+
+@executes(ast.Global, ast.Nonlocal)
+def _global(frame: Frame, node: ast.Global | ast.Nonlocal) -> bool:
+    frame.globals.update(node.names)
+    return True
+
+
+@executes(ast.Delete)
+def _delete(frame: Frame, node: ast.Delete) -> bool:
+    for target in node.targets:
+        if isinstance(target, ast.Name) and target.id in frame.local:
+            frame.machine.journal.set(frame.local, target.id, Opaque())
+    return True
+
+
+@executes(ast.Assert)
+def _assert(frame: Frame, node: ast.Assert) -> bool:
+    return True
+
+
+@executes(ast.Import, ast.ImportFrom)
+def _import(frame: Frame, node: ast.Import | ast.ImportFrom) -> bool:
+    from gradsan.source.flow.importing import import_into
+
+    import_into(frame, node)
+    return True
+
+
+__all__ = ["Const", "External", "Mapping", "assign", "derived", "binary", "node_of", "nodes_of"]

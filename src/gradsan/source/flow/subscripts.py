@@ -1,0 +1,255 @@
+"""Reading and writing items: basic indexing views, advanced indexing copies and saves its index tensors."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.flow.graph import Guard
+from gradsan.source.flow.machine import Frame, evaluate, get_attribute
+from gradsan.source.flow.operations import apply
+from gradsan.source.flow.tensors import as_tensor, fresh, grad_of, node_of, record_save, roots_of, view_of, write
+from gradsan.source.flow.graph import Node, Grad
+from gradsan.source.flow.values import (
+    Choice,
+    Const,
+    External,
+    Instance,
+    Layer,
+    Mapping,
+    Opaque,
+    Sequence,
+    Tensor,
+    Value,
+    join,
+    tensors_in,
+)
+
+
+def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Value:
+    """Return what an item of a value may be."""
+    if type(value) is Choice:
+        return join([(subscript(frame, option, index, node), guard) for option, guard in value.options])
+    if type(value) is Opaque and value.tensor is None and _is_tensor_index(index):
+        as_tensor(frame, value, is_sure=False)
+    if type(value) is Opaque and value.tensor is not None:
+        return _tensor_item(frame, value.tensor, index, node)
+    match value:
+        case Tensor():
+            return _tensor_item(frame, value, index, node)
+        case Sequence():
+            return _list_item(frame, value, index)
+        case Mapping():
+            return _dict_item(frame, value, index)
+        case Instance(children=Sequence() as children) | Layer(children=Sequence() as children):
+            key = evaluate(frame, index)
+            if isinstance(key, Const) and isinstance(key.value, str):
+                return get_attribute(frame, value, key.value, node)
+            return _list_item(frame, children, index)
+        case Opaque():
+            key = evaluate(frame, index)
+            return opaque_item(value, key.value if isinstance(key, Const) else ast.unparse(index))
+        case External():
+            return value
+        case _:
+            evaluate(frame, index)
+            return Opaque()
+
+
+def opaque_item(value: Opaque, key: object) -> Opaque:
+    """Return an item of something unknown; the same one each time it is asked for by the same key."""
+    known = value.attributes.get(("item", key))
+    if not isinstance(known, Opaque):
+        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
+        value.attributes["item", key] = known
+    return known
+
+
+def _is_tensor_index(index: ast.expr) -> bool:
+    """Return whether only a tensor or an array takes such an index."""
+    if isinstance(index, ast.Tuple):
+        return any(_is_tensor_index(part) or isinstance(part, ast.Slice) for part in index.elts)
+    return isinstance(index, ast.Constant) and (index.value is None or index.value is Ellipsis)
+
+
+def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
+    if isinstance(index, ast.Slice):
+        return _list_slice(frame, value, index)
+    key = evaluate(frame, index)
+    if isinstance(key, Const) and isinstance(key.value, int) and not isinstance(key.value, bool):
+        if -len(value.items) <= key.value < len(value.items) and (value.is_exact or key.value >= 0):
+            return value.items[key.value]
+        return value.items[-1] if key.value == -1 and value.items else Opaque()
+    if value.items and not value.is_exact:
+        return value.items[-1]
+    return join([(item, frozenset()) for item in value.items]) if value.items else Opaque()
+
+
+def _list_slice(frame: Frame, value: Sequence, index: ast.Slice) -> Value:
+    bounds: list[int | None] = []
+    for part in (index.lower, index.upper, index.step):
+        bound = evaluate(frame, part) if part is not None else Const(None)
+        if not isinstance(bound, Const) or not isinstance(bound.value, (int, type(None))):
+            return Sequence(list(value.items), is_exact=False, is_tuple=value.is_tuple)
+        bounds.append(bound.value)
+    if bounds[2] == 0:
+        return Opaque()
+    return Sequence(value.items[slice(*bounds)], is_exact=value.is_exact, is_tuple=value.is_tuple)
+
+
+def _dict_item(frame: Frame, value: Mapping, index: ast.expr) -> Value:
+    key = evaluate(frame, index)
+    if isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None))):
+        if key.value in value.items:
+            return value.items[key.value]
+        if not value.is_exact:
+            missing = Opaque()
+            frame.machine.journal.set(value.items, key.value, missing)
+            return missing
+        return Opaque()
+    if isinstance(key, Opaque) and value.items:
+        return join([(item, frozenset()) for item in list(value.items.values())[:5]])
+    return Opaque()
+
+
+def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
+    """Return each part of an index as ``basic``, ``advanced`` or ``unknown``, with the value of an advanced one."""
+    nodes = index.elts if isinstance(index, ast.Tuple) else [index]
+    parts: list[tuple[str, Value | None]] = []
+    for node in nodes:
+        if isinstance(node, ast.Slice):
+            for bound in (node.lower, node.upper, node.step):
+                if bound is not None and not isinstance(bound, ast.Constant):
+                    evaluate(frame, bound)
+            parts.append(("basic", None))
+            continue
+        value = evaluate(frame, node)
+        match value:
+            case Const(value=bool()):
+                parts.append(("unknown", None))
+            case Const():
+                parts.append(("basic", None))
+            case Tensor():
+                parts.append(("advanced", value))
+            case Opaque(tensor=Tensor() as tensor):
+                parts.append(("advanced", tensor))
+            case Sequence(items=items) if not isinstance(node, ast.Tuple):
+                if items and all(isinstance(i, Const) and isinstance(i.value, (slice, type(None))) for i in items):
+                    parts.append(("basic", None))
+                else:
+                    parts.append(("advanced" if items and isinstance(items[0], Tensor) else "unknown", value))
+            case Opaque(is_number=True):
+                parts.append(("basic", None))
+            case _:
+                parts.append(("unknown", None))
+    return parts
+
+
+def _tensor_item(frame: Frame, tensor: Tensor, index: ast.expr, node: ast.AST) -> Value:
+    parts = _parts(frame, index)
+    kinds = {kind for kind, _ in parts}
+    if kinds <= {"basic"}:
+        is_select = not isinstance(index, (ast.Slice, ast.Tuple))
+        return view_of(frame, tensor, "select" if is_select else "slice", node, is_contiguous=is_select or None)
+    graph = node_of(tensor)
+    grad = grad_of(tensor) if frame.machine.grad_enabled else Grad.NO
+    roots = roots_of(tensor)
+    if "advanced" not in kinds:
+        return fresh(frame, grad=grad, roots=roots, node=graph)
+    if grad is not Grad.NO:
+        graph = Node((graph,) if graph is not None else ())
+        save_indices(frame, parts, graph, node, grad, roots)
+    result = fresh(frame, grad=grad, roots=roots, node=graph)
+    result.is_integer = tensor.is_integer
+    return result
+
+
+def save_indices(
+    frame: Frame,
+    parts: list[tuple[str, Value | None]],
+    graph: Node,
+    node: ast.AST,
+    grad: Grad,
+    roots: frozenset[str],
+) -> None:
+    """Record that indexing kept its index tensors."""
+    operation = frame.machine.operation("torch.index")
+    if operation is None or "indices" not in operation.saves_inputs:
+        return
+    for _, value in parts:
+        for tensor in tensors_in(value) if value is not None else ():
+            record_save(
+                frame,
+                tensor,
+                node=graph,
+                place=frame.place(node),
+                operation="index",
+                operand="indices",
+                grad=grad,
+                roots=roots,
+                backward="IndexBackward0",
+            )
+
+
+def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST, guard: Guard = frozenset()) -> None:
+    """Record that an item was assigned."""
+    journal = frame.machine.journal
+    match value:
+        case Choice(options=options):
+            for option, more in options:
+                store(frame, option, index, new, node, guard | more)
+        case Tensor():
+            _store_tensor(frame, value, index, new, node, guard)
+        case Opaque():
+            if value.tensor is None and (_is_tensor_index(index) or isinstance(index, ast.Slice)):
+                as_tensor(frame, value, is_sure=False)
+            if value.tensor is not None:
+                _store_tensor(frame, value.tensor, index, new, node, guard)
+                return
+            key = evaluate(frame, index)
+            item = key.value if isinstance(key, Const) else ast.unparse(index)
+            journal.set(value.attributes, ("item", item), new)
+            frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
+        case Sequence(items=items):
+            key = evaluate(frame, index)
+            at = key.value if isinstance(key, Const) else None
+            if isinstance(at, int) and -len(items) <= at < len(items) and value.is_exact:
+                replaced = list(items)
+                replaced[at] = new
+                journal.set_items(value, replaced, is_exact=True)
+            elif items:
+                replaced = [*items[:-1], join([(items[-1], frozenset()), (new, frozenset())])]
+                journal.set_items(value, replaced, is_exact=False)
+            else:
+                journal.set_items(value, [new], is_exact=False)
+        case Mapping(items=found):
+            key = evaluate(frame, index)
+            if isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None))):
+                journal.set(found, key.value, new)
+            else:
+                journal.set(found, ("unknown", len(found)), new)
+                value.is_exact = False
+
+
+def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, node: ast.AST, guard: Guard) -> None:
+    if tensor.is_foreign:
+        return
+    parts = _parts(frame, index)
+    basic = all(kind == "basic" for kind, _ in parts)
+    target = view_of(frame, tensor, "slice", node) if basic and isinstance(index, ast.expr) else tensor
+    write(
+        frame,
+        target if target.view is not None and tensor.is_leaf else tensor,
+        operation="__setitem__",
+        node=node,
+        target=ast.unparse(node.value) if isinstance(node, ast.Subscript) else "",
+        sources=(new,),
+        guard=guard,
+    )
+    grad = grad_of(tensor)
+    if frame.machine.grad_enabled and grad is not Grad.NO and any(kind == "advanced" for kind, _ in parts):
+        graph = Node(tuple(tensor.storage.nodes) + ((tensor.node,) if tensor.node is not None else ()))
+        tensor.storage.nodes = [graph]
+        save_indices(frame, parts, graph, node, grad, roots_of(tensor))
+
+
+__all__ = ["apply", "store", "subscript"]

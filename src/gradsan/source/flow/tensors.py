@@ -1,0 +1,346 @@
+"""Making, viewing, saving and writing tensors; the only file that records events."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from gradsan.model.event import Access, Refusal, ViewKind, Writer
+from gradsan.model.history import TensorKind
+from gradsan.source.flow.graph import (
+    Conflict,
+    Grad,
+    Node,
+    Place,
+    Refused,
+    Save,
+    Storage,
+    View,
+    Write,
+    contradicts,
+)
+from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, tensors_in
+
+MAX_SAVES = 24
+"""Of one storage; more come from unrolled loops and tell nothing new."""
+
+
+def as_tensor(frame: Frame, value: Value, *, is_sure: bool = True) -> Tensor | None:
+    """Return a value as the tensor that its use shows it to be; None where it is something else."""
+    if type(value) is Tensor:
+        if is_sure and not value.storage.is_tensor:
+            value.storage.is_tensor = True
+        return value
+    if type(value) is Opaque:
+        if value.is_number:
+            return None
+        if value.tensor is None:
+            grad = Grad.FLOWS if value.roots else Grad.UNKNOWN
+            storage = Storage(name=value.name, is_tensor=is_sure)
+            frame.machine.touched.append(storage)
+            value.tensor = Tensor(storage, grad, value.roots, node=value.node)
+        elif is_sure:
+            value.tensor.storage.is_tensor = True
+        return value.tensor
+    return None
+
+
+def tensors_of(frame: Frame, value: Value, *, is_sure: bool = True) -> list[tuple[Tensor, frozenset[int]]]:
+    """Return the tensors that an argument may be or, if it is a list of them, holds; each with its guard."""
+    if type(value) is Tensor:
+        if is_sure:
+            value.storage.is_tensor = True
+        return [(value, frozenset())]
+    if type(value) is Opaque:
+        tensor = as_tensor(frame, value, is_sure=is_sure)
+        return [(tensor, frozenset())] if tensor is not None else []
+    if type(value) is Choice:
+        return [
+            (tensor, guard | inner)
+            for option, guard in value.options
+            for tensor, inner in tensors_of(frame, option, is_sure=is_sure)
+        ]
+    if type(value) is Sequence:
+        return [pair for item in value.items for pair in tensors_of(frame, item, is_sure=is_sure)]
+    return []
+
+
+def grad_of(tensor: Tensor) -> Grad:
+    """Return whether a tensor requires a gradient, in-place writes to its storage included."""
+    if tensor.is_detached or tensor.is_integer:
+        return Grad.NO
+    return max(tensor.grad, tensor.storage.grad)
+
+
+def roots_of(tensor: Tensor) -> frozenset[str]:
+    """Return the parameters of the analysed function that its gradient flows to."""
+    return tensor.roots | tensor.storage.roots
+
+
+def node_of(tensor: Tensor) -> Node | None:
+    """Return the node that a backward pass from the tensor begins at."""
+    if tensor.is_detached:
+        return None
+    parents = [*([tensor.node] if tensor.node is not None else []), *tensor.storage.nodes]
+    if len(parents) == 1:
+        return parents[0]
+    return Node(tuple(parents)) if parents else None
+
+
+def fresh(
+    frame: Frame,
+    *,
+    grad: Grad = Grad.NO,
+    roots: frozenset[str] = frozenset(),
+    node: Node | None = None,
+    kind: TensorKind = TensorKind.INTERMEDIATE,
+    name: str = "",
+) -> Tensor:
+    """Return a tensor on a storage of its own."""
+    storage = Storage(kind=kind, name=name)
+    frame.machine.touched.append(storage)
+    return Tensor(storage, grad, roots, node=node, is_contiguous=True)
+
+
+def leaf(
+    frame: Frame, *, kind: TensorKind, name: str = "", requires_grad: bool = True, owner: str = ""
+) -> Tensor:
+    """Return a parameter, a buffer or another leaf."""
+    tensor = fresh(frame, grad=Grad.YES if requires_grad else Grad.NO, kind=kind, name=name)
+    tensor.is_leaf = True
+    tensor.storage.owner = owner
+    return tensor
+
+
+def view_of(
+    frame: Frame,
+    base: Tensor,
+    operation: str,
+    node: ast.AST,
+    *,
+    kind: ViewKind = ViewKind.PLAIN,
+    caveat: str = "",
+    is_contiguous: bool | None = None,
+) -> Tensor:
+    """Return a view of a tensor."""
+    machine = frame.machine
+    if kind is ViewKind.PLAIN:
+        if not machine.grad_enabled:
+            kind = ViewKind.NO_GRAD
+        if base.view is not None and base.view.kind not in (ViewKind.PLAIN, ViewKind.NO_GRAD):
+            kind = base.view.kind
+    base_is_leaf = base.is_leaf or (base.view is not None and base.view.base_is_leaf)
+    view = View(kind, operation, frame.place(node), machine.tick(), base_is_leaf)
+    return replace(
+        base,
+        grad=grad_of(base),
+        roots=roots_of(base),
+        node=node_of(base),
+        view=view,
+        is_leaf=False,
+        is_contiguous=is_contiguous,
+        caveats=(*base.caveats, caveat) if caveat else base.caveats,
+    )
+
+
+def detached(frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
+    """Return an alias outside the graph."""
+    return replace(
+        base,
+        grad=Grad.NO,
+        roots=frozenset(),
+        node=None,
+        view=None,
+        is_leaf=False,
+        is_detached=True,
+        is_data=is_data or base.is_data,
+    )
+
+
+def record_save(
+    frame: Frame,
+    tensor: Tensor,
+    *,
+    node: Node,
+    place: Place,
+    operation: str,
+    operand: str,
+    grad: Grad,
+    roots: frozenset[str],
+    guard: frozenset[int] = frozenset(),
+    backward: str = "",
+    name: str = "",
+) -> None:
+    """Record that an operation kept a tensor for its backward."""
+    machine = frame.machine
+    storage = tensor.storage
+    if grad is Grad.NO or tensor.is_data and tensor.is_foreign:
+        return
+    if len(storage.saves) >= MAX_SAVES:
+        storage.saves = storage.saves[MAX_SAVES // 2 :]
+    save = Save(
+        storage,
+        node,
+        place,
+        operation,
+        operand,
+        storage.version,
+        machine.guard | guard,
+        machine.tick(),
+        grad,
+        roots,
+        is_view=tensor.view is not None,
+        tensor_id=id(tensor),
+        backward=backward,
+        is_alias_sure=not tensor.caveats,
+        name=name,
+    )
+    machine.kept.append(tensor)
+    machine.last_saves[id(place.node), operand] = save.sequence
+    storage.saves.append(save)
+
+
+def write(
+    frame: Frame,
+    tensor: Tensor,
+    *,
+    operation: str,
+    node: ast.AST,
+    target: str = "",
+    sources: tuple[Value, ...] = (),
+    guard: frozenset[int] = frozenset(),
+    writer: Writer = Writer.PROGRAM,
+    grad_enabled: bool | None = None,
+    created: Place | None = None,
+    module: str = "",
+    graph: Node | None = None,
+) -> None:
+    """Record that a tensor was mutated, and what that breaks."""
+    machine = frame.machine
+    enabled = machine.grad_enabled if grad_enabled is None else grad_enabled
+    storage = tensor.storage
+    event = Write(
+        storage,
+        frame.place(node),
+        operation,
+        storage.version,
+        machine.guard | guard,
+        machine.tick(),
+        _access(tensor),
+        writer,
+        enabled,
+        target,
+        created,
+        module,
+        tensor.caveats,
+    )
+    if tensor.is_data:
+        return
+    grad, roots = _incoming(frame, sources)
+    if enabled:
+        _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
+    storage.version += 1
+    for save in storage.saves:
+        if save.node.is_freed or contradicts(save.guard, event.guard):
+            continue
+        conflict = Conflict(save, replace(event, access=_access_to(tensor, save)))
+        machine.conflicts.append(conflict)
+    if enabled and not tensor.is_detached:
+        _rebase(frame, tensor, grad, roots, sources, graph)
+
+
+def _access(tensor: Tensor) -> Access:
+    if tensor.is_detached:
+        return Access.DETACHED
+    return Access.VIEW if tensor.view is not None else Access.ITSELF
+
+
+def _access_to(tensor: Tensor, save: Save) -> Access:
+    if tensor.is_detached:
+        return Access.DETACHED
+    if id(tensor) == save.tensor_id:
+        return Access.ITSELF
+    if tensor.view is not None:
+        return Access.VIEW
+    return Access.BASE if save.is_view else Access.ITSELF
+
+
+def _incoming(frame: Frame, sources: tuple[Value, ...]) -> tuple[Grad, frozenset[str]]:
+    grad, roots = Grad.NO, frozenset[str]()
+    for source in sources:
+        if isinstance(source, Const):
+            continue
+        for tensor, _ in tensors_of(frame, source, is_sure=False):
+            grad = max(grad, grad_of(tensor))
+            roots |= roots_of(tensor)
+    return grad, roots
+
+
+def _rebase(
+    frame: Frame,
+    tensor: Tensor,
+    grad: Grad,
+    roots: frozenset[str],
+    sources: tuple[Value, ...],
+    graph: Node | None,
+) -> None:
+    storage = tensor.storage
+    storage.grad = max(storage.grad, grad)
+    storage.roots |= roots
+    parents = [
+        node
+        for source in sources
+        for other, _ in (tensors_of(frame, source, is_sure=False) if not isinstance(source, Const) else ())
+        if other is not tensor and (node := node_of(other)) is not None
+    ]
+    if graph is not None:
+        parents.append(graph)
+    before = node_of(tensor)
+    if not parents:
+        return
+    if before is not None:
+        parents.append(before)
+    storage.nodes = [Node(tuple(parents))]
+
+
+def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: frozenset[str]) -> None:
+    """Record what the framework raises at the write itself.
+
+    Source: torch/csrc/autograd/VariableTypeUtils.h, check_inplace (2.13.0).
+    """
+    machine = frame.machine
+    if grad is Grad.NO or tensor.is_detached or machine.in_custom_forward:
+        return
+    refusal: Refusal | None = None
+    view = tensor.view
+    if tensor.is_leaf and tensor.grad >= Grad.YES:
+        refusal = Refusal.LEAF
+    elif view is not None and view.kind is ViewKind.MULTI_OUTPUT:
+        refusal = Refusal.MULTI_OUTPUT_VIEW
+    elif view is not None and view.kind is ViewKind.CUSTOM_FUNCTION:
+        refusal = Refusal.CUSTOM_FUNCTION_VIEW
+    elif view is not None and view.base_is_leaf and tensor.grad >= Grad.YES:
+        refusal = Refusal.LEAF_VIEW
+    elif view is not None and view.kind is ViewKind.NO_GRAD and view.place.function != "":
+        refusal = Refusal.NO_GRAD_VIEW
+    if refusal is not None:
+        machine.refusals.append(Refused(refusal, event, grad, roots, view))
+
+
+def nodes_and_grad(frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:
+    """Return what a computation from values would hang on in the graph."""
+    parents: dict[int, Node] = {}
+    grad, roots = Grad.NO, frozenset[str]()
+    for value in values:
+        if type(value) is Opaque:
+            roots |= value.roots
+            if value.node is not None:
+                parents[id(value.node)] = value.node
+        for tensor in tensors_in(value, depth=2):
+            grad = max(grad, grad_of(tensor))
+            roots |= roots_of(tensor)
+            node = node_of(tensor)
+            if node is not None:
+                parents[id(node)] = node
+    return (Node(tuple(parents.values())) if parents else None), grad, roots

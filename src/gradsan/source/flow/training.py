@@ -1,0 +1,95 @@
+"""Backward passes and optimizers: what consumes the graph, and what overwrites the weights that it needs."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.event import Writer
+from gradsan.source.flow.branches import truth_of
+from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.graph import Grad, Node, reachable
+from gradsan.source.flow.machine import Arguments, Frame
+from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
+from gradsan.source.flow.values import NONE, Const, Optimizer, Sequence, Tensor, Value, nodes_of, tensors_in
+from gradsan.source.flow.weights import parameters_of
+
+
+def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.AST) -> None:
+    """Run a backward pass: settle which overwritten values it needs, and free the graph."""
+    machine = frame.machine
+    starts = [n for value in roots for n in nodes_of(value)]
+    reached = reachable(starts)
+    youngest = max((n.sequence for n in starts), default=0)
+    for conflict in machine.conflicts:
+        if id(conflict.save.node) in reached and not conflict.is_needed:
+            conflict.is_needed = True
+            conflict.needed_at = frame.place(node)
+            conflict.root_sequence = youngest
+            saved = (id(conflict.save.place.node), conflict.save.operand)
+            conflict.is_superseded = machine.last_saves.get(saved, 0) > conflict.write.sequence
+    stack, seen = list(starts), set[int]()
+    while stack:
+        at = stack.pop()
+        if id(at) in seen:
+            continue
+        seen.add(id(at))
+        stack.extend(at.parents)
+        if retains:
+            at.is_held = True
+        else:
+            at.is_freed = True
+
+
+def call_backward(frame: Frame, root: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """``tensor.backward(...)``."""
+    retain = arguments.get(1, "retain_graph")
+    create = arguments.get(2, "create_graph")
+    run_backward(frame, [root], retains=_may_be_true(retain) or _may_be_true(create), node=node)
+    return NONE
+
+
+def _may_be_true(value: Value | None) -> bool:
+    return value is not None and truth_of(value) is not False and not (isinstance(value, Const) and value.value is None)
+
+
+def call_grad(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
+    """``torch.autograd.grad(outputs, inputs, ...)``."""
+    outputs = arguments.get(0, "outputs")
+    inputs = arguments.get(1, "inputs")
+    if outputs is None:
+        return derived(frame, arguments.values())
+    retain = arguments.get(3, "retain_graph")
+    create = arguments.get(4, "create_graph")
+    creates = _may_be_true(create)
+    graph, _, roots = nodes_and_grad(frame, [outputs])
+    run_backward(frame, [outputs], retains=creates or _may_be_true(retain), node=node)
+    n_inputs = len(inputs.items) if isinstance(inputs, Sequence) else 1
+    exact = not isinstance(inputs, Sequence) or inputs.is_exact
+    results: list[Value] = []
+    for _ in range(max(n_inputs, 1)):
+        grad = max((grad_of(t) for t in tensors_in(outputs)), default=Grad.UNKNOWN) if creates else Grad.NO
+        inner = Node((graph,)) if creates and graph is not None else None
+        results.append(fresh(frame, grad=grad, roots=roots if creates else frozenset(), node=inner))
+    return Sequence(results, is_exact=exact and isinstance(inputs, (Sequence, Tensor)), is_tuple=True)
+
+
+def construct_optimizer(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Optimizer:
+    """``torch.optim.Adam(parameters, ...)``."""
+    given = arguments.get(0, "params")
+    targets: list[Value] = list(parameters_of(frame, given)) if given is not None else []
+    return Optimizer(dotted.rpartition(".")[2], targets, frame.place(node))
+
+
+def step(frame: Frame, optimizer: Optimizer, node: ast.AST) -> None:
+    """Record that an optimizer overwrote its parameters."""
+    for target in optimizer.targets:
+        if isinstance(target, Tensor):
+            write(
+                frame,
+                target,
+                operation=f"{optimizer.name}.step",
+                node=node,
+                target=target.storage.name,
+                writer=Writer.OPTIMIZER,
+                grad_enabled=False,
+            )

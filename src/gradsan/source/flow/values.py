@@ -1,0 +1,298 @@
+"""What an expression may evaluate to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage, View
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+
+if TYPE_CHECKING:
+    from gradsan.source.flow.machine import Frame
+
+MAX_OPTIONS = 4
+
+
+@dataclass(slots=True, eq=False)
+class Opaque:
+    """Something unknown; its attributes and items are unknown too, but keep their identity."""
+
+    name: str = ""
+    roots: frozenset[str] = frozenset()
+    """The parameters of the analysed function that it comes from."""
+    default: Const | None = None
+    attributes: dict[object, Value] = field(default_factory=dict)
+    tensor: Tensor | None = None
+    """What it is when it is used as a tensor."""
+    node: Node | None = None
+    weights: Storage | None = None
+    """When it is used as a network: its parameters, as one storage."""
+    is_number: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Const:
+    """A literal."""
+
+    value: object
+
+
+@dataclass(slots=True, eq=False)
+class Tensor:
+    """A tensor: one of the names of a storage."""
+
+    storage: Storage
+    grad: Grad = Grad.UNKNOWN
+    roots: frozenset[str] = frozenset()
+    node: Node | None = None
+    view: View | None = None
+    is_leaf: bool = False
+    is_detached: bool = False
+    is_data: bool = False
+    is_integer: bool = False
+    is_contiguous: bool | None = None
+    caveats: tuple[str, ...] = ()
+    """Why it may not share its storage after all, `"if `.float()` returns its input"`."""
+    is_foreign: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A list or a tuple, or what a loop runs over."""
+
+    items: list[Value]
+    is_exact: bool = True
+    """False: the items are samples of an unknown number of elements."""
+    is_tuple: bool = False
+    fields: tuple[str, ...] = ()
+    """Names of the items, for results like ``(values, indices)``."""
+
+
+@dataclass(slots=True, eq=False)
+class Mapping:
+    """A dict."""
+
+    items: dict[object, Value]
+    is_exact: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Choice:
+    """One of several values, each on its own paths."""
+
+    options: tuple[tuple[Value, Guard], ...]
+
+
+@dataclass(slots=True, eq=False)
+class External:
+    """Something outside the project, by dotted name; builtins are ``builtins.len``."""
+
+    dotted: str
+
+
+@dataclass(slots=True, eq=False)
+class Namespace:
+    """A module of the project."""
+
+    module: ModuleInfo
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A function of the project; ``receiver`` is bound to its first parameter."""
+
+    info: FunctionInfo
+    scope: Frame | None = None
+    receiver: Value | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    """A class of the project."""
+
+    info: ClassInfo
+    scope: Frame | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An object of a class of the project."""
+
+    info: ClassInfo
+    attributes: dict[object, Value] = field(default_factory=dict)
+    is_frozen: bool = False
+    children: Sequence | None = None
+    """The contained modules, when a base is a container of the framework."""
+    name: str = ""
+    is_self: bool = False
+    """The object whose method is analysed on its own: its state is what the constructor leaves."""
+
+
+@dataclass(slots=True, eq=False)
+class Layer:
+    """A module of the framework, ``nn.Conv2d(3, 8, 3)``."""
+
+    dotted: str
+    arguments: dict[str, object]
+    created: Place
+    attributes: dict[object, Value] = field(default_factory=dict)
+    is_frozen: bool = False
+    children: Sequence | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Optimizer:
+    """An optimizer and what it steps."""
+
+    name: str
+    targets: list[Value]
+    created: Place
+
+
+@dataclass(slots=True, eq=False)
+class Super:
+    """``super()`` inside a method."""
+
+    receiver: Value
+    after: ClassInfo
+
+
+@dataclass(slots=True, eq=False)
+class Bound:
+    """A method of a value that isn't an object of the project."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Partial:
+    """``functools.partial``."""
+
+    function: Value
+    positional: list[Value]
+    keywords: dict[str, Value]
+
+
+@dataclass(slots=True, eq=False)
+class Context:
+    """The ``ctx`` of a custom ``autograd.Function``."""
+
+    name: str
+    saved: list[tuple[Value, Place]] = field(default_factory=list)
+    dirty: list[Value] = field(default_factory=list)
+    attributes: dict[object, Value] = field(default_factory=dict)
+    is_backward: bool = False
+
+
+Value: TypeAlias = (
+    Opaque
+    | Context
+    | Const
+    | Tensor
+    | Sequence
+    | Mapping
+    | Choice
+    | External
+    | Namespace
+    | Function
+    | Class
+    | Instance
+    | Layer
+    | Optimizer
+    | Super
+    | Bound
+    | Partial
+)
+
+NONE = Const(None)
+TRUE = Const(True)
+FALSE = Const(False)
+
+
+def options_of(value: Value) -> tuple[tuple[Value, Guard], ...]:
+    """Return what a value may be, each with the guard of its paths."""
+    if type(value) is Choice:
+        return value.options
+    return ((value, EVERYWHERE),)
+
+
+def join(options: list[tuple[Value, Guard]]) -> Value:
+    """Return one value that stands for several, each on its own paths."""
+    flat: dict[int, tuple[Value, Guard]] = {}
+    for value, guard in options:
+        for inner, inner_guard in options_of(value):
+            guards = guard | inner_guard
+            known = _same(flat, inner)
+            if known is None:
+                flat[id(inner)] = (inner, guards)
+            else:
+                flat[known] = (flat[known][0], flat[known][1] & guards)
+    if len(flat) == 1:
+        return next(iter(flat.values()))[0]
+    if len(flat) > MAX_OPTIONS:
+        nodes = tuple(node for value, _ in flat.values() for node in nodes_of(value))
+        return Opaque(node=Node(nodes) if nodes else None)
+    return Choice(tuple(flat.values()))
+
+
+def _same(flat: dict[int, tuple[Value, Guard]], value: Value) -> int | None:
+    if id(value) in flat:
+        return id(value)
+    if type(value) is Const:
+        for key, (other, _) in flat.items():
+            if type(other) is Const and type(other.value) is type(value.value) and other.value == value.value:
+                return key
+    return None
+
+
+def tensors_in(value: Value, *, depth: int = 4) -> Iterator[Tensor]:
+    """Yield the tensors of a value, those in containers and objects included."""
+    match value:
+        case Tensor():
+            yield value
+        case Opaque(tensor=Tensor() as tensor):
+            yield tensor
+        case _ if depth:
+            for part in _parts(value):
+                yield from tensors_in(part, depth=depth - 1)
+
+
+def _parts(value: Value) -> list[Value]:
+    match value:
+        case Sequence(items=items):
+            return items
+        case Mapping(items=found):
+            return list(found.values())
+        case Choice(options=options):
+            return [option for option, _ in options]
+        case Instance(attributes=attributes, children=children):
+            return [*attributes.values(), *(children.items if children else ())]
+        case Layer(children=Sequence(items=items)):
+            return items
+        case Partial(positional=positional, keywords=keywords):
+            return [*positional, *keywords.values()]
+        case Function(receiver=receiver) if receiver is not None:
+            return []
+        case _:
+            return []
+
+
+def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
+    """Yield the graph nodes that a value holds on to."""
+    match value:
+        case Tensor():
+            if value.node is not None:
+                yield value.node
+            if not value.is_detached:
+                yield from value.storage.nodes
+        case Opaque():
+            if value.node is not None:
+                yield value.node
+            if value.tensor is not None:
+                yield from nodes_of(value.tensor)
+        case _ if depth:
+            for part in _parts(value):
+                yield from nodes_of(part, depth=depth - 1)

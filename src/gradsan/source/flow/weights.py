@@ -1,0 +1,84 @@
+"""Parameters: those of the framework's layers, and all of a module's."""
+
+from __future__ import annotations
+
+from gradsan.model.history import TensorKind
+from gradsan.source.flow.graph import Storage
+from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.tensors import leaf
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
+
+_TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
+"""Constructor parameters that only a layer with weights has."""
+
+
+def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
+    """Return the parameters of a layer by name; empty where it has none."""
+    known = layer.attributes.get("<weights>")
+    if known is None:
+        operation = frame.machine.operation(layer.dotted)
+        names = {p.name for p in operation.parameters} if operation is not None else set()
+        found: dict[object, Value] = {}
+        if names & _TELLING and layer.arguments.get("affine", layer.arguments.get("elementwise_affine")) is not False:
+            for name in ("weight", "bias"):
+                if name == "bias" and layer.arguments.get("bias") is False:
+                    continue
+                tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
+                tensor.storage.owner = layer.dotted.rpartition(".")[2]
+                found[name] = tensor
+        known = layer.attributes["<weights>"] = Mapping(found)
+    assert isinstance(known, Mapping)
+    return {
+        str(name): override if isinstance(override := layer.attributes.get(name), Tensor) else tensor
+        for name, tensor in known.items.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def parameters_of(frame: Frame, value: Value, *, depth: int = 6) -> list[Tensor]:
+    """Return the parameters of a module, a list of parameters, or whatever an optimizer is given."""
+    match value:
+        case Tensor():
+            return [value]
+        case Layer():
+            inner = [p for child in _children(value) for p in parameters_of(frame, child, depth=depth - 1)]
+            return [*layer_weights(frame, value).values(), *inner]
+        case Opaque():
+            return [opaque_weights(frame, value)]
+        case _ if depth:
+            return [p for part in _children(value) for p in parameters_of(frame, part, depth=depth - 1)]
+        case _:
+            return []
+
+
+def _children(value: Value) -> list[Value]:
+    match value:
+        case Instance(attributes=attributes, children=children):
+            held = [
+                v
+                for v in attributes.values()
+                if isinstance(v, (Instance, Layer)) or (isinstance(v, Tensor) and v.storage.kind is TensorKind.PARAMETER)
+            ]
+            return [*held, *(children.items if children is not None else ())]
+        case Layer(children=Sequence(items=items)):
+            return items
+        case Sequence(items=items):
+            return items
+        case Mapping(items=found):
+            return [found["params"]] if "params" in found else list(found.values())
+        case Choice(options=options):
+            return [option for option, _ in options]
+        case _:
+            return []
+
+
+def opaque_weights(frame: Frame, value: Opaque) -> Tensor:
+    """Return the parameters of an unknown network, as one tensor."""
+    if value.tensor is not None:
+        return value.tensor
+    if value.weights is None:
+        value.weights = Storage(kind=TensorKind.PARAMETER, name=value.name)
+        frame.machine.touched.append(value.weights)
+    tensor = Tensor(value.weights, Grad.YES, is_leaf=True)
+    return tensor

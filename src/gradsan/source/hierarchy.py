@@ -1,0 +1,110 @@
+"""Classes along their bases, as far as these stand in the project."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.source.index import ClassInfo, FunctionInfo
+from gradsan.source.project import Project
+
+MODULE_BASES = (
+    "torch.nn.Module",
+    "torch.nn.modules.module.Module",
+    "torch.nn.modules.Module",
+    "torch.jit.ScriptModule",
+    "pytorch_lightning.LightningModule",
+    "lightning.LightningModule",
+    "lightning.pytorch.LightningModule",
+    "transformers.PreTrainedModel",
+)
+
+
+def linearize(project: Project, info: ClassInfo) -> tuple[list[ClassInfo], list[str]]:
+    """Return a class and its bases in the order in which members are looked up, and the bases outside the project."""
+    order: list[ClassInfo] = []
+    outside: list[str] = []
+    _walk(project, info, order, outside, 0)
+    return order, outside
+
+
+def _walk(project: Project, info: ClassInfo, order: list[ClassInfo], outside: list[str], depth: int) -> None:
+    if depth > 12:
+        return
+    if info in order:
+        order.remove(info)
+    order.append(info)
+    for base in info.bases:
+        found = project.lookup(info.module, base)
+        if isinstance(found, ClassInfo):
+            if found is not info:
+                _walk(project, found, order, outside, depth + 1)
+        else:
+            outside.append(info.module.absolute(base))
+
+
+def find_member(
+    project: Project, info: ClassInfo, name: str, *, setters: bool = False
+) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
+    """Return the class that defines a member, and the member."""
+    order, _ = linearize_known(project, info)
+    return _find(order, name, setters=setters)
+
+
+def members_after(
+    project: Project, info: ClassInfo, after: ClassInfo, name: str
+) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
+    """Return a member as ``super()`` finds it."""
+    order, _ = linearize_known(project, info)
+    at = order.index(after) + 1 if after in order else len(order)
+    return _find(order[at:], name, setters=False)
+
+
+def _find(
+    order: list[ClassInfo], name: str, *, setters: bool
+) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
+    for owner in order:
+        if setters:
+            if name in owner.setters:
+                return owner, owner.setters[name]
+            continue
+        if name in owner.methods:
+            return owner, owner.methods[name]
+        if name in owner.assigned:
+            return owner, owner.assigned[name]
+    return None
+
+
+def linearize_known(project: Project, info: ClassInfo) -> tuple[list[ClassInfo], list[str]]:
+    """Return what `linearize` does, remembered."""
+    known = project.hierarchies.get(id(info))
+    if known is None:
+        known = project.hierarchies[id(info)] = linearize(project, info)
+    return known
+
+
+def external_bases(project: Project, info: ClassInfo) -> list[str]:
+    """Return the bases outside the project."""
+    return linearize_known(project, info)[1]
+
+
+def is_function_class(project: Project, info: ClassInfo) -> bool:
+    """Return whether a class is a custom ``autograd.Function``."""
+    return any(base.endswith(("autograd.Function", "autograd.function.Function")) or base == "Function"
+               for base in external_bases(project, info))
+
+
+def is_module_class(project: Project, info: ClassInfo) -> bool:
+    """Return whether a class is a network module; one with unknown bases and a ``forward`` counts as one."""
+    outside = external_bases(project, info)
+    if any(base in MODULE_BASES or base.startswith("torch.nn.") for base in outside):
+        return True
+    return bool(outside) and find_member(project, info, "forward") is not None and not is_function_class(project, info)
+
+
+def container_base(project: Project, info: ClassInfo) -> str | None:
+    """Return ``Sequential`` or another container of the framework that a class derives from."""
+    for base in external_bases(project, info):
+        last = base.rpartition(".")[2]
+        if last in ("Sequential", "ModuleList", "ModuleDict", "ParameterList"):
+            return last
+    return None

@@ -1,0 +1,197 @@
+"""What a module of the project defines, by name; nothing is evaluated here."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(slots=True, eq=False)
+class FunctionInfo:
+    """One function or method, as it stands in the source."""
+
+    name: str
+    qualified_name: str
+    node: FunctionNode
+    module: ModuleInfo
+    owner: ClassInfo | None = None
+    decorators: tuple[str, ...] = ()
+    """Dotted names, ``torch.no_grad``; a called decorator without its arguments."""
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the first parameter is an ordinary one."""
+        return "staticmethod" in self.decorators
+
+    @property
+    def is_class_method(self) -> bool:
+        """Whether the first parameter is the class."""
+        return "classmethod" in self.decorators
+
+    @property
+    def is_property(self) -> bool:
+        """Whether reading the attribute calls it."""
+        return any(d in _PROPERTIES or d.endswith("property") for d in self.decorators)
+
+
+_PROPERTIES = frozenset({"property", "cached_property", "functools.cached_property"})
+
+
+@dataclass(slots=True, eq=False)
+class ClassInfo:
+    """One class, as it stands in the source."""
+
+    name: str
+    node: ast.ClassDef
+    module: ModuleInfo
+    methods: dict[str, FunctionInfo] = field(default_factory=dict)
+    setters: dict[str, FunctionInfo] = field(default_factory=dict)
+    assigned: dict[str, ast.expr] = field(default_factory=dict)
+    """Class attributes that are assigned in the body."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The dotted names of the bases as the class spells them; an expression that is no name is left out."""
+        return tuple(name for name in map(dotted_name, self.node.bases) if name)
+
+
+@dataclass(slots=True, eq=False)
+class ModuleInfo:
+    """One parsed file."""
+
+    path: Path
+    name: str
+    """Dotted name below the import root, ``package.module``."""
+    root: Path
+    """The folder that absolute imports of the project start from."""
+    tree: ast.Module
+    lines: list[str]
+    is_package: bool = False
+    imports: dict[str, str] = field(default_factory=dict)
+    """Local name -> dotted name; relative imports are made absolute."""
+    stars: list[str] = field(default_factory=list)
+    functions: dict[str, FunctionInfo] = field(default_factory=dict)
+    classes: dict[str, ClassInfo] = field(default_factory=dict)
+    assigned: dict[str, ast.expr] = field(default_factory=dict)
+    """Module-level names that are assigned once, at top level."""
+
+    def absolute(self, dotted: str) -> str:
+        """Return a dotted name with its first part replaced by what was imported under it."""
+        head, _, rest = dotted.partition(".")
+        home = self.imports.get(head, head)
+        return f"{home}.{rest}" if rest else home
+
+
+def dotted_name(node: ast.expr) -> str:
+    """Return ``a.b.c`` for such an expression; empty for any other."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def index_module(module: ModuleInfo) -> ModuleInfo:
+    """Fill a module's imports, functions, classes and assigned names from its tree."""
+    twice: set[str] = set()
+    for statement in _top_level(module.tree.body):
+        match statement:
+            case ast.Import() | ast.ImportFrom():
+                _index_import(module, statement)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                module.functions[statement.name] = describe_function(module, statement, statement.name)
+            case ast.ClassDef():
+                module.classes[statement.name] = describe_class(module, statement)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                twice |= {name} & module.assigned.keys()
+                module.assigned[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                module.assigned[name] = value
+    for name in twice:
+        del module.assigned[name]
+    return module
+
+
+def _top_level(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a body, those under ``if`` and ``try`` included, alternatives first."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        if isinstance(statement, ast.If):
+            found += _top_level(statement.orelse) + _top_level(statement.body)
+        elif isinstance(statement, ast.Try):
+            for handler in statement.handlers:
+                found += _top_level(handler.body)
+            found += _top_level(statement.body)
+        else:
+            found.append(statement)
+    return found
+
+
+def _index_import(module: ModuleInfo, statement: ast.Import | ast.ImportFrom) -> None:
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            if alias.asname:
+                module.imports[alias.asname] = alias.name
+            else:
+                head = alias.name.partition(".")[0]
+                module.imports[head] = head
+        return
+    home = import_home(module, statement)
+    for alias in statement.names:
+        if alias.name == "*":
+            module.stars.append(home)
+        else:
+            module.imports[alias.asname or alias.name] = f"{home}.{alias.name}" if home else alias.name
+
+
+def import_home(module: ModuleInfo, statement: ast.ImportFrom) -> str:
+    """Return the absolute dotted module that a ``from`` import reads."""
+    if not statement.level:
+        return statement.module or ""
+    parts = module.name.split(".")
+    drop = statement.level - (1 if module.is_package else 0)
+    parts = parts[: len(parts) - drop] if drop else parts
+    return ".".join([*parts, *([statement.module] if statement.module else [])])
+
+
+def describe_function(
+    module: ModuleInfo, node: FunctionNode, qualified_name: str, *, owner: ClassInfo | None = None
+) -> FunctionInfo:
+    """Describe one function, without looking into it."""
+    decorators: list[str] = []
+    for decorator in getattr(node, "decorator_list", ()):
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = dotted_name(target)
+        if isinstance(decorator, ast.Call) and name.endswith("set_grad_enabled"):
+            continue
+        decorators.append(module.absolute(name))
+    name = getattr(node, "name", "<lambda>")
+    return FunctionInfo(name, qualified_name, node, module, owner, tuple(decorators))
+
+
+def describe_class(module: ModuleInfo, node: ast.ClassDef, prefix: str = "") -> ClassInfo:
+    """Describe one class: its methods and what its body assigns."""
+    info = ClassInfo(node.name, node, module)
+    for statement in _top_level(node.body):
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                name = f"{prefix}{node.name}.{statement.name}"
+                method = describe_function(module, statement, name, owner=info)
+                if any(d.endswith(".setter") for d in method.decorators):
+                    info.setters[statement.name] = method
+                elif not any(d.endswith((".deleter", ".getter", "overload")) for d in method.decorators):
+                    info.methods[statement.name] = method
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        info.assigned[target.id] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                info.assigned[name] = value
+    return info

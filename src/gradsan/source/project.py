@@ -1,0 +1,192 @@
+"""The files of a project: found, parsed, indexed, and forgotten again when they are too many."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from gradsan.model.errors import SourceError
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, index_module
+from gradsan.source.read import read_source
+
+MAX_LINES_KEPT = 60_000
+"""How many lines of parsed files stay in memory; a syntax tree takes about 2 kB a line."""
+
+Definition: TypeAlias = FunctionInfo | ClassInfo | ModuleInfo | tuple[ModuleInfo, ast.expr]
+"""What a dotted name stands for in the project; the pair is an assigned expression and its module."""
+
+
+@dataclass(slots=True)
+class Project:
+    """Modules by path, and what their names resolve to.
+
+    ``reads`` collects, for the cache, every file that was asked for since it was last cleared: its digest, or an empty
+    text where there was no such file.
+    """
+
+    modules: OrderedDict[Path, ModuleInfo] = field(default_factory=OrderedDict)
+    reads: dict[str, str] = field(default_factory=dict)
+    _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
+    _digests: dict[Path, str] = field(default_factory=dict)
+    _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
+    hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
+    _n_lines: int = 0
+
+    def load(self, path: Path, *, text: str | None = None) -> ModuleInfo:
+        """Return the module of a file.
+
+        Effect: reads the file when it isn't in memory.
+
+        Raises:
+            SourceError: The file can't be read or parsed; the message names the line.
+        """
+        module = self.modules.get(path)
+        if module is not None:
+            self.modules.move_to_end(path)
+            self.reads[str(path)] = self._digests[path]
+            return module
+        source = read_source(path) if text is None else text
+        digest = digest_of(source)
+        self.reads[str(path)] = digest
+        tree = parse(source, str(path))
+        root, name = import_root(path)
+        module = ModuleInfo(path, name, root, tree, source.split("\n"), is_package=path.name == "__init__.py")
+        self.modules[path] = index_module(module)
+        self._digests[path] = digest
+        self._n_lines += len(module.lines)
+        return module
+
+    def is_full(self) -> bool:
+        """Return whether more is in memory than should be."""
+        return self._n_lines > MAX_LINES_KEPT
+
+    def forget(self) -> None:
+        """Drop every parsed file."""
+        self.modules.clear()
+        self._lookups.clear()
+        self.hierarchies.clear()
+        self._digests.clear()
+        self._n_lines = 0
+
+    def find_module(self, root: Path, dotted: str) -> ModuleInfo | None:
+        """Return the project's module of an absolute dotted name; None when it isn't part of the project."""
+        path = self._find_path(root, dotted)
+        if path is None:
+            return None
+        try:
+            return self.load(path)
+        except SourceError:
+            return None
+
+    def _find_path(self, root: Path, dotted: str) -> Path | None:
+        key = (root, dotted)
+        if key not in self._paths:
+            self._paths[key] = self._probe(root, dotted)
+        elif self._paths[key] is None:
+            self.reads.setdefault(str(root / dotted.partition(".")[0]), "")
+        return self._paths[key]
+
+    def _probe(self, root: Path, dotted: str) -> Path | None:
+        if not dotted:
+            return None
+        head = dotted.partition(".")[0]
+        if not (root / f"{head}.py").is_file() and not (root / head).is_dir():
+            self.reads.setdefault(str(root / head), "")
+            return None
+        base = root.joinpath(*dotted.split("."))
+        for candidate in (base / "__init__.py", base.with_name(base.name + ".py")):
+            if candidate.is_file():
+                return candidate
+        self.reads.setdefault(str(base), "")
+        return None
+
+    def lookup(self, module: ModuleInfo, dotted: str, *, depth: int = 0) -> Definition | None:
+        """Return what a dotted name of a module stands for; None when it leaves the project."""
+        key = (module.path, dotted)
+        if key in self._lookups:
+            return self._lookups[key]
+        self._lookups[key] = None  # a cycle of imports ends here
+        found = self._lookup(module, dotted, depth)
+        self._lookups[key] = found
+        return found
+
+    def _lookup(self, module: ModuleInfo, dotted: str, depth: int) -> Definition | None:
+        head, _, rest = dotted.partition(".")
+        found = self._local(module, head, depth)
+        for part in rest.split(".") if rest else ():
+            match found:
+                case ModuleInfo():
+                    inner = self.lookup(found, part, depth=depth + 1)
+                    found = inner if inner is not None else self.find_module(found.root, f"{found.name}.{part}")
+                case ClassInfo():
+                    found = found.methods.get(part)
+                case _:
+                    return None
+        return found
+
+    def _local(self, module: ModuleInfo, name: str, depth: int) -> Definition | None:
+        if name in module.classes:
+            return module.classes[name]
+        if name in module.functions:
+            return module.functions[name]
+        if name in module.imports:
+            return self._imported(module, module.imports[name], depth)
+        if name in module.assigned:
+            return module, module.assigned[name]
+        if depth < 6:
+            for star in module.stars:
+                home = self.find_module(module.root, star)
+                found = self.lookup(home, name, depth=depth + 1) if home is not None and home is not module else None
+                if found is not None:
+                    return found
+        return None
+
+    def _imported(self, module: ModuleInfo, dotted: str, depth: int) -> Definition | None:
+        if depth > 8:
+            return None
+        whole = self.find_module(module.root, dotted)
+        if whole is not None:
+            return whole
+        home_name, _, name = dotted.rpartition(".")
+        if not home_name:
+            return None
+        home = self.find_module(module.root, home_name)
+        if home is None:
+            return None
+        return self.lookup(home, name, depth=depth + 1)
+
+
+def parse(text: str, path: str) -> ast.Module:
+    """Parse source text.
+
+    Raises:
+        SourceError: It isn't Python; the message names file and line.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text, filename=path)
+        except SyntaxError as error:
+            raise SourceError(f"{path}:{error.lineno or 1}: syntax error: {error.msg}") from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SourceError(f"{path}:1: can't be parsed: {error}") from None
+
+
+def digest_of(text: str) -> str:
+    """Return the digest of a file's text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def import_root(path: Path) -> tuple[Path, str]:
+    """Return the folder above the outermost package of a file, and the file's dotted name below it."""
+    parts = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file() and folder.parent != folder:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(parts)
