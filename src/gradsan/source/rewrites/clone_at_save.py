@@ -1,0 +1,130 @@
+"""``torch.sigmoid(x)`` -> ``torch.sigmoid(x.clone())``, or ``torch.exp(x)`` -> ``torch.exp(x).clone()``.
+
+What was saved is then a tensor of its own, which no later write reaches, whatever its alias.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan import knowledge
+from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.span import Span
+from gradsan.source.performers import call_name, normalised
+from gradsan.source.program import Program, dotted_name
+from gradsan.source.rewrites.editing import end_of, insert, is_atom, is_parenthesised, locate, start_of
+from gradsan.source.targets import is_module_name, keyword_of
+
+_RESULT = "result"
+_FIRST = ("self", "input", "mat1", "tensor", "x")
+_SECOND = ("other", "mat2", "exponent", "tensor2", "vec2", "vec")
+_SELF = "self"
+
+
+def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
+    """Return the fix that clones what an operation saves.
+
+    Args:
+        span: The expression that saved, ``torch.sigmoid(x)``.
+        operand: ``result``, or the name of the saved argument.
+        operation: What saved it; where the source calls something else (a module, a composite function), what is
+            cloned may not be what was saved, and the fix needs proof.
+
+    Returns:
+        None where the operand does not stand in the source: a module's weight, an argument behind ``*args``.
+    """
+    found = locate(span)
+    if found is None:
+        return None
+    program, node = found
+    applicability = Applicability.SAFE if _is_performed(node, operation) else Applicability.UNSAFE
+    if operand.startswith(_RESULT):
+        return _clone_result(program, node, span.path, applicability)
+    argument = operand_of(program, node, operand)
+    if argument is None or isinstance(argument, ast.Constant):
+        return None
+    text = program.source(argument)
+    title = f"clone `{text}` where it is saved" if len(text) < 40 and "\n" not in text else "clone where it is saved"
+    return Fix(title, applicability, _cloned(program, argument, span.path))
+
+
+def operand_of(program: Program, node: ast.AST, operand: str) -> ast.expr | None:
+    """Return the expression that a node passes as an operand; None where it does not stand there."""
+    match node:
+        case ast.BinOp():
+            return node.left if operand in _FIRST else node.right if operand in _SECOND else None
+        case ast.UnaryOp():
+            return node.operand
+        case ast.AugAssign():
+            return node.value if operand in _SECOND else None
+        case ast.Call():
+            return _argument(program, node, operand)
+        case _:
+            return None
+
+
+def _is_performed(node: ast.AST, operation: str) -> bool:
+    """Whether a node is the very operation that saved, by its name."""
+    return not operation or not isinstance(node, ast.Call) or normalised(call_name(node)) == normalised(operation)
+
+
+def _argument(program: Program, call: ast.Call, operand: str) -> ast.expr | None:
+    given = keyword_of(call, operand)
+    if given is not None:
+        return given
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return None
+    arguments = list(call.args)
+    is_method = isinstance(call.func, ast.Attribute) and _is_tensor_method(program, call.func)
+    if is_method and isinstance(call.func, ast.Attribute):
+        arguments.insert(0, call.func.value)
+    place = _place(call, operand, is_method=is_method)
+    return arguments[place] if place is not None and place < len(arguments) else None
+
+
+def _place(call: ast.Call, operand: str, *, is_method: bool) -> int | None:
+    """Return at which position an operand is passed."""
+    dotted = dotted_name(call.func)
+    name = call_name(call)
+    table = knowledge.load("torch")
+    known = table.lookup(f"torch.Tensor.{name}" if is_method else dotted) or (table.lookup(name) if dotted else None)
+    if known is not None:
+        names = [parameter.name for parameter in known.parameters]
+        if operand in names:
+            return names.index(operand)
+        if operand in _FIRST and names and names[0] in _FIRST:
+            return 0
+        return None
+    # A module's call: its one input is what the operation calls its first argument.
+    return 0 if operand in _FIRST and len(call.args) == 1 and not call.keywords else None
+
+
+def _is_tensor_method(program: Program, func: ast.Attribute) -> bool:
+    """Whether an attribute is a method of a tensor: neither a module's function nor a module that ``self`` holds."""
+    if is_module_name(program, func.value):
+        return False
+    if dotted_name(func.value) == _SELF:
+        return False
+    return knowledge.load("torch").lookup(f"torch.Tensor.{func.attr}") is not None
+
+
+def _clone_result(program: Program, node: ast.AST, path: str, applicability: Applicability) -> Fix | None:
+    if not isinstance(node, (ast.Call, ast.BinOp, ast.UnaryOp)):
+        return None
+    if isinstance(node, ast.Call) and (
+        call_name(node).endswith("_") or keyword_of(node, "out") is not None or keyword_of(node, "inplace") is not None
+    ):
+        # The result is the tensor that was written: a clone of it protects nothing.
+        return None
+    return Fix("clone the result where it is saved", applicability, _cloned(program, node, path))
+
+
+def _cloned(program: Program, node: ast.expr, path: str) -> tuple[Edit, ...]:
+    line, column = end_of(program, node)
+    if is_atom(node):
+        return (insert(path, line, column, ".clone()"),)
+    if is_parenthesised(program, node):
+        source = program.lines[line - 1]
+        after = source.index(")", column - 1) + 2
+        return (insert(path, line, after, ".clone()"),)
+    return insert(path, *start_of(program, node), "("), insert(path, line, column, ").clone()")

@@ -1,0 +1,50 @@
+"""``h[i] = v`` -> ``h = h.clone()`` on the line before: the saved tensor stays as it was."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.rewrite import Applicability, Fix
+from gradsan.model.span import Span
+from gradsan.source.program import Program, dotted_name
+from gradsan.source.rewrites.editing import indentation, insert, locate
+from gradsan.source.rewrites.visibility import is_only_name
+from gradsan.source.targets import written_by
+
+
+def propose(span: Span) -> Fix | None:
+    """Return the fix that clones the written tensor on the line before the write.
+
+    Args:
+        span: The write.
+
+    Returns:
+        None where the written tensor has no plain name, or where no line can be put before the write.
+    """
+    found = locate(span)
+    if found is None:
+        return None
+    program, node = found
+    statement = program.statement_of(node)
+    target = written_name(program, node)
+    if statement is None or not target or _is_header(statement):
+        return None
+    blanks = indentation(program, statement)
+    if blanks is None:
+        return None
+    is_safe = "." not in target and is_only_name(program, target, node)
+    edit = insert(span.path, statement.lineno, 1, f"{blanks}{target} = {target}.clone()\n")
+    return Fix(f"clone `{target}` before the write", Applicability.SAFE if is_safe else Applicability.UNSAFE, (edit,))
+
+
+def written_name(program: Program, node: ast.stmt | ast.expr | ast.excepthandler) -> str:
+    """Return the name that holds what is written, ``h`` of ``h[0].add_(1)``; empty where none does."""
+    target = written_by(program, node)
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    name = "" if target is None else dotted_name(target)
+    return "" if name == "self" or name.endswith((".data", ".grad")) else name
+
+
+def _is_header(statement: ast.stmt) -> bool:
+    return bool(getattr(statement, "body", None))

@@ -1,0 +1,117 @@
+"""The small steps that every rewrite takes: edits from nodes, parentheses, the twin of an in-place name."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from gradsan import knowledge
+from gradsan.model.rewrite import Edit
+from gradsan.model.span import Span
+from gradsan.source import program as parsed
+from gradsan.source.expressions import node_of
+from gradsan.source.program import Located, Program, Region
+
+# In-place operations whose out-of-place schema exists for the compiler's functionalization only: the tensor has no such
+# method.  Source: `hasattr(torch.Tensor, name)` over the operation table, torch 2.13.0.
+_NO_METHOD = frozenset(
+    [
+        "alpha_dropout",
+        "cauchy",
+        "celu",
+        "copy",
+        "dropout",
+        "elu",
+        "embedding_renorm",
+        "exponential",
+        "feature_alpha_dropout",
+        "feature_dropout",
+        "fill",
+        "geometric",
+        "log_normal",
+        "normal",
+        "random",
+        "resize",
+        "resize_as",
+        "rrelu",
+        "selu",
+        "set",
+        "threshold",
+        "uniform",
+        "zero",
+    ]
+)
+_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp)
+
+
+def locate(span: Span) -> tuple[Program, Located] | None:
+    """Return the parsed file of a span and the node that stands there; None where either is unknown."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    return None if program is None or node is None else (program, node)
+
+
+def replace(path: str, region: Region, text: str) -> Edit:
+    """Return the edit that puts a text in place of a region."""
+    return Edit(path, *region, text)
+
+
+def insert(path: str, line: int, column: int, text: str) -> Edit:
+    """Return the edit that puts a text before a character."""
+    return Edit(path, line, column, line, column, text)
+
+
+def start_of(program: Program, node: Located) -> tuple[int, int]:
+    """Return the line and column at which a node begins."""
+    return program.region(node)[:2]
+
+
+def end_of(program: Program, node: Located) -> tuple[int, int]:
+    """Return the line and column just after a node."""
+    return program.region(node)[2:]
+
+
+def between(program: Program, left: Located, right: Located) -> str:
+    """Return the text from the end of one node to the beginning of another."""
+    return program.text_at((*end_of(program, left), *start_of(program, right)))
+
+
+def is_atom(node: ast.expr) -> bool:
+    """Whether ``.clone()`` can follow an expression without parentheses around it."""
+    return isinstance(node, _ATOMS) and not (isinstance(node, ast.Constant) and isinstance(node.value, (int, float)))
+
+
+def is_parenthesised(program: Program, node: ast.expr) -> bool:
+    """Whether a pair of parentheses of its own stands around an expression (a call's parentheses are not its own)."""
+    line, column, end_line, end_column = program.region(node)
+    before = program.lines[line - 1][: column - 1].rstrip()
+    after = program.lines[end_line - 1][end_column - 1 :].lstrip()
+    if not (before.endswith("(") and after.startswith(")")):
+        return False
+    owner = before[:-1].rstrip()
+    return not re.search(r"[\w\])]$", owner) or bool(re.search(r"\b(in|and|or|not|return|if|else|yield|is)$", owner))
+
+
+def out_of_place_twin(name: str) -> str:
+    """Return the last name of an in-place method's out-of-place twin, ``add`` of ``add_``; empty where it has none."""
+    operation = knowledge.load("torch").lookup(f"torch.Tensor.{name}")
+    twin = "" if operation is None else (operation.out_of_place or "")
+    return "" if twin in _NO_METHOD or twin.startswith("_") else twin.rpartition(".")[2]
+
+
+def out_of_place_function(dotted: str) -> str:
+    """Return the last name of an in-place function's out-of-place twin, ``relu`` of ``torch.relu_``."""
+    last = dotted.rpartition(".")[2]
+    table = knowledge.load("torch")
+    operation = table.lookup(dotted) or table.lookup(last)
+    twin = "" if operation is None else (operation.out_of_place or "")
+    return twin.rpartition(".")[2] if twin and not twin.startswith("_") else ""
+
+
+def indentation(program: Program, statement: ast.stmt) -> str | None:
+    """Return the blanks before a statement that begins its line and is alone on it; None for any other."""
+    line = program.lines[statement.lineno - 1]
+    before = line[: start_of(program, statement)[1] - 1]
+    last = program.lines[(statement.end_lineno or statement.lineno) - 1]
+    after = last[end_of(program, statement)[1] - 1 :].strip()
+    return before if not before.strip() and (not after or after.startswith("#")) else None

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from gradsan.source.rewrites import clone_at_save
+
+
+@pytest.mark.parametrize(
+    ("before", "operand", "after"),
+    [
+        ("«torch.exp(x)»", "result", "torch.exp(x).clone()"),
+        ("«torch.exp(x)» * 2", "result", "torch.exp(x).clone() * 2"),
+        ("«a / b»", "result", "(a / b).clone()"),
+        ("(«a / b») * 2", "result", "(a / b).clone() * 2"),
+        ("g(«a / b»)", "result", "g((a / b).clone())"),
+        ("«x.exp_()»", "result", None),
+        ("«F.relu(x, inplace=True)»", "result", None),
+        ("«torch.sin(x)»", "self", "torch.sin(x.clone())"),
+        ("«torch.sin(input=x)»", "input", "torch.sin(input=x.clone())"),
+        ("«x.sin()»", "self", "x.clone().sin()"),
+        ("«(a + b).sin()»", "self", "(a + b).clone().sin()"),
+        ("«torch.sin(a + b)»", "self", "torch.sin((a + b).clone())"),
+        ("«a * b»", "self", "a.clone() * b"),
+        ("«a * b»", "other", "a * b.clone()"),
+        ("«a * (b + c)»", "other", "a * (b + c).clone()"),
+        ("«a @ b»", "mat2", "a @ b.clone()"),
+        ("«-x»", "self", "-x.clone()"),
+        ("«a * 2»", "other", None),
+        ("«torch.mul(a, b)»", "other", "torch.mul(a, b.clone())"),
+        ("«a.mul(b)»", "other", "a.mul(b.clone())"),
+        ("«a.mul_(b)»", "other", "a.mul_(b.clone())"),
+        ("«F.linear(x, w)»", "weight", "F.linear(x, w.clone())"),
+        ("«self.proj(x)»", "input", "self.proj(x.clone())"),
+        ("«self.proj(x)»", "weight", None),
+        ("«torch.mul(*pair)»", "other", None),
+    ],
+)
+def test_what_is_cloned(before: str, operand: str, after: str | None, place) -> None:
+    head = "import torch\nimport torch.nn.functional as F\ndef f(self, x, a, b, w):\n    y = "
+    program = place(f"{head}{before}\n")
+    expected = "no fix" if after is None else f"{head}{after}\n"
+    assert program.applied(clone_at_save.propose(program.span, operand)) == expected
+
+
+def test_the_title_names_what_is_cloned(place) -> None:
+    fix = clone_at_save.propose(place("def f(a):\n    return «a.sin()»\n").span, "self")
+    assert fix is not None
+    assert fix.title == "clone `a` where it is saved"
+
+
+@pytest.mark.parametrize(
+    ("call", "operation", "expected"),
+    [
+        ("a.sin()", "sin", "safe"),
+        ("torch.sigmoid(a)", "sigmoid", "safe"),
+        ("nn.Sigmoid()(a)", "sigmoid", "safe"),
+        ("a * b", "mul", "safe"),
+        ("self.act(a)", "sigmoid", "unsafe"),
+        ("F.cross_entropy(a, b)", "log_softmax", "unsafe"),
+    ],
+)
+def test_applicability(call: str, operation: str, expected: str, place) -> None:
+    fix = clone_at_save.propose(
+        place(f"import torch\ndef f(self, a, b):\n    return «{call}»\n").span, "result", operation
+    )
+    assert fix is not None
+    assert fix.applicability.value == expected
+
+
+def test_an_operand_of_an_augmented_assignment(place) -> None:
+    program = place("def f(h, g):\n    «h *= g»\n")
+    assert program.applied(clone_at_save.propose(program.span, "other")) == "def f(h, g):\n    h *= g.clone()\n"
+    assert clone_at_save.propose(program.span, "self") is None

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from gradsan.source.rewrites import clone_before_write
+
+
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [
+        ("«h[0] = v»", "h = h.clone()"),
+        ("«h[0]» = v", "h = h.clone()"),
+        ("«h[0][1] = v»  # why", "h = h.clone()"),
+        ("«h += 1»", "h = h.clone()"),
+        ("«h[0] += 1»", "h = h.clone()"),
+        ("«h[0].add_(1)»", "h = h.clone()"),
+        ("y = «h.add_(1)» + 1", "h = h.clone()"),
+        ("«self.queue[:, a:b] = k»", "self.queue = self.queue.clone()"),
+        ("y = «F.relu(h, inplace=True)»", "h = h.clone()"),
+        ("«h.data[0] = v»", None),
+        ("«g()[0] = v»", None),
+        ("a = 1; «h[0] = v»", None),
+        ("if a: «h[0] = v»", None),
+        ("while «h.add_(1)».sum() < 1: pass", None),
+    ],
+)
+def test_the_line_before(before: str, line: str | None, place) -> None:
+    program = place(f"import torch.nn.functional as F\ndef f(self, h):\n    {before}\n    return h\n")
+    rest = program.text.split("\n", 2)
+    expected = "no fix" if line is None else f"{rest[0]}\n{rest[1]}\n    {line}\n{rest[2]}"
+    assert program.applied(clone_before_write.propose(program.span)) == expected
+
+
+@pytest.mark.parametrize(("made", "expected"), [("h = a * b", "safe"), ("h = a", "unsafe"), ("h = a[0]", "unsafe")])
+def test_applicability(made: str, expected: str, place) -> None:
+    fix = clone_before_write.propose(place(f"def f(a, b):\n    {made}\n    «h[0] = 1»\n    return h\n").span)
+    assert fix is not None
+    assert fix.applicability.value == expected
