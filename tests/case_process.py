@@ -1,0 +1,118 @@
+"""A process that has the framework loaded and runs each case in a fork of itself.
+
+Importing a framework takes a second; a fork takes milliseconds.  Reads one request a line from standard input, JSON
+``{"judge": "framework" | "run" | "check", "case": PATH, "files": [PATH, ...]}``, and answers with one line each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+SECONDS_A_CASE = 60
+
+
+def main() -> None:
+    """Answer every request.
+
+    Effect: forks; writes to standard output.
+    """
+    import torch
+
+    # The first optimizer and the first checkpoint import these; once here is cheaper than once a fork.
+    import torch._dynamo
+    import torch.utils.checkpoint
+
+    import gradsan.surfaces.cli
+    from gradsan import knowledge
+
+    knowledge.load().operations()
+    gradsan.surfaces.cli.build_parser()
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_in_a_fork(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+def _in_a_fork(request: dict[str, Any]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        answer_file = Path(folder) / "answer.json"
+        child = os.fork()
+        if child == 0:
+            _answer(request, answer_file, Path(folder))
+        os.waitpid(child, 0)
+        if not answer_file.exists():
+            return {"problem": "the case ended its process"}
+        return json.loads(answer_file.read_text(encoding="utf-8"))
+
+
+def _answer(request: dict[str, Any], answer_file: Path, folder: Path) -> None:
+    """Run the request and end the process.
+
+    Effect: leaves by `os._exit`, so that nothing of the parent's state is torn down here.
+    """
+    import signal
+
+    signal.alarm(SECONDS_A_CASE)
+    case = Path(request["case"])
+    os.chdir(case.parent)
+    silence = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(silence, stream)
+    try:
+        if request["judge"] == "framework":
+            answer = _run_bare(case)
+        else:
+            answer = _ask_gradsan(request, folder / "report.json")
+    except BaseException:
+        answer = {"problem": traceback.format_exc()}
+    answer_file.write_text(json.dumps(answer), encoding="utf-8")
+    os._exit(0)
+
+
+def _run_bare(case: Path) -> dict[str, Any]:
+    import torch
+
+    from gradsan.knowledge.error_texts import recognise
+
+    warnings.simplefilter("ignore")
+    sys.path.insert(0, str(case.parent))
+    sys.argv = [case.name]
+    try:
+        variables = runpy.run_path(case.name, run_name="__main__")
+    except RuntimeError as error:
+        said = recognise(str(error))
+        return {"outcome": "raises" if said is not None else "raises another error", "text": str(error)}
+    if "CHECKED" not in variables:
+        return {"outcome": "unchecked"}
+    function, inputs = variables["CHECKED"]
+    agrees = torch.autograd.gradcheck(function, inputs, raise_exception=False, check_undefined_grad=False)
+    return {"outcome": "correct" if agrees else "wrong-gradient"}
+
+
+def _ask_gradsan(request: dict[str, Any], report: Path) -> dict[str, Any]:
+    from gradsan.surfaces.cli import main as gradsan
+
+    case = Path(request["case"])
+    options = ["--output-format", "json", "--output", str(report)]
+    files = [case.name] if request["judge"] == "run" else [Path(file).name for file in request["files"]]
+    try:
+        gradsan([request["judge"], *options, *files])
+    except SystemExit:
+        pass
+    except BaseException:
+        # `run` lets the program's own error through; the report is written before.
+        if not report.exists():
+            raise
+    return {"report": json.loads(report.read_text(encoding="utf-8"))}
+
+
+if __name__ == "__main__":
+    main()
