@@ -76,14 +76,13 @@ def clone_before_write(written: Written | None, subject: Subject) -> Help:
 
 def clone_where_saved(saved: Saved, subject: Subject) -> Help:
     """Propose to give the saving operation a copy of its own, which no alias can reach."""
-    name = _variable(subject.name) or "tensor"
+    name = _variable(subject.name)
     price = price_of_copy(subject)
     if saved.operand == "result":
-        return Help(
-            f"go on with a copy of what `{saved.operation}` returned ({price})",
-            f"{name} = {name}.clone()  # right after `{saved.operation}`",
-        )
-    return Help(f"give `{saved.operation}` a copy of its own ({price})", f"{name}.clone()  # in the call")
+        code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ".clone()  # on its result"
+        return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code)
+    code = f"{name}.clone()  # in the call" if name else ".clone()  # on the argument"
+    return Help(f"give `{saved.operation}` a copy of its own ({price})", code)
 
 
 def construct_out_of_place(written: Written, subject: Subject) -> Help:

@@ -147,6 +147,8 @@ class Written:
         """Say it as a label."""
         if self.refused:
             return f"`{shown_operation(self.operation)}` was refused here"
+        if self.writer is Writer.OPTIMIZER:
+            return f"updated by `{self.operation}`: version {self.version_before} -> {self.version}"
         times = f" {self.n_times} times" if self.n_times > 1 else ""
         if not self.bumps_version:
             return f"modified here{times}, unseen by the version counter"
@@ -154,8 +156,6 @@ class Written:
 
     def _way(self) -> str:
         match self.writer, self.access:
-            case Writer.OPTIMIZER, _:
-                return f"updated by `{self.operation}`"
             case Writer.BACKWARD, _:
                 return "modified here during backward"
             case _, Access.VIEW:

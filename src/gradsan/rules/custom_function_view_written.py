@@ -73,7 +73,7 @@ h.sum().backward()
             return None
         said = recognise(raised.message)
         viewed, written = history.last(Viewed), history.last(Written)
-        function = viewed.operation if viewed is not None else (said.operation or "") if said is not None else ""
+        function = (said.operation if said is not None else None) or (viewed.operation if viewed is not None else "")
         title = history.subject.title or "a tensor"
         view = f"a view that `{function}` returned" if function else "a view that a custom Function returned"
         if said is not None and said.written_elsewhere:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradsan.knowledge.remedies import clone_where_saved, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Access, Refusal, Viewed, Writer, shown_operation
@@ -56,18 +58,22 @@ h.sum().backward()
             return None
         if first.access not in (Access.VIEW, Access.DETACHED):
             return None
-        title = history.subject.title or "a saved tensor"
-        route = "`detach()`" if first.access is Access.DETACHED else "a view"
-        saver = f"`{story.saved.operation}` saved it" if story.saved is not None else "it was saved"
+        route = "a `detach()`" if first.access is Access.DETACHED else "a view"
+        saver = f"what `{story.saved.operation}` saved" if story.saved is not None else "a tensor that was saved"
+        alias = (
+            f"`{first.target}`, {route} of {saver} for backward,"
+            if first.target
+            else f"{route} of {saver} for backward"
+        )
         viewed = history.last(Viewed)
         made = f"; `{viewed.operation}` copies nothing" if viewed is not None else ""
         price = price_of_copy(history.subject)
         helps = [Help(f"write to a copy of the view ({price})", _copy_of_target(first.target, first.operation))]
         if story.saved is not None:
-            helps.append(clone_where_saved(story.saved, history.subject))
+            helps.append(clone_where_saved(story.saved, replace(history.subject, name="")))
         return self.diagnose(
             history,
-            f"{title} {history.was} modified in place through {route} after {saver} for backward",
+            f"{alias} {history.was} modified in place",
             notes=(f"the written tensor shares the memory of the saved one{made}",),
             helps=tuple(helps),
         )

@@ -31,4 +31,5 @@ class Autoencoder(nn.Module):
 
 
 torch.manual_seed(0)
-Autoencoder()(torch.randn(6, 5)).pow(2).sum().backward()  #~ label: backward needed the saved value
+model = Autoencoder()
+model(torch.randn(6, 5)).pow(2).sum().backward()  #~ label: backward needed the saved value

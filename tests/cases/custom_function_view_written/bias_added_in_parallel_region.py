@@ -9,6 +9,6 @@ from torch import nn
 torch.manual_seed(0)
 embed = nn.Linear(3, 4)
 positions = torch.arange(4.0)
-tokens = copy_to_region(embed(torch.randn(2, 3)))  #~ label: returned this view
+tokens = copy_to_region(embed(torch.randn(2, 3)))
 tokens += positions  #~ error[GS205]: in-place `+=` was refused on `tokens`
 tokens.tanh().sum().backward()

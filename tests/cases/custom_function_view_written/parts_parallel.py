@@ -14,4 +14,4 @@ class CopyToRegion(torch.autograd.Function):
 
 
 def copy_to_region(x):
-    return CopyToRegion.apply(x)
+    return CopyToRegion.apply(x)  #~ label: returned this view

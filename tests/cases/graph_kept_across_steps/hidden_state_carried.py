@@ -12,8 +12,8 @@ optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], lr=0.05
 
 hidden = torch.zeros(2, 5)
 for batch in torch.randn(4, 2, 3):
-    hidden = cell(batch, hidden)
-    loss = readout(hidden).pow(2).mean()  #~ label: saved
+    hidden = cell(batch, hidden)  #~ label: saved
+    loss = readout(hidden).pow(2).mean()
     optimizer.zero_grad()
     loss.backward(retain_graph=True)  #~ label: backward needed the saved value
     optimizer.step()  #~ error[GS103]: while a graph of an earlier step that saved it was still in use

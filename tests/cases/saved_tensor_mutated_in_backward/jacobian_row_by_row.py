@@ -14,13 +14,13 @@ class SafeSqrt(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        (root,) = ctx.saved_tensors  #~ label: backward needed the saved value
+        (root,) = ctx.saved_tensors  #~ label: raised here
         return root.reciprocal_().mul(grad_output).div(2)  #~ error[GS107]: was modified in place during backward
 
 
 def jacobian(function, x):
-    y = function(x)  #~ label: saved
+    y = function(x)
     return torch.stack([torch.autograd.grad(y, x, row, retain_graph=True)[0] for row in torch.eye(len(y))])
 
 
-jacobian(lambda x: SafeSqrt.apply(x * 3), torch.tensor([1.0, 4.0, 9.0], requires_grad=True))
+jacobian(lambda x: SafeSqrt.apply(x * 3), torch.tensor([1.0, 4.0, 9.0], requires_grad=True))  #~ label: saved

@@ -14,7 +14,7 @@ class PrecomputedGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        (gradient,) = ctx.saved_tensors  #~ label: backward needed the saved value
+        (gradient,) = ctx.saved_tensors  #~ label: raised here
         gradient.mul_(grad_output)  #~ error[GS107]: was modified in place during backward
         return gradient, None
 

@@ -15,7 +15,7 @@ class Attention(nn.Module):
     def forward(self, tokens):
         query, key, value = self.project(tokens).split(tokens.shape[-1], dim=-1)
         weights = torch.softmax(query @ key.transpose(-1, -2), dim=-1)  #~ label: saved its result
-        weights *= self.scale  #~ error[GS101]: modified in place after `softmax` saved it
+        weights *= self.scale  #~ error[GS101]: modified in place after
         return weights @ value
 
 

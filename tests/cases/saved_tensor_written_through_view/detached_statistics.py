@@ -12,7 +12,7 @@ class Monitor:
 
     def __call__(self, activation):
         snapshot = activation.detach()
-        snapshot /= snapshot.abs().max()  #~ error[GS106]: was modified in place through `detach()` after `exp`
+        snapshot /= snapshot.abs().max()  #~ error[GS106]: `snapshot`, a `detach()` of what `exp` saved for backward
         self.history.append(snapshot)
 
 

@@ -7,7 +7,7 @@ import torch
 
 def log_likelihood(probabilities):
     flat = probabilities.view(-1)
-    flat.clamp_(min=1e-4)  #~ error[GS106]: through a view after `softmax` saved it
+    flat.clamp_(min=1e-4)  #~ error[GS106]: `flat`, a view of what
     return flat.log().mean()
 
 

@@ -201,11 +201,11 @@ def test_base_written() -> None:
     assert finding(saved(is_view=False), written(), raised(message=text)).code == "GS101"
 
 
-@pytest.mark.parametrize(("access", "route"), [(Access.VIEW, "a view"), (Access.DETACHED, "`detach()`")])
+@pytest.mark.parametrize(("access", "route"), [(Access.VIEW, "a view"), (Access.DETACHED, "a `detach()`")])
 def test_written_through_another_window(access: Access, route: str) -> None:
     said = finding(saved(), written(access=access, target="h[:, 0]"), raised())
     assert said.code == "GS106"
-    assert said.message == f"`h` was modified in place through {route} after `sigmoid` saved it for backward"
+    assert said.message == f"`h[:, 0]`, {route} of what `sigmoid` saved for backward, was modified in place"
 
 
 def test_written_during_backward() -> None:
@@ -214,7 +214,10 @@ def test_written_during_backward() -> None:
     assert said.message == "`h`, that `Alignment` saved, was modified in place during backward"
 
 
-VIEW_TEXT = "Output 1 of Split is a view and {} modified inplace. This view is the output of a function that returns multiple views"
+VIEW_TEXT = (
+    "Output 1 of Split is a view and {} modified inplace."
+    " This view is the output of a function that returns multiple views"
+)
 CUSTOM_TEXT = "Output 0 of Reverse is a view and {} modified inplace. This view was created inside a custom Function"
 NO_GRAD_TEXT = "A view was created in {} mode and {} modified inplace"
 
@@ -285,7 +288,7 @@ def test_refused_parameter_is_told_to_leave_the_tape_first() -> None:
     ("refusal", "text", "made_by"),
     [
         (Refusal.MULTI_OUTPUT_VIEW, VIEW_TEXT, "one of several views that `chunk` returned"),
-        (Refusal.CUSTOM_FUNCTION_VIEW, CUSTOM_TEXT, "a view that `chunk` returned"),
+        (Refusal.CUSTOM_FUNCTION_VIEW, CUSTOM_TEXT, "a view that `Reverse` returned"),
         (Refusal.NO_GRAD_VIEW, NO_GRAD_TEXT.replace("{}", "no_grad", 1), "a view made under `no_grad`"),
     ],
 )
