@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradsan.tasks.inspect_graph import inspect_graph
-    from gradsan.tasks.watch import disable, enable, watch
+    from gradsan.surfaces.library import disable, enable, inspect_graph, watch
 
 # NOTE [Lazy verbs] A name's home; `__getattr__` imports it on first use, so that `import gradsan` stays below 50 ms.
 _HOMES = {
-    "disable": "gradsan.tasks.watch",
-    "enable": "gradsan.tasks.watch",
-    "inspect_graph": "gradsan.tasks.inspect_graph",
-    "watch": "gradsan.tasks.watch",
+    "disable": "gradsan.surfaces.library",
+    "enable": "gradsan.surfaces.library",
+    "inspect_graph": "gradsan.surfaces.library",
+    "watch": "gradsan.surfaces.library",
 }
 
 __all__ = ["__version__", "disable", "enable", "inspect_graph", "watch"]

@@ -21,5 +21,5 @@ def load(name: str = "torch") -> Adapter:
         raise FrameworkMissing(
             f"{name} is not installed in this Python; install it with `pip install 'gradsan[{name}]'`"
         )
-    adapter: Adapter = import_module(f"{__name__}.{name}").adapter()
+    adapter: Adapter = import_module(f"{__name__}.{name}").load_adapter()
     return adapter

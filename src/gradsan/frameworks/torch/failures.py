@@ -1,0 +1,394 @@
+"""From what the engine refuses to the history of the storage it refuses for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan import knowledge
+from gradsan.frameworks.torch.graph import Conflict, conflicts_of, first_view_node, node_of, root_number
+from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.storages import n_bytes, storage_key
+from gradsan.knowledge.error_texts import ErrorText, recognise
+from gradsan.model.event import (
+    Access,
+    Event,
+    Needed,
+    Raised,
+    Refusal,
+    Saved,
+    SequenceNumber,
+    Version,
+    Viewed,
+    ViewKind,
+    Writer,
+    Written,
+)
+from gradsan.model.history import History, Subject, TensorKind
+from gradsan.record.frames import Site
+from gradsan.record.writes import GRAD_ENABLED, IN_BACKWARD, Run, StorageLog
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+MAX_WRITES_TOLD = 4
+MAX_HISTORIES_TOLD = 8
+UNKNOWN = SequenceNumber(-1)
+
+_VIEW_KINDS = {
+    Refusal.MULTI_OUTPUT_VIEW: ViewKind.MULTI_OUTPUT,
+    Refusal.NO_GRAD_VIEW: ViewKind.NO_GRAD,
+    Refusal.CUSTOM_FUNCTION_VIEW: ViewKind.CUSTOM_FUNCTION,
+    Refusal.MODULE_HOOK_VIEW: ViewKind.MODULE_HOOK,
+    Refusal.LEAF_VIEW: ViewKind.PLAIN,
+    Refusal.OVERLAP: ViewKind.EXPANDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that the engine refused."""
+
+    tensor: Any
+    operation: str
+    site: Site | None
+    agent: Callable[[], object] | None
+
+
+def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: Site | None) -> None:
+    """Explain an exception that left the engine; exceptions of other kinds are left alone.
+
+    Effect: tells the sessions.
+    """
+    if not recorder.is_on or getattr(error, "_gradsan_told", False):
+        return
+    try:
+        text = recognise(str(error))
+        if text is None:
+            return
+        mark_told(error)
+        raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__) or site
+        histories = _Explanation(recorder, roots, needed_at=site, raised_at=raised_at).histories(text)
+    except Exception as problem:
+        recorder.switch_off(problem)
+        return
+    _tell(recorder, histories, error)
+
+
+def write_refused(recorder: Recorder, error: RuntimeError, attempt: Attempt) -> None:
+    """Explain an exception that a write raised.
+
+    Effect: tells the sessions.
+    """
+    if not recorder.is_on or getattr(error, "_gradsan_told", False):
+        return
+    try:
+        text = recognise(str(error))
+        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
+            return
+        mark_told(error)
+        history = _refused_history(recorder, attempt, text)
+    except Exception as problem:
+        recorder.switch_off(problem)
+        return
+    _tell(recorder, [history], error)
+
+
+def inspect(recorder: Recorder, roots: Any) -> list[History]:
+    """Return the history of every saved tensor of a graph that has already been overwritten."""
+    explanation = _Explanation(recorder, roots, needed_at=None, raised_at=None)
+    return [explanation.history_of(conflict, raised=False) for conflict in conflicts_of(roots)]
+
+
+def mark_told(error: BaseException) -> None:
+    """Remember on the exception that it has been explained: it passes through several wrappers."""
+    error._gradsan_told = True  # type: ignore[attr-defined]
+
+
+def _tell(recorder: Recorder, histories: list[History], error: BaseException) -> None:
+    for session in list(recorder.sessions):
+        if session.is_on:
+            for at, history in enumerate(histories[:MAX_HISTORIES_TOLD]):
+                session.tell(history, error if at == 0 else None)
+
+
+class _Explanation:
+    """What the histories of one failure share."""
+
+    def __init__(self, recorder: Recorder, roots: Any, *, needed_at: Site | None, raised_at: Site | None) -> None:
+        self.recorder = recorder
+        self.roots = roots
+        self.root_number = root_number(roots)
+        self.needed_at = needed_at
+        self.raised_at = raised_at
+        self.table = knowledge.load("torch")
+        self.tree = ModuleTree()
+
+    def histories(self, text: ErrorText) -> list[History]:
+        """Return the history that explains the error, then those of the graph's other conflicts."""
+        if text.refusal is not Refusal.SAVED_OVERWRITTEN:
+            return [self.unmatched(text)]
+        conflicts = conflicts_of(self.roots)
+        guilty = next((conflict for conflict in conflicts if conflict.text.sentence == text.sentence), None)
+        if guilty is None:
+            first = self.hidden(text)
+        else:
+            first = self.history_of(guilty, raised=True)
+        rest = [self.history_of(conflict, raised=False) for conflict in conflicts if conflict is not guilty]
+        return [first, *_of_other_causes(first, rest)]
+
+    def history_of(self, conflict: Conflict, *, raised: bool) -> History:
+        """Build the history of one conflict: saved, written, needed, raised."""
+        slot, text = conflict.slot, conflict.text
+        key = storage_key(slot.tensor)
+        number = SequenceNumber(slot.number)
+        expected, found = Version(text.version_expected or 0), Version(text.version_found or 0)
+        node = type(slot.node).__name__
+        operation, operand = self._operation_of(slot.node, slot.attribute)
+        saved_at = self.recorder.site_of(number)
+        log = None if key is None else self.recorder.writes.find(key)
+        writes = self._writes(log, key, expected=expected, found=found, number=number, text=text)
+        saved = Saved(
+            span=None if saved_at is None else saved_at.span(),
+            operation=operation,
+            operand=operand,
+            version=expected,
+            sequence=number,
+            is_view=bool(slot.tensor._is_view()) or _is_base_written(text),
+            node=node,
+            superseded=self._is_superseded(saved_at, writes),
+        )
+        subject = self._subject(slot.tensor, text)
+        return self._finish(subject, [saved, *writes], text if raised else None, node=node, found=found)
+
+    def hidden(self, text: ErrorText) -> History:
+        """Build the history of a conflict whose node can't be inspected, by matching versions with the write log."""
+        expected, found = Version(text.version_expected or 0), Version(text.version_found or 0)
+        log = self._log_matching(text, expected=expected, found=found)
+        key = None if log is None else int(log.key)
+        makers = [] if log is None else [run for run in log.runs if run.is_counted and run.last_after == expected]
+        events: list[Event] = []
+        if makers and text.producer is not None:
+            # The write that brought the tensor to the saved version is an in-place operation that saved its result.
+            maker = makers[-1]
+            events.append(
+                Saved(
+                    span=None if maker.site is None else maker.site.span(),
+                    operation=text.producer.removesuffix("Backward0").lower(),
+                    operand="result",
+                    version=expected,
+                    sequence=SequenceNumber(maker.last_number),
+                )
+            )
+        events += self._writes(log, key, expected=expected, found=found, number=None, text=text)
+        owner = self.tree.owner_of(key)
+        subject = Subject(
+            shape=text.shape,
+            dtype=_dtype_of_type(text.tensor_type),
+            kind=owner.kind if owner else TensorKind.INTERMEDIATE,
+            qualified_name=owner.qualified_name if owner else "",
+        )
+        return self._finish(subject, events, text, node=text.producer or "", found=found)
+
+    def unmatched(self, text: ErrorText) -> History:
+        """Build the history of a refusal that left the engine: a write inside a hook or a custom backward."""
+        raised_at = self.raised_at
+        span = None if raised_at is None else raised_at.span()
+        written = Written(
+            span=span,
+            operation="",
+            version_before=Version(0),
+            version=Version(0),
+            sequence=UNKNOWN,
+            writer=Writer.BACKWARD,
+        )
+        raised = Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)
+        return History(subject=Subject(), events=(written, raised))
+
+    def _finish(
+        self, subject: Subject, events: list[Event], text: ErrorText | None, *, node: str, found: Version
+    ) -> History:
+        needed_at = None if self.needed_at is None else self.needed_at.span()
+        now = SequenceNumber(self.recorder.next_number())
+        needed = Needed(span=needed_at, operation=node, version=found, sequence=now, root_sequence=self.root_number)
+        events.append(needed)
+        if text is not None:
+            span = None if self.raised_at is None else self.raised_at.span()
+            events.append(Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=now))
+        return History(subject=subject, events=tuple(events))
+
+    def _is_superseded(self, saved_at: Site | None, writes: list[Written]) -> bool | None:
+        if saved_at is None or not writes:
+            return None
+        return self.recorder.runs_again(saved_at, after=writes[0].sequence)
+
+    def _operation_of(self, node: Any, attribute: str) -> tuple[str, str]:
+        name = type(node).__name__
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            return name.removesuffix("Backward"), ""
+        return self.table.saved_operand(name, attribute)
+
+    def _writes(
+        self,
+        log: StorageLog | None,
+        key: int | None,
+        *,
+        expected: Version,
+        found: Version,
+        number: SequenceNumber | None,
+        text: ErrorText,
+    ) -> list[Written]:
+        runs = [] if log is None else list(log.writes_after(expected, number))
+        steps = [] if key is None else list(self.recorder.steps.writes_to(key))
+        runs += [run for run in steps if number is None or run.last_number >= number]
+        runs.sort(key=lambda run: run.last_order)
+        told = [self._written(run, expected=expected, found=found, text=text) for run in runs]
+        return list(_distinct(told))[:MAX_WRITES_TOLD]
+
+    def _written(self, run: Run, *, expected: Version, found: Version, text: ErrorText) -> Written:
+        agent = None if run.agent is None else run.agent()
+        created = self.recorder.constructions.get(agent) if agent is not None else None
+        n_times = run.n_times
+        if run.writer is Writer.OPTIMIZER:
+            before, after, writer = expected, found, Writer.OPTIMIZER
+        else:
+            before, after = Version(max(run.first_before, expected)), Version(min(run.last_after, found))
+            n_times = min(n_times, after - before)
+            writer = Writer.BACKWARD if run.flags & IN_BACKWARD else run.writer
+            writer = Writer.MODULE if agent is not None else writer
+        access = Access.BASE if _is_base_written(text) and run.access is Access.ITSELF else run.access
+        return Written(
+            span=None if run.site is None else run.site.span(),
+            operation=run.operation,
+            version_before=before,
+            version=after,
+            sequence=SequenceNumber(run.last_number),
+            access=access,
+            writer=writer,
+            grad_enabled=bool(run.flags & GRAD_ENABLED),
+            n_times=n_times,
+            created=None if created is None else created.span(),
+            module="" if agent is None else self.tree.path_of(agent),
+        )
+
+    def _subject(self, tensor: torch.Tensor, text: ErrorText) -> Subject:
+        owner = self.tree.owner_of(storage_key(tensor))
+        kind = TensorKind.INTERMEDIATE
+        if owner is not None:
+            kind = owner.kind
+        elif text.producer is None:
+            kind = TensorKind.LEAF if tensor.requires_grad else TensorKind.CONSTANT
+        return Subject(
+            qualified_name=owner.qualified_name if owner else "",
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            kind=kind,
+        )
+
+    def _log_matching(self, text: ErrorText, *, expected: Version, found: Version) -> StorageLog | None:
+        candidates = []
+        for log in self.recorder.writes.living():
+            runs = [run for run in log.runs if run.is_counted]
+            if not runs or runs[-1].last_after != found or not any(run.last_after > expected for run in runs):
+                continue
+            if text.shape is not None and (n_bytes(log.weak) or 0) < _n_elements(text.shape):
+                continue
+            candidates.append(log)
+        return max(candidates, key=lambda log: log.runs[-1].last_order, default=None)
+
+
+def _is_base_written(text: ErrorText) -> bool:
+    # The engine regenerates a view's node as AsStrided once its base, or another view of it, was written.
+    return text.producer is not None and text.producer.startswith("AsStrided")
+
+
+def _n_elements(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _dtype_of_type(tensor_type: str | None) -> str:
+    if tensor_type is None:
+        return ""
+    name = tensor_type.rsplit(".", 1)[-1].removesuffix("Tensor")
+    known = {"Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64"}
+    return known.get(name, name.lower())
+
+
+def _distinct(writes: list[Written]) -> Iterator[Written]:
+    """Tell each place once, the earliest write first."""
+    seen = set()
+    for write in writes:
+        place = (write.span and (write.span.path, write.span.line, write.span.column), write.operation)
+        if place not in seen:
+            seen.add(place)
+            yield write
+
+
+def _of_other_causes(first: History, rest: list[History]) -> list[History]:
+    """Keep one history for each writing place that the first does not already name."""
+    told = {event.span for event in first.all(Written)}
+    kept = []
+    for history in rest:
+        places = {event.span for event in history.all(Written)}
+        if places and not places & told:
+            told |= places
+            kept.append(history)
+    return kept
+
+
+def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:
+    tensor, site = attempt.tensor, attempt.site
+    span = None if site is None else site.span()
+    tree = ModuleTree()
+    agent = None if attempt.agent is None else attempt.agent()
+    created = recorder.constructions.get(agent) if agent is not None else None
+    number = SequenceNumber(recorder.next_number())
+    version = Version(0)
+    written = Written(
+        span=span,
+        operation=attempt.operation,
+        version_before=version,
+        version=version,
+        sequence=number,
+        writer=Writer.MODULE if agent is not None else Writer.PROGRAM,
+        grad_enabled=torch.is_grad_enabled(),
+        created=None if created is None else created.span(),
+        module="" if agent is None else tree.path_of(agent),
+    )
+    events: list[Event] = [written, Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=number)]
+    viewed = _viewed(recorder, tensor, text)
+    return History(subject=_refused_subject(tensor, tree, text), events=(*([viewed] if viewed else ()), *events))
+
+
+def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
+    kind = _VIEW_KINDS.get(text.refusal)
+    if kind is None or not isinstance(tensor, torch.Tensor):
+        return None
+    node = first_view_node(tensor) if kind is ViewKind.PLAIN else node_of(tensor)
+    if node is None:
+        return None
+    number = node._sequence_nr()
+    site = recorder.site_of(number)
+    if site is None:
+        return None
+    name = text.operation or type(node).__name__.removesuffix("Backward0")
+    return Viewed(span=site.span(), operation=name.lower(), kind=kind, sequence=SequenceNumber(number))
+
+
+def _refused_subject(tensor: Any, tree: ModuleTree, text: ErrorText) -> Subject:
+    if not isinstance(tensor, torch.Tensor):
+        return Subject()
+    owner = tree.owner_of(storage_key(tensor))
+    kind = TensorKind.LEAF if text.refusal in (Refusal.LEAF, Refusal.LEAF_VIEW) else TensorKind.INTERMEDIATE
+    return Subject(
+        qualified_name=owner.qualified_name if owner else "",
+        shape=tuple(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        kind=owner.kind if owner else kind,
+    )

@@ -1,0 +1,154 @@
+"""The graph: its nodes, what each saved, and which of that has been overwritten.
+
+Source: checked on torch 2.13.0.  ``node._saved_x`` raises when the version moved; ``node._raw_saved_x.data`` gives the
+tensor without the check.  ``unpack_hook`` of a raw saved tensor is None unless saved-tensor hooks are at work; those
+are the user's, and are never run by us.  A custom Function has ``_raw_saved_tensors`` and ``saved_tensors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from gradsan.knowledge.error_texts import ErrorText, recognise
+from gradsan.model.event import SequenceNumber
+
+_RAW = "_raw_saved_"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One tensor that one node saved."""
+
+    node: Any
+    attribute: str
+    """``_saved_result``, ``saved_tensors`` of a custom Function."""
+    tensor: torch.Tensor
+    """As it is now; shape and storage are those that were saved."""
+
+    @property
+    def number(self) -> int:
+        """Sequence number of the node."""
+        return int(self.node._sequence_nr())
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A saved tensor that was overwritten, and what the engine says or would say about it."""
+
+    slot: Slot
+    text: ErrorText
+
+
+def nodes_of(roots: Any) -> Iterator[Any]:
+    """Yield every node reachable from tensors or gradient edges, each once."""
+    stack = [node for node in (_node_of(root) for root in _flatten(roots)) if node is not None]
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        yield node
+        for child, _ in node.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                stack.append(child)
+
+
+def _flatten(roots: Any) -> Iterator[Any]:
+    yield from roots if isinstance(roots, (list, tuple)) and not hasattr(roots, "node") else (roots,)
+
+
+def _node_of(root: Any) -> Any:
+    if isinstance(root, torch.Tensor):
+        with torch._C.DisableTorchFunction():
+            return root.grad_fn
+    return getattr(root, "node", None)
+
+
+def node_of(tensor: Any) -> Any:
+    """Return the node of a tensor; None for a leaf, and for a view that refuses to tell (made under no_grad)."""
+    try:
+        return _node_of(tensor)
+    except RuntimeError:
+        return None
+
+
+def root_number(roots: Any) -> SequenceNumber | None:
+    """Return when the youngest root was computed; None where it can't be told."""
+    numbers = [node._sequence_nr() for root in _flatten(roots) if (node := node_of(root)) is not None]
+    return SequenceNumber(max(numbers)) if numbers else None
+
+
+def first_view_node(view: torch.Tensor) -> Any:
+    """Return the node of the first view in a chain of views that begins at a leaf."""
+    node = node_of(view)
+    while node is not None:
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        if len(parents) != 1 or not parents[0].next_functions:
+            return node
+        node = parents[0]
+    return None
+
+
+@cache
+def _raw_names(node_type: type) -> tuple[str, ...]:
+    return tuple(name for name in dir(node_type) if name.startswith(_RAW))
+
+
+def slots_of(node: Any) -> Iterator[Slot]:
+    """Yield what a node saved and still holds, without the version check and without running hooks."""
+    for name in _raw_names(type(node)):
+        attribute = (
+            "saved_tensors" if name == "_raw_saved_tensors" and _is_custom(node) else name.replace("_raw", "", 1)
+        )
+        try:
+            raw = getattr(node, name)
+        except RuntimeError:  # freed by a backward that has run
+            continue
+        for each in raw if isinstance(raw, (tuple, list)) else (raw,):
+            tensor = _tensor_of(each)
+            if tensor is not None:
+                yield Slot(node, attribute, tensor)
+
+
+def _is_custom(node: Any) -> bool:
+    return isinstance(node, torch.autograd.function.BackwardCFunction)
+
+
+def _tensor_of(raw: Any) -> torch.Tensor | None:
+    try:
+        if raw.unpack_hook is not None:
+            return None
+        data = raw.data
+    except (RuntimeError, AttributeError):
+        return None
+    return data if isinstance(data, torch.Tensor) else None
+
+
+def conflict_of(slot: Slot) -> Conflict | None:
+    """Return the conflict of a slot, in the engine's own words; None where the engine would accept it."""
+    try:
+        getattr(slot.node, slot.attribute)
+    except RuntimeError as error:
+        text = recognise(str(error))
+        if text is not None and _speaks_of(text, slot):
+            return Conflict(slot, text)
+    return None
+
+
+def _speaks_of(text: ErrorText, slot: Slot) -> bool:
+    # A list of saved tensors raises for its first stale element: match it to the slot by version and shape.
+    with torch._C.DisableTorchFunction():
+        return text.version_found == slot.tensor._version and text.shape in (None, tuple(slot.tensor.shape))
+
+
+def conflicts_of(roots: Any) -> list[Conflict]:
+    """Return every saved tensor of a graph that has been overwritten, in the order in which backward meets them."""
+    found = []
+    for node in nodes_of(roots):
+        slots = list(slots_of(node))
+        found += [conflict for slot in slots if (conflict := conflict_of(slot)) is not None]
+    return sorted(found, key=lambda conflict: -conflict.slot.number)

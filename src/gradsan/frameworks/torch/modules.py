@@ -1,0 +1,93 @@
+"""Modules: where they were constructed, what they are called, which of their tensors a storage is."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+
+from gradsan.frameworks.torch.storages import storage_key
+from gradsan.model.history import TensorKind
+from gradsan.record.frames import Site, UserCode
+
+
+def classes_with_inplace_flag() -> Iterator[type]:
+    """Yield the framework's module classes whose constructor takes ``inplace``."""
+    for value in vars(torch.nn.modules).values():
+        own = vars(value).get("__init__") if isinstance(value, type) else None
+        if own is not None and "inplace" in inspect.signature(own).parameters:
+            yield value
+    yield torch.nn.modules.dropout._DropoutNd
+
+
+def construction_wrapper(
+    owner: type, constructions: weakref.WeakKeyDictionary[object, Site], user_code: UserCode
+) -> Callable[..., None]:
+    """Return an ``__init__`` that also notes the user's line that constructs the module."""
+    original = vars(owner)["__init__"]
+
+    @functools.wraps(original)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        frame = user_code.innermost(sys._getframe(1))
+        if frame is not None:
+            constructions[self] = Site(frame.f_code, frame.f_lasti)
+
+    return construct
+
+
+def module_of_frame(frame: FrameType) -> Callable[[], object] | None:
+    """Return a weak reference to the module whose ``forward`` a frame runs; None where it is no module's."""
+    module = frame.f_locals.get("self")
+    return weakref.ref(module) if isinstance(module, torch.nn.Module) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Which parameter or buffer of which module a storage is."""
+
+    qualified_name: str
+    kind: TensorKind
+
+
+class ModuleTree:
+    """The living modules, by path from their roots; built when a finding needs names."""
+
+    def __init__(self) -> None:
+        self._paths: dict[int, str] = {}
+        self._owners: dict[int, Owner] = {}
+        for root in _roots():
+            for path, module in root.named_modules():
+                self._paths.setdefault(id(module), path)
+                self._add_tensors(path, module)
+
+    def _add_tensors(self, path: str, module: torch.nn.Module) -> None:
+        kinds = ((module._parameters, TensorKind.PARAMETER), (module._buffers, TensorKind.BUFFER))
+        for tensors, kind in kinds:
+            for name, tensor in tensors.items():
+                key = None if tensor is None else storage_key(tensor)
+                if key is not None:
+                    self._owners.setdefault(key, Owner(f"{path}.{name}" if path else name, kind))
+
+    def path_of(self, module: object) -> str:
+        """Return the path of a module from its root; its type's name for a root or an unknown one."""
+        return self._paths.get(id(module), "") or type(module).__name__
+
+    def owner_of(self, key: int | None) -> Owner | None:
+        """Return the parameter or buffer that lives in a storage."""
+        return None if key is None else self._owners.get(key)
+
+
+def _roots() -> list[torch.nn.Module]:
+    # `type(...)` and not `isinstance`: a lazy proxy's `__class__` may run code of the user.
+    found = [each for each in gc.get_objects() if issubclass(type(each), torch.nn.Module) and "_modules" in vars(each)]
+    children = {id(child) for module in found for child in module._modules.values()}
+    return [module for module in found if id(module) not in children]

@@ -1,0 +1,120 @@
+"""The recorder: wraps what writes, keeps the line clock, and remembers."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import weakref
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gradsan.frameworks.torch import doors, modules, optimizers
+from gradsan.frameworks.torch.storages import is_dead, release
+from gradsan.frameworks.torch.wrappers import Wrappers
+from gradsan.record.clock import LineClock, line_clock
+from gradsan.record.frames import Site, UserCode
+from gradsan.record.session import Session
+from gradsan.record.writes import WriteLog
+
+_FOREIGN_FOLDERS = tuple(
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(torch.__file__))), name) + os.sep
+    for name in ("torch", "functorch", "torchgen", "triton")
+)
+_FOREIGN_MARKS = ("torchinductor_",)
+
+
+class Recorder:
+    """One per process; any number of sessions listen to it."""
+
+    def __init__(self) -> None:
+        self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS)
+        self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
+        self.clock: LineClock = line_clock(self.user_code, self.next_number)
+        self.writes = WriteLog(is_dead=is_dead, release=release)
+        self.steps = optimizers.StepLog()
+        self.backwards: deque[tuple[int, int, Site | None]] = deque(maxlen=4096)
+        self.constructions: weakref.WeakKeyDictionary[object, Site] = weakref.WeakKeyDictionary()
+        self.orders = itertools.count()
+        self.quiet_threads: set[int] = set()
+        """Threads inside an optimizer step, which is recorded as one write."""
+        self.backward_depth: defaultdict[int, int] = defaultdict(int)
+        """How many backward passes run on each thread."""
+        self.sessions: list[Session] = []
+        self._patches = doors.Patches()
+        self._removers: list[Callable[[], None]] = []
+
+    def start(self, session: Session) -> None:
+        """Let a session listen.
+
+        Effect: with the first one, wraps what writes and starts the clock.
+        """
+        self.sessions.append(session)
+        if len(self.sessions) > 1:
+            return
+        with session.border():
+            self._wrap()
+            self.clock.start()
+
+    def stop(self, session: Session) -> None:
+        """Let a session go.
+
+        Effect: with the last one, everything is put back and the record is forgotten.
+        """
+        if session not in self.sessions:
+            return
+        if self.clock.refusal:
+            session.say_not_covered(self.clock.refusal)
+        self.sessions.remove(session)
+        if self.sessions:
+            return
+        self.clock.stop()
+        self._patches.restore()
+        while self._removers:
+            self._removers.pop()()
+        self.writes.clear()
+        self.steps.clear()
+        self.clock = line_clock(self.user_code, self.next_number)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether at least one session still records."""
+        return any(session.is_on for session in self.sessions)
+
+    def switch_off(self, error: BaseException) -> None:
+        """Stop recording after an error of ours; see `Session.switch_off`."""
+        for session in self.sessions:
+            session.switch_off(error)
+
+    def _wrap(self) -> None:
+        wrappers = Wrappers(self)
+        doors.open_doors()
+        tensors, lists = doors.writing_operations()
+        for name in doors.methods_that_write(tensors):
+            original = getattr(torch.Tensor, name)
+            door = doors.Door(original, wrappers.writing(original, name))
+            self._patches.set(torch.Tensor, name, door)
+        for namespace, name in doors.functions_that_write(tensors):
+            self._patches.set(namespace, name, wrappers.writing(getattr(namespace, name), name))
+        for namespace, name in doors.functions_that_write(lists):
+            self._patches.set(namespace, name, wrappers.writing_list(getattr(namespace, name), name))
+        engine: Any = torch.autograd
+        self._patches.set(engine, "_engine_run_backward", wrappers.backward(engine._engine_run_backward))
+        for owner in modules.classes_with_inplace_flag():
+            wrapper = modules.construction_wrapper(owner, self.constructions, self.user_code)
+            self._patches.set(owner, "__init__", wrapper)
+        self._removers.append(optimizers.watch_steps(self))
+
+    def site_of(self, number: int) -> Site | None:
+        """Return the line on which a node was made; None where the clock did not run or has forgotten."""
+        for timeline in self.clock.timelines():
+            site = timeline.site_of(number)
+            if site is not None:
+                return site
+        return None
+
+    def runs_again(self, site: Site, *, after: int) -> bool:
+        """Return whether a line made nodes again after a sequence number."""
+        return any(timeline.ran(site, after=after) for timeline in self.clock.timelines())

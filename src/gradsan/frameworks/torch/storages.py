@@ -1,0 +1,39 @@
+"""Identity of storages: a key that is unique among the living, and weak references.
+
+Source: torch/storage.py (`_cdata`, `_weak_ref`, `_expired`, `_free_weak_ref`), torch 2.13.0.  A StorageImpl whose last
+strong reference goes frees its memory at once; the small control block, and so the key, stays until the last weak
+reference goes.  That is what makes the key unique; see NOTE [Identity of a storage] in `record.writes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+
+_Storage = cast(Any, torch.UntypedStorage)
+
+
+def storage_key(tensor: torch.Tensor) -> int | None:
+    """Return the key of a tensor's storage; None for a tensor that has none (sparse, functorch wrappers)."""
+    try:
+        with torch._C.DisableTorchFunction():
+            return cast(int, tensor.untyped_storage()._cdata)
+    except (RuntimeError, NotImplementedError, AttributeError):
+        return None
+
+
+is_dead: Callable[[object], bool] = _Storage._expired
+"""Whether the storage of a weak reference has been freed."""
+
+release: Callable[[object], None] = _Storage._free_weak_ref
+"""Give a weak reference back; the control block of a dead storage is freed with its last one."""
+
+
+def n_bytes(weak: object) -> int | None:
+    """Return the size of a weakly referenced storage in bytes; None when it has died."""
+    if is_dead(weak):
+        return None
+    storage = _Storage._new_with_weak_ptr(weak)
+    return None if storage is None else int(storage.nbytes())

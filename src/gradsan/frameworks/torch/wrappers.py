@@ -1,0 +1,164 @@
+"""The wrapped callables: what runs in place of an operation that writes.
+
+# NOTE [Never disturb] A wrapper runs the original and records after.  What it asks of a tensor can be refused (sparse,
+inference, functorch); then the write goes unrecorded.  Subclasses and torch-function modes would see our reads of
+``_version``: for them torch functions are disabled while we look.
+
+# NOTE [Hot path] Under `sys.settrace` every Python call costs as much again, so a wrapper makes none of its own: what
+it needs are locals of its closure, and what can wait is left to `WriteLog.fold`.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch import failures, modules
+from gradsan.record.frames import Site
+from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+Callee = Callable[..., Any]
+UserFrame = tuple[CodeType | None, int, Callable[[], object] | None]
+"""The user's code and offset, and a weak reference to the framework's module that wrote for it."""
+
+REFUSALS = (RuntimeError, NotImplementedError, AttributeError)
+
+
+class Wrappers:
+    """Makes the wrapped callables of one recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._log = self._make_log()
+
+    def writing(self, original: Callee, operation: str) -> Callee:
+        """Wrap an operation that writes its first argument, a tensor."""
+        recorder, log = self._recorder, self._log
+        quiet_threads = recorder.quiet_threads
+        get_frame = sys._getframe
+        plain = (torch.Tensor, torch.nn.Parameter)
+        has_modes = torch._C._is_torch_function_mode_enabled
+
+        @functools.wraps(original)
+        def write(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if quiet_threads and get_ident() in quiet_threads:
+                return original(self, *args, **kwargs)
+            is_plain = type(self) in plain and not has_modes()
+            try:
+                result = original(self, *args, **kwargs)
+            except RuntimeError as error:
+                refuse_write(recorder, error, self, operation, get_frame(1))
+                raise
+            log(self, operation, get_frame(1), is_plain)
+            return result
+
+        return write
+
+    def writing_list(self, original: Callee, operation: str) -> Callee:
+        """Wrap an operation that writes its first argument, a list of tensors (``torch._foreach_mul_``)."""
+        recorder, log = self._recorder, self._log
+
+        @functools.wraps(original)
+        def write(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if get_ident() in recorder.quiet_threads or not isinstance(tensors, (list, tuple)):
+                return original(tensors, *args, **kwargs)
+            frame = sys._getframe(1)
+            try:
+                result = original(tensors, *args, **kwargs)
+            except RuntimeError as error:
+                refuse_write(recorder, error, tensors[0], operation, frame)
+                raise
+            for tensor in tensors:
+                log(tensor, operation, frame, False)
+            return result
+
+        return write
+
+    def backward(self, original: Callee) -> Callee:
+        """Wrap the engine's one door, behind ``backward()`` and ``grad()``."""
+        recorder = self._recorder
+        depth = recorder.backward_depth
+
+        @functools.wraps(original)
+        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            frame = recorder.user_code.innermost(sys._getframe(1))
+            site = None if frame is None else Site(frame.f_code, frame.f_lasti)
+            number, thread = recorder.next_number(), get_ident()
+            depth[thread] += 1
+            try:
+                result = original(t_outputs, *args, **kwargs)
+            except RuntimeError as error:
+                failures.backward_failed(recorder, error, t_outputs, site)
+                raise
+            finally:
+                depth[thread] -= 1
+            recorder.backwards.append((number, next(recorder.orders), site))
+            return result
+
+        return run_backward
+
+    def _make_log(self) -> Callable[[Any, str, FrameType, bool], None]:
+        # NOTE [Hot path]
+        recorder = self._recorder
+        pending, fold = recorder.writes.pending, recorder.writes.fold
+        depth, answers = recorder.backward_depth, recorder.user_code.answers
+        next_number, next_order = recorder.next_number, recorder.orders.__next__
+        is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
+
+        def log(tensor: Any, operation: str, frame: FrameType, is_plain: bool) -> None:
+            try:
+                if is_plain:
+                    storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
+                else:
+                    with disabled():
+                        storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
+                key, weak = storage._cdata, storage._weak_ref()
+            except REFUSALS:
+                return  # NOTE [Never disturb]
+            code, offset, agent = frame.f_code, frame.f_lasti, None
+            if not answers.get(code.co_filename):
+                code, offset, agent = user_frame(recorder, frame)
+            flags = IS_VIEW if is_view else 0
+            if is_grad_enabled():
+                flags |= GRAD_ENABLED
+            if depth and depth.get(get_ident()):
+                flags |= IN_BACKWARD
+            pending.append((key, weak, operation, after, next_number(), next_order(), code, offset, flags, agent))
+            if len(pending) >= FOLD_AT:
+                fold()
+
+        return log
+
+
+def user_frame(recorder: Recorder, frame: FrameType | None) -> UserFrame:
+    """Return the innermost frame of user code, and the framework's module that ran for it."""
+    answers, user_code = recorder.user_code.answers, recorder.user_code
+    agent = None
+    while frame is not None:
+        code = frame.f_code
+        is_user = answers.get(code.co_filename)
+        if is_user or (is_user is None and user_code(code)):
+            return code, frame.f_lasti, agent
+        if agent is None and code.co_name == "forward":
+            agent = modules.module_of_frame(frame)
+        frame = frame.f_back
+    return None, -1, agent
+
+
+def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation: str, frame: FrameType) -> None:
+    """Look at an exception that a write raised; exceptions of other kinds are left alone.
+
+    Effect: tells the sessions.
+    """
+    code, offset, agent = user_frame(recorder, frame)
+    site = None if code is None else Site(code, offset)
+    failures.write_refused(recorder, error, failures.Attempt(tensor, operation, site, agent))

@@ -1,0 +1,118 @@
+"""The line clock: which line of user code was running when a node was made.
+
+A framework numbers the nodes of its graph in the order in which it makes them.  The clock keeps, for each line of user
+code that made at least one node, the number that was next when the line began; the line of node N is then the
+youngest entry that is not younger than N.  Two cores drive it: `sys.monitoring` (Python 3.12 and later) and
+`sys.settrace`.
+
+# NOTE [Return to the middle of a line] In ``y = f(x) + g(x)`` the lines of ``f`` run before the addition does.  No line
+event comes when ``f`` returns, so a return records the caller's line again; a generator that is resumed likewise.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from types import CodeType
+from typing import Protocol
+
+from gradsan.record.frames import Site, UserCode
+
+MAX_ENTRIES = 1 << 17
+"""Lines that made nodes, kept per thread; about 12 MB when full."""
+
+NextNumber = Callable[[], int]
+
+
+class Timeline:
+    """The entries of one thread: (next number, code, position), oldest first.
+
+    A position is a line number, or, where it is negative, ``-1 - offset`` of an instruction.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        self.entries: deque[tuple[int, CodeType | None, int]] = deque([(-1, None, 0)], MAX_ENTRIES)
+
+    def site_of(self, number: int) -> Site | None:
+        """Return where node ``number`` was made; None where the clock was not running or has forgotten."""
+        entries = list(self.entries)
+        at = bisect_right(entries, number, key=lambda entry: entry[0]) - 1
+        if at < 0:
+            return None
+        _, code, position = entries[at]
+        return None if code is None else _site(code, position)
+
+    def ran(self, site: Site, *, after: int) -> bool:
+        """Return whether a line ran, and made a node, after number ``after``."""
+        for number, code, position in reversed(self.entries):
+            if number <= after:
+                return False
+            if code is site.code and _site(code, position).line_number == site.line_number:
+                return True
+        return False
+
+
+def _site(code: CodeType, position: int) -> Site:
+    return Site(code, -1, position) if position >= 0 else Site(code, -1 - position)
+
+
+class LineClock(Protocol):
+    """What the recorder asks of a clock."""
+
+    def start(self) -> None:
+        """Begin to follow every thread, from the next line on."""
+
+    def stop(self) -> None:
+        """Stop; what was recorded stays readable."""
+
+    def pause(self) -> None:
+        """Stop following on the calling thread for a stretch in which no node is made."""
+
+    def resume(self) -> None:
+        """Follow again after `pause`."""
+
+    def timelines(self) -> tuple[Timeline, ...]:
+        """Return the timelines of all threads; the calling thread's first."""
+
+    @property
+    def refusal(self) -> str:
+        """Why the clock does not run, in one sentence; empty while it does."""
+
+
+class Timelines:
+    """One timeline a thread."""
+
+    __slots__ = ("_all", "_local")
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._all: deque[Timeline] = deque(maxlen=256)
+
+    def mine(self) -> Timeline:
+        """Return the calling thread's timeline."""
+        timeline: Timeline | None = getattr(self._local, "timeline", None)
+        if timeline is None:
+            timeline = self._local.timeline = Timeline()
+            self._all.append(timeline)
+        return timeline
+
+    def all(self) -> tuple[Timeline, ...]:
+        """Return every timeline, the calling thread's first."""
+        mine = self.mine()
+        return (mine, *(timeline for timeline in self._all if timeline is not mine))
+
+
+def line_clock(user_code: UserCode, next_number: NextNumber) -> LineClock:
+    """Return the clock that this Python offers."""
+    if sys.version_info >= (3, 12):
+        from gradsan.record.clock_monitoring import MonitoringClock
+
+        return MonitoringClock(user_code, next_number)
+    from gradsan.record.clock_settrace import SettraceClock
+
+    return SettraceClock(user_code, next_number)

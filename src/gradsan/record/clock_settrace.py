@@ -1,0 +1,148 @@
+"""The line clock on `sys.settrace`, for Python before 3.12."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import CodeType, FrameType
+from typing import Any
+
+from gradsan.record.clock import NextNumber, Timeline, Timelines
+from gradsan.record.frames import UserCode
+
+TraceFunction = Any  # the interpreter's own recursive type
+
+TAKEN = (
+    "another tracer (a debugger or coverage) holds `sys.settrace`: lines that saved a tensor are not known; "
+    "Python 3.12 and later can run both"
+)
+
+
+class SettraceClock:
+    """Follows user frames line by line; framework frames cost one call each."""
+
+    def __init__(self, user_code: UserCode, next_number: NextNumber) -> None:
+        self._user_code = user_code
+        self._next_number = next_number
+        self._timelines = Timelines()
+        self._running = False
+        self._refusal = ""
+        self._global_trace = self._trace_of_thread
+        self._paused: dict[int, TraceFunction] = {}
+
+    def start(self) -> None:
+        """Begin to follow.
+
+        Effect: installs the trace function, unless another tracer holds the place; then says so in `refusal`.
+        """
+        if sys.gettrace() is not None:
+            self._refusal = TAKEN
+            return
+        self._refusal = ""
+        self._running = True
+        threading.settrace(self._global_trace)
+        trace = self._make_trace(self._timelines.mine())
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if self._user_code(frame.f_code):
+                frame.f_trace = trace
+            frame = frame.f_back
+        sys.settrace(trace)
+
+    def stop(self) -> None:
+        """Stop.
+
+        Effect: removes the trace function, unless somebody else has taken the place since.
+        """
+        if not self._running:
+            return
+        self._running = False
+        if self._is_ours(sys.gettrace()):
+            sys.settrace(None)
+        elif not self._refusal:
+            self._refusal = TAKEN
+        if self._is_ours(getattr(threading, "_trace_hook", None)):
+            threading.settrace(None)  # type: ignore[arg-type]
+
+    def pause(self) -> None:
+        """Stop following on the calling thread until `resume`: tracing slows every instruction of it.
+
+        Effect: removes the trace function, if it is ours.
+        """
+        trace = sys.gettrace()
+        if self._running and self._is_ours(trace):
+            self._paused[threading.get_ident()] = trace
+            sys.settrace(None)
+
+    def resume(self) -> None:
+        """Follow again after `pause`.
+
+        Effect: puts the trace function back, unless somebody else has taken the place since.
+        """
+        trace = self._paused.pop(threading.get_ident(), None)
+        if trace is not None and self._running and sys.gettrace() is None:
+            sys.settrace(trace)
+
+    def timelines(self) -> tuple[Timeline, ...]:
+        """Return the timelines of all threads; the calling thread's first."""
+        return self._timelines.all()
+
+    @property
+    def refusal(self) -> str:
+        """Why the clock does not run; empty while it does."""
+        if self._running and not self._paused and not self._is_ours(sys.gettrace()):
+            return TAKEN
+        return self._refusal
+
+    def _is_ours(self, trace: object) -> bool:
+        return getattr(trace, "clock", None) is self or trace == self._global_trace
+
+    def _trace_of_thread(self, frame: FrameType, event: str, argument: object) -> TraceFunction:
+        """Trace function of a new thread: replaces itself by one that holds the thread's timeline."""
+        if not self._running:
+            sys.settrace(None)
+            return None
+        trace = self._make_trace(self._timelines.mine())
+        sys.settrace(trace)
+        return trace(frame, event, argument)
+
+    def _make_trace(self, timeline: Timeline) -> TraceFunction:
+        # Hot: everything it needs is a local of this closure.
+        entries = timeline.entries
+        next_number = self._next_number
+        is_user_code = self._user_code
+        answers = self._user_code.answers
+        innermost = self._user_code.innermost
+
+        def put(code: CodeType, line: int) -> None:
+            number = next_number()
+            if entries[-1][0] == number:  # the line before made no node
+                entries[-1] = (number, code, line)
+            else:
+                entries.append((number, code, line))
+
+        def trace_line(frame: FrameType, event: str, _argument: object) -> TraceFunction:
+            if event == "line":
+                number = next_number()
+                if entries[-1][0] == number:
+                    entries[-1] = (number, frame.f_code, frame.f_lineno)
+                else:
+                    entries.append((number, frame.f_code, frame.f_lineno))
+            elif event == "return":  # NOTE [Return to the middle of a line]
+                caller = innermost(frame.f_back)
+                if caller is not None:
+                    put(caller.f_code, caller.f_lineno)
+            return trace_line
+
+        def trace_call(frame: FrameType, _event: str, _argument: object) -> TraceFunction:
+            code = frame.f_code
+            is_user = answers.get(code.co_filename)
+            if not is_user and (is_user is not None or not is_user_code(code)):
+                return None
+            if frame.f_lasti > 8:  # a generator or coroutine resumed in the middle of a line
+                put(code, frame.f_lineno)
+            return trace_line
+
+        trace_call.clock = self  # type: ignore[attr-defined]
+        trace_line.clock = self  # type: ignore[attr-defined]
+        return trace_call

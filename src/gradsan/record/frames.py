@@ -1,0 +1,140 @@
+"""Which frame is the user's, and where in the source it stands."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType, FrameType, TracebackType
+
+from gradsan.model.span import Span
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STDLIB = tuple(
+    os.path.normpath(path) + os.sep for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")} if path
+)
+_PACKAGES = ("site-packages", "dist-packages")
+_GENERATED = ("<frozen ", "<eval_with_key>", "<__array_function__", "<attrs generated", "<torch_package")
+
+
+class UserCode:
+    """Tells the user's files from the framework's, the standard library's and ours; answers are kept by file name.
+
+    Not by code object: hashing one walks all its constants, every time.
+    ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
+    """
+
+    __slots__ = ("_foreign_folders", "_foreign_marks", "answers")
+
+    def __init__(self, *, foreign_folders: tuple[str, ...] = (), foreign_marks: tuple[str, ...] = ()) -> None:
+        self._foreign_folders = (*foreign_folders, _OURS)
+        self._foreign_marks = foreign_marks
+        self.answers: dict[str, bool] = {}
+        """What was asked before, for hot paths to read."""
+
+    def __call__(self, code: CodeType) -> bool:
+        """Return whether a code object is the user's."""
+        filename = code.co_filename
+        answer = self.answers.get(filename)
+        if answer is None:
+            answer = self.answers[filename] = self._judge(filename)
+        return answer
+
+    def _judge(self, filename: str) -> bool:
+        if filename.startswith(_GENERATED) or filename.startswith(self._foreign_folders):
+            return False
+        if any(mark in filename for mark in self._foreign_marks):
+            return False
+        if filename.startswith(_STDLIB):
+            return any(part in filename for part in _PACKAGES)
+        return True
+
+    def innermost(self, frame: FrameType | None) -> FrameType | None:
+        """Return the first frame of user code at or above ``frame``."""
+        answers = self.answers
+        while frame is not None:
+            is_user = answers.get(frame.f_code.co_filename)
+            if is_user or (is_user is None and self(frame.f_code)):
+                return frame
+            frame = frame.f_back
+        return None
+
+    def innermost_of_traceback(self, traceback: TracebackType | None) -> Site | None:
+        """Return the innermost place of user code that an exception passed through."""
+        site = None
+        while traceback is not None:
+            if self(traceback.tb_frame.f_code):
+                site = Site(traceback.tb_frame.f_code, traceback.tb_lasti)
+            traceback = traceback.tb_next
+        return site
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in running code: cheap to keep, turned into a span only when it is told.
+
+    ``offset`` is the byte offset of an instruction, or -1 where only the line is known.
+    """
+
+    code: CodeType
+    offset: int
+    line: int = 0
+
+    @property
+    def line_number(self) -> int:
+        """The line."""
+        return self.line if self.offset < 0 else _line_of(self.code, self.offset)
+
+    def span(self) -> Span:
+        """Return the place in the source; an empty span (end equals start) where the column is unknown."""
+        return _span_of(self.code, self.offset, self.line)
+
+
+def current_site(user_code: UserCode) -> Site | None:
+    """Return where the user's code stands now, seen from the caller of this function."""
+    frame = user_code.innermost(sys._getframe(1))
+    return None if frame is None else Site(frame.f_code, frame.f_lasti)
+
+
+@cache
+def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    # `co_positions` is new in 3.11; before, only lines are known.
+    if not hasattr(code, "co_positions"):
+        return ()
+    return tuple(code.co_positions())
+
+
+def _line_of(code: CodeType, offset: int) -> int:
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if number is not None and start <= offset < end:
+            return number
+        if number is not None and start <= offset:
+            line = number
+    return line
+
+
+def _span_of(code: CodeType, offset: int, line: int) -> Span:
+    path = code.co_filename if code.co_filename.startswith("<") else os.path.abspath(code.co_filename)
+    function = getattr(code, "co_qualname", code.co_name)
+    if offset >= 0:
+        positions = _positions(code)
+        if offset // 2 < len(positions):
+            first, last, column, end_column = positions[offset // 2]
+            if first is not None and last is not None and column is not None and end_column is not None:
+                start = _characters(path, first, column)
+                return Span(path, first, start + 1, last, _characters(path, last, end_column) + 1, function)
+        line = _line_of(code, offset)
+    return Span(path, line, 1, line, 1, function)
+
+
+def _characters(path: str, line: int, column_bytes: int) -> int:
+    """Turn a column in UTF-8 bytes, as the interpreter counts, into one in characters."""
+    import linecache  # only when a finding is told
+
+    text = linecache.getline(path, line)
+    if text.isascii():
+        return column_bytes
+    return len(text.encode("utf-8")[:column_bytes].decode("utf-8", errors="replace"))

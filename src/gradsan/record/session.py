@@ -1,0 +1,90 @@
+"""One recording: its switches, what was found, and what could not be looked at."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from gradsan.model.history import History
+
+Listener = Callable[[History, BaseException | None], str]
+"""Told each history as soon as it is known; returns the note to put on the exception, or an empty string."""
+
+MAX_NOT_COVERED = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a session records beyond what is always recorded."""
+
+    trace_full: bool = False
+    """Follow every operation, not only those that are known to write: slower, sees every counted write."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One recording.
+
+    The recorder tells it what it finds; it never raises into the program that is being recorded.
+    """
+
+    listener: Listener
+    options: Options = field(default_factory=Options)
+    is_on: bool = True
+    _not_covered: dict[str, None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """What was not looked at, and why."""
+        return tuple(self._not_covered)
+
+    def say_not_covered(self, sentence: str) -> None:
+        """Note once that something was not looked at."""
+        if len(self._not_covered) < MAX_NOT_COVERED:
+            self._not_covered.setdefault(sentence)
+
+    def tell(self, history: History, exception: BaseException | None) -> None:
+        """Hand a history to the listener and put its note on the exception."""
+        with self.border():
+            note = self.listener(history, exception)
+            if note and exception is not None:
+                attach_note(exception, note)
+
+    @contextmanager
+    def border(self) -> Iterator[None]:
+        """Keep whatever goes wrong inside from the user's program.
+
+        Effect: on an exception of ours the session is switched off, and this is said once, here and on stderr.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.switch_off(error)
+
+    def switch_off(self, error: BaseException) -> None:
+        """Stop recording because of an error of ours; the program goes on.
+
+        Effect: one line on stderr.
+        """
+        if not self.is_on:
+            return
+        self.is_on = False
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+        sentence = f"gradsan switched itself off after an internal error ({type(error).__name__}: {error}{place})"
+        self.say_not_covered(sentence)
+        print(f"gradsan: {sentence}; the program goes on", file=sys.stderr)
+
+
+def attach_note(exception: BaseException, note: str) -> None:
+    """Add a note to an exception; before Python 3.11 it is kept in ``__notes__`` as `add_note` keeps it."""
+    if hasattr(exception, "add_note"):
+        exception.add_note(note)
+    else:
+        notes = getattr(exception, "__notes__", [])
+        exception.__notes__ = [*notes, note]  # type: ignore[attr-defined]

@@ -1,0 +1,173 @@
+"""The write log: for each living storage, who wrote to it, in order.
+
+# NOTE [Identity of a storage] An address is recycled as soon as a storage dies.  The log therefore holds a weak
+reference to each storage it knows; the framework keeps the key of a weakly referenced storage unique.  Dead storages
+are swept when the log has doubled since the last sweep, so memory stays in proportion to what is alive.
+
+# NOTE [Runs of writes] A loop writes to one storage from one place ten thousand times.  Consecutive writes from one
+place are kept as one run (first and last version, first and last number), so a training of any length stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+
+from gradsan.model.event import Access, SequenceNumber, StorageId, Version, Writer
+from gradsan.record.frames import Site
+
+MAX_RUNS_PER_STORAGE = 512
+FIRST_SWEEP = 4096
+
+
+FOLD_AT = 2048
+"""Pending writes at which the hot path folds."""
+
+GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
+"""Bits of a pending write's flags."""
+
+PendingWrite = tuple[int, object, str, int, int, int, CodeType | None, int, int, Callable[[], object] | None]
+"""Key, weak reference, operation, version after, number, order, code, offset, flags, agent."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """Consecutive writes to one storage from one place.
+
+    ``order`` is a count over all events of the session, for what has no version: optimizer steps, uncounted writes.
+    ``agent`` is a weak reference to the module that wrote on behalf of the user's line.
+    """
+
+    code: CodeType | None
+    offset: int
+    operation: str
+    first_before: int
+    last_after: int
+    first_number: int
+    last_number: int
+    first_order: int
+    last_order: int
+    flags: int
+    agent: Callable[[], object] | None = None
+    n_times: int = 1
+    writer: Writer = Writer.PROGRAM
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the version counter saw it."""
+        return not self.flags & UNCOUNTED
+
+    @property
+    def access(self) -> Access:
+        """By which route the storage was reached, as far as the written tensor tells."""
+        return Access.VIEW if self.flags & IS_VIEW else Access.ITSELF
+
+    @property
+    def site(self) -> Site | None:
+        """Where the writes were made."""
+        return None if self.code is None else Site(self.code, self.offset)
+
+
+@dataclass(slots=True, eq=False)
+class StorageLog:
+    """What is known of one living storage."""
+
+    key: StorageId
+    weak: object
+    """The framework's own weak reference to the storage."""
+    runs: list[Run] = field(default_factory=list)
+    n_forgotten: int = 0
+
+    def put(self, write: PendingWrite) -> None:
+        """Append a write, to the last run where it goes on with it; too many runs forget the oldest quarter."""
+        _, _, operation, after, number, order, code, offset, flags, agent = write
+        last = self.runs[-1] if self.runs else None
+        if (
+            last is not None
+            and last.code is code
+            and last.offset == offset
+            and last.flags == flags
+            and last.operation == operation
+        ):
+            last.last_after, last.last_number, last.last_order = after, number, order
+            last.n_times += 1
+            return
+        if len(self.runs) >= MAX_RUNS_PER_STORAGE:
+            cut = MAX_RUNS_PER_STORAGE // 4
+            self.n_forgotten += cut
+            del self.runs[:cut]
+        self.runs.append(Run(code, offset, operation, after - 1, after, number, number, order, order, flags, agent))
+
+    def writes_after(self, version: Version, number: SequenceNumber | None = None) -> Iterator[Run]:
+        """Yield the runs that moved the counter past ``version``, oldest first.
+
+        A run that also reaches back before ``number`` (the node that saved) is one loop, and still counts.
+        """
+        for run in self.runs:
+            if run.is_counted and run.last_after > version and (number is None or run.last_number >= number):
+                yield run
+
+
+class WriteLog:
+    """The storages that were written to.
+
+    A write is appended to ``pending`` as a bare tuple, which is all that the hot path does; `fold` turns the tuples
+    into runs, and by then most activations have died and cost nothing more.
+    """
+
+    __slots__ = ("_is_dead", "_release", "_sweep_at", "pending", "storages")
+
+    def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
+        self.storages: dict[int, StorageLog] = {}
+        self.pending: list[PendingWrite] = []
+        self._is_dead = is_dead
+        self._release = release
+        self._sweep_at = FIRST_SWEEP
+
+    def find(self, key: int) -> StorageLog | None:
+        """Return the log of a storage by its key; None when nothing was written to it."""
+        self.fold()
+        return self.storages.get(key)
+
+    def living(self) -> list[StorageLog]:
+        """Return the logs of all storages that are alive."""
+        self.fold()
+        self.sweep()
+        return list(self.storages.values())
+
+    def fold(self) -> None:
+        """Turn the pending tuples into runs."""
+        pending, self.pending[:] = self.pending[:], []
+        for write in pending:
+            key, weak = write[0], write[1]
+            log = self.storages.get(key)
+            if log is not None:
+                self._release(weak)
+            elif self._is_dead(weak):
+                self._release(weak)
+                continue
+            else:
+                log = self._open(key, weak)
+            log.put(write)
+
+    def _open(self, key: int, weak: object) -> StorageLog:
+        if len(self.storages) >= self._sweep_at:
+            self.sweep()
+        log = self.storages[key] = StorageLog(StorageId(key), weak)
+        return log
+
+    def sweep(self) -> None:
+        """Drop the storages that have died."""
+        for key in [key for key, log in self.storages.items() if self._is_dead(log.weak)]:
+            self._release(self.storages.pop(key).weak)
+        self._sweep_at = max(FIRST_SWEEP, 2 * len(self.storages))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for write in self.pending:
+            self._release(write[1])
+        for log in self.storages.values():
+            self._release(log.weak)
+        self.pending.clear()
+        self.storages.clear()

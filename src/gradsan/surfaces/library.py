@@ -1,0 +1,111 @@
+"""The door for Python programs: `gradsan.enable()`, `gradsan.watch()`, `gradsan.inspect_graph(loss)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.report import Report
+from gradsan.report.text import render
+from gradsan.tasks.inspect_graph import conflicts
+from gradsan.tasks.watch import Watch
+
+_enabled: Watch | None = None
+
+
+class WatchSession:
+    """What `watch` yields: the findings, live while the block runs and final after it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """What was found so far, equal findings told once; the first explains the first failure."""
+        return self._watch.findings
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """What could not be looked at, and why."""
+        return self._watch.report.not_covered
+
+    @property
+    def report(self) -> Report:
+        """The findings and what was not covered, for the formats of `gradsan.report`."""
+        return self._watch.report
+
+    def __str__(self) -> str:
+        return render(self._watch.report)
+
+
+def enable() -> None:
+    """Explain every in-place gradient error of this process from now on, as `faulthandler.enable` does for crashes.
+
+    The exception keeps its type and message; the explanation rides on it as a note.  A second call changes nothing.
+
+    Example:
+        >>> import gradsan
+        >>> gradsan.enable()
+
+    Raises:
+        FrameworkMissing: torch is not installed.
+    """
+    global _enabled
+    if _enabled is None:
+        watch = Watch(command="enable", explain=_note)
+        watch.start()
+        _enabled = watch
+
+
+def disable() -> None:
+    """Undo `enable`; without it, do nothing."""
+    global _enabled
+    if _enabled is not None:
+        _enabled.stop()
+        _enabled = None
+
+
+@contextmanager
+def watch() -> Iterator[WatchSession]:
+    """Watch a stretch of a program.
+
+    An exception passes through with the explanation as a note; one that the program catches is still a finding.
+
+    Example:
+        >>> with gradsan.watch() as session:
+        ...     loss.backward()
+        >>> session.findings
+
+    Raises:
+        FrameworkMissing: torch is not installed.
+    """
+    watched = Watch(command="watch", explain=_note)
+    watched.start()
+    try:
+        yield WatchSession(watched)
+    finally:
+        watched.stop()
+
+
+def inspect_graph(*roots: object) -> tuple[Diagnostic, ...]:
+    """Return every saved tensor of a graph that has already been overwritten, before backward is run.
+
+    Under `enable` or `watch` each finding names the lines; without, what the graph itself knows.
+
+    Args:
+        roots: Tensors with a ``grad_fn`` (a loss, outputs) or gradient edges.
+
+    Example:
+        >>> gradsan.inspect_graph(loss)
+
+    Raises:
+        FrameworkMissing: torch is not installed.
+    """
+    return conflicts(*roots)
+
+
+def _note(finding: Diagnostic) -> str:
+    report = Report(command="enable", directory=Path.cwd(), findings=(finding,))
+    return "\n" + render(report).rstrip()

@@ -1,0 +1,225 @@
+"""Run an unmodified program under the recorder.
+
+The program sees what it would see under plain ``python``: ``sys.argv``, ``sys.path[0]``, ``__main__``, its streams and
+its exit status.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib.machinery
+import importlib.util
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import CodeType, ModuleType, TracebackType
+
+from gradsan.model.errors import SourceError, UsageError
+from gradsan.model.report import Report
+from gradsan.record.session import Options
+from gradsan.tasks.watch import Watch
+
+OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: a script's path, or a module's name with ``is_module``."""
+
+    target: str
+    arguments: tuple[str, ...] = ()
+    is_module: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it.
+
+    ``status`` is the program's own exit status; ``interrupted`` says that Ctrl-C ended it.
+    """
+
+    report: Report
+    status: int
+    interrupted: bool = False
+
+
+def run(program: Program, *, options: Options | None = None) -> Outcome:
+    """Run a program and report what broke its gradients.
+
+    Effect: runs the program in this process, as ``__main__``.
+
+    Raises:
+        UsageError: there is no such script or module.
+        SourceError: the script can't be parsed.
+        FrameworkMissing: torch is not installed.
+    """
+    prepared = _prepare_module(program) if program.is_module else _prepare_script(program)
+    watch = Watch(command="run", options=options)
+    watch.start()
+    try:
+        status, interrupted = _execute(prepared)
+    finally:
+        watch.stop()
+    return Outcome(watch.report, status, interrupted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    code: CodeType
+    main: ModuleType
+    argv: tuple[str, ...]
+    path0: str
+
+
+def _prepare_script(program: Program) -> _Prepared:
+    path = program.target
+    if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
+        return _prepare_package(program)
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            source = file.read()
+    except FileNotFoundError:
+        raise UsageError(f"can't open script {path!r}: no such file; give the path of a Python script") from None
+    except OSError as error:
+        raise UsageError(f"can't read script {path!r}: {error.strerror}") from None
+    absolute = os.path.abspath(path)
+    code = _compile(source, absolute)
+    main = _main_module(absolute, importlib.machinery.SourceFileLoader("__main__", absolute))
+    return _Prepared(code, main, (path, *program.arguments), os.path.dirname(os.path.realpath(path)))
+
+
+def _prepare_package(program: Program) -> _Prepared:
+    path = program.target
+    spec = importlib.machinery.PathFinder.find_spec("__main__", [path])
+    get_code = None if spec is None else getattr(spec.loader, "get_code", None)
+    code = None if get_code is None else get_code("__main__")
+    if spec is None or code is None:
+        raise UsageError(f"can't run {path!r}: it has no __main__.py; give a Python script")
+    return _Prepared(code, _main_module(code.co_filename, spec.loader), (path, *program.arguments), path)
+
+
+def _compile(source: bytes, path: str) -> CodeType:
+    try:
+        return builtins.compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise SourceError(f"{path}:{error.lineno or 1}: the script can't be parsed: {error.msg}") from None
+    except ValueError as error:  # null bytes
+        raise SourceError(f"{path}: the script can't be parsed: {error}") from None
+
+
+def _prepare_module(program: Program) -> _Prepared:
+    name = program.target
+    sys.path.insert(0, os.getcwd())
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.__main__")
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UsageError(f"can't run module {name!r}: {error}") from None
+    finally:
+        del sys.path[0]
+    if spec is None:
+        raise UsageError(f"no module named {name!r} (or it is a package without __main__); is it on sys.path?")
+    get_code = getattr(spec.loader, "get_code", None)
+    try:
+        code = get_code(spec.name) if get_code is not None else None
+    except SyntaxError as error:
+        raise SourceError(f"{error.filename}:{error.lineno or 1}: the module can't be parsed: {error.msg}") from None
+    if code is None:
+        raise UsageError(f"can't run module {name!r}: it has no Python code")
+    main = _main_module(spec.origin or name, spec.loader)
+    main.__spec__, main.__package__ = spec, spec.parent
+    return _Prepared(code, main, (spec.origin or name, *program.arguments), os.getcwd())
+
+
+def _main_module(path: str, loader: object) -> ModuleType:
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__loader__ = loader  # type: ignore[assignment]
+    main.__builtins__ = builtins  # type: ignore[attr-defined]
+    main.__package__ = None
+    main.__dict__["__cached__"] = None
+    main.__dict__.setdefault("__annotations__", {})
+    return main
+
+
+def _execute(prepared: _Prepared) -> tuple[int, bool]:
+    """Execute as ``python`` would, from ``__main__`` to the last non-daemon thread.
+
+    Effect: the program's own.
+    """
+    sys.argv[:] = prepared.argv
+    if sys.path and not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = prepared.path0
+    sys.modules["__main__"] = prepared.main
+    status, interrupted = _call(lambda: exec(prepared.code, prepared.main.__dict__))
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    return status, interrupted
+
+
+def _call(program: Callable[[], None]) -> tuple[int, bool]:
+    try:
+        program()
+    except SystemExit as error:
+        return _exit_status(error), False
+    except KeyboardInterrupt as error:
+        _show(error)
+        return 128 + signal.SIGINT, True
+    except BaseException as error:
+        _show(error)
+        return 1, False
+    return 0, False
+
+
+def _exit_status(error: SystemExit) -> int:
+    """Return the exit status of a ``SystemExit``, as the interpreter defines it.
+
+    Effect: prints a message that was given instead of a status.
+    """
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _show(error: BaseException) -> None:
+    """Show an exception that the program did not catch, through its own ``sys.excepthook``, without our frames."""
+    _strip(error, set())
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _strip(error: BaseException | None, seen: set[int]) -> None:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    error.__traceback__ = _without_our_frames(error.__traceback__)
+    for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        _strip(other, seen)
+
+
+def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
+    kept: Sequence[TracebackType] = [entry for entry in _entries(traceback) if not _is_ours(entry)]
+    chain: TracebackType | None = None
+    for entry in reversed(kept):
+        chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return chain
+
+
+def _entries(traceback: TracebackType | None) -> list[TracebackType]:
+    entries = []
+    while traceback is not None:
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    return entries
+
+
+def _is_ours(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_code.co_filename.startswith(OURS)

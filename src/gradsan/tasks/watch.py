@@ -1,0 +1,84 @@
+"""Watch a program from inside: record, judge each history as it comes, keep the findings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gradsan import frameworks, rules
+from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.history import History
+from gradsan.model.report import Report, merge_equal
+from gradsan.record.session import Options, Session
+from gradsan.tasks.precision import make_precise
+
+Explain = Callable[[Diagnostic], str]
+"""Turns a finding into the note that rides on the exception; returns an empty string for no note."""
+
+
+class Watch:
+    """One watched stretch of a program.
+
+    Example:
+        >>> watch = Watch(command="watch")
+        >>> watch.start(); ...; watch.stop()
+        >>> watch.findings
+    """
+
+    def __init__(
+        self,
+        *,
+        command: str,
+        framework: str = "torch",
+        options: Options | None = None,
+        explain: Explain | None = None,
+    ) -> None:
+        self._command = command
+        self._adapter = frameworks.load(framework)
+        self._explain = explain
+        self._found: list[Diagnostic] = []
+        self._session = Session(listener=self._listen, options=options or Options())
+        self._directory = Path.cwd()
+        self._rank = int(os.environ.get("RANK", "0") or 0)
+
+    def start(self) -> None:
+        """Begin to record.
+
+        Effect: wraps what writes, until `stop`.
+        """
+        self._adapter.start(self._session)
+
+    def stop(self) -> None:
+        """Stop recording; the findings stay."""
+        self._adapter.stop(self._session)
+
+    @property
+    def is_on(self) -> bool:
+        """False once an internal error has switched the recorder off."""
+        return self._session.is_on
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """What was found so far, equal findings told once; the first explains the first failure."""
+        return merge_equal(tuple(self._found))
+
+    @property
+    def report(self) -> Report:
+        """The findings, and what could not be looked at."""
+        return Report(
+            command=self._command,
+            directory=self._directory,
+            framework=self._adapter.framework,
+            findings=self.findings,
+            not_covered=self._session.not_covered,
+        )
+
+    def _listen(self, history: History, exception: BaseException | None) -> str:
+        finding = rules.judge(make_precise(history))
+        if finding is None:
+            return ""
+        finding = replace(finding, ranks=(self._rank,))
+        self._found.append(finding)
+        return self._explain(finding) if self._explain is not None and exception is not None else ""
