@@ -26,16 +26,20 @@ class Program:
     Attributes:
         lines: Its lines, without their ends.
         tree: Its syntax tree.
+        imports: Name that an import binds -> what it stands for, ``F`` -> ``torch.nn.functional``.
     """
 
     def __init__(self, text: str, tree: ast.Module) -> None:
         self.lines = text.split("\n")
         self.tree = tree
+        self.imports: dict[str, str] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
         self._by_line: dict[int, list[Located]] = {}
         for node in ast.walk(tree):
             if isinstance(node, (ast.stmt, ast.expr)):
                 self._by_line.setdefault(node.lineno, []).append(node)
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                self.imports.update(_bound_by(node))
             for child in ast.iter_child_nodes(node):
                 self._parents[child] = node
 
@@ -152,6 +156,16 @@ def dotted_name(node: ast.AST) -> str:
         left = dotted_name(node.value)
         return f"{left}.{node.attr}" if left else ""
     return ""
+
+
+def _bound_by(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    if isinstance(node, ast.ImportFrom):
+        origin = "." * node.level + (node.module or "")
+        return {alias.asname or alias.name: f"{origin}.{alias.name}" for alias in node.names}
+    return {
+        alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
+        for alias in node.names
+    }
 
 
 def _collect(body: list[ast.stmt], line: int, found: list[ast.AST]) -> None:

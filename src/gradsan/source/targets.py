@@ -70,16 +70,7 @@ def first_argument(call: ast.Call) -> ast.expr | None:
 def is_module_name(program: Program, node: ast.expr) -> bool:
     """Whether an expression names an imported module, ``torch.nn.init``, rather than a value."""
     name = dotted_name(node)
-    return bool(name) and name.partition(".")[0] in imported_names(program)
-
-
-def imported_names(program: Program) -> set[str]:
-    """Return the names that the imports of a file bind."""
-    names: set[str] = set()
-    for node in ast.walk(program.tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-    return names
+    return bool(name) and name.partition(".")[0] in program.imports
 
 
 def assigned_modules(program: Program, attribute: ast.Attribute) -> list[ast.Call]:

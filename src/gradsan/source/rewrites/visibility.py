@@ -111,18 +111,24 @@ def operation_of(program: Program, call: ast.Call) -> Operation | None:
     table = knowledge.load("torch")
     func = call.func
     if isinstance(func, ast.Call):
-        return table.lookup(dotted_name(func.func)) if is_module_name(program, func.func) else None
+        return table.lookup(full_name(program, func.func)) if is_module_name(program, func.func) else None
     if isinstance(func, ast.Name):
-        origin = _imported_from(program, func.id)
-        return table.lookup(f"{origin}.{func.id}") or table.lookup(func.id) if origin else None
+        origin = program.imports.get(func.id, "")
+        return table.lookup(origin) if origin.startswith("torch.") else None
     if not isinstance(func, ast.Attribute):
         return None
     if is_module_name(program, func.value):
-        return table.lookup(dotted_name(func))
+        return table.lookup(full_name(program, func))
     if dotted_name(func.value) == "self":
         made = assigned_modules(program, func)
-        return table.lookup(dotted_name(made[0].func)) if len(made) == 1 else None
+        return table.lookup(full_name(program, made[0].func)) if len(made) == 1 else None
     return table.lookup(f"torch.Tensor.{func.attr}")
+
+
+def full_name(program: Program, node: ast.expr) -> str:
+    """Return a dotted name with what its first part was imported as spelt out, ``torch.nn.ReLU`` of ``nn.ReLU``."""
+    first, dot, rest = dotted_name(node).partition(".")
+    return program.imports.get(first, first) + dot + rest
 
 
 def _returns_new(operation: Operation) -> bool:
@@ -243,15 +249,6 @@ def _reads_in_next_turn(loop: ast.AST, name: str, inside: set[ast.AST]) -> bool:
         return first is not None
     body = getattr(loop, "body", [])
     return not any(isinstance(s, ast.Assign) and first in s.targets for s in body)
-
-
-def _imported_from(program: Program, name: str) -> str:
-    for node in ast.walk(program.tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "torch":
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    return node.module
-    return ""
 
 
 def _position(node: ast.AST) -> tuple[int, int]:
