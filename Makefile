@@ -59,7 +59,8 @@ goldens: $(READY)  ## rewrite the expected outputs of the tests; read the diff
 	GRADSAN_WRITE_GOLDENS=1 $(BIN)/python -m pytest -q -m 'not slow' $(TESTS)
 
 picture: $(READY)  ## draw docs/run.svg from a run of examples/residual
-	$(BIN)/python tools/draw_picture.py
+	cd examples/residual && "$(abspath $(BIN))/gradsan" run --output-format svg --output ../../docs/run.svg train.py 2>/dev/null || true
+	@test -s docs/run.svg
 
 clean:  ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .gradsan_cache build dist

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,21 @@ def pytest_configure(config: pytest.Config) -> None:
         gradsan.enable()
 
 
-def outcomes(file: Path, *, under: bool, arguments: list[str]) -> dict[str, tuple[str, str]]:
-    """Run the file in its own process; return outcome and failure text by test."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Outcome and failure text of each test, the closing line, and what gradsan said on stderr."""
+
+    tests: dict[str, tuple[str, str]]
+    closing: str
+    said: tuple[str, ...]
+
+    def outcome_of(self, test: str) -> str:
+        """Return how a test ended; ``missing`` where the process died before."""
+        return self.tests.get(test, ("missing", ""))[0]
+
+
+def run(file: Path, expression: str, *, under: bool) -> Run:
+    """Run the file in its own process."""
     with tempfile.TemporaryDirectory() as room:
         written = Path(room) / "outcomes.jsonl"
         written.touch()
@@ -55,31 +69,44 @@ def outcomes(file: Path, *, under: bool, arguments: list[str]) -> dict[str, tupl
         if under:
             environment[UNDER] = "1"
         plugins = ["-p", Path(__file__).stem, "-p", "no:cacheprovider", "--override-ini=addopts="]
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-W", "ignore", *plugins, *arguments, file.name]
+        chosen = ["-k", expression] if expression else []
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-W", "ignore", *plugins, *chosen, file.name]
         done = subprocess.run(command, cwd=file.parent, env=environment, capture_output=True, text=True, check=False)
         lines = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
-    if done.returncode not in (0, 1):
-        print(done.stdout[-3000:], done.stderr[-3000:], sep="\n", file=sys.stderr)
-    said = [line for line in done.stderr.splitlines() if line.startswith("gradsan")]
-    print("under gradsan:" if under else "bare:", done.stdout.strip().splitlines()[-1:], *said, sep="\n  ")
-    return {line["test"]: (line["outcome"], line["text"]) for line in lines}
+    said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("gradsan:")]
+    closing = done.stdout.strip().splitlines()[-1:] or [done.stderr[-500:]]
+    return Run({line["test"]: (line["outcome"], line["text"]) for line in lines}, closing[0], tuple(said))
+
+
+def compare(file: Path, expression: str) -> tuple[list[str], Run, Run]:
+    """Return the tests that end differently.
+
+    Effect: prints both closing lines and what gradsan said.
+    """
+    bare, under = (run(file, expression, under=which) for which in (False, True))
+    print(f"bare:          {bare.closing}\nunder gradsan: {under.closing}", *under.said, sep="\n", flush=True)
+    return [test for test in bare.tests if bare.outcome_of(test) != under.outcome_of(test)], bare, under
 
 
 def main() -> int:
-    """Effect: prints the differences; exit status 1 where there are any."""
+    """Effect: prints the differences; exit status 1 where there are any, or where the recorder gave up."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("-k", dest="expression", default="", help="as pytest's -k")
     chosen = parser.parse_args()
-    arguments = ["-k", chosen.expression] if chosen.expression else []
-    bare = outcomes(chosen.file.resolve(), under=False, arguments=arguments)
-    under = outcomes(chosen.file.resolve(), under=True, arguments=arguments)
-    different = [test for test in bare if bare[test][0] != under.get(test, ("missing", ""))[0]]
+    file = chosen.file.resolve()
+    different, bare, under = compare(file, chosen.expression)
+    n_tests, gave_up = len(bare.tests), bool(under.said)
+    if different:
+        # Some tests depend on load or on chance: what differs again, alone, is a difference.
+        print(f"{len(different)} tests ended differently; they are run again alone")
+        names = " or ".join(sorted({test.rpartition("::")[2].partition("[")[0] for test in different}))
+        different, bare, under = compare(file, names)
     for test in different:
-        outcome, text = under.get(test, ("missing", ""))
-        print(f"\n{test}\n  bare {bare[test][0]}, under gradsan {outcome}\n{text or bare[test][1]}")
-    print(f"\n{len(bare)} tests, {len(different)} ended differently under gradsan")
-    return 1 if different else 0
+        print(f"\n{test}\n  bare {bare.outcome_of(test)}, under gradsan {under.outcome_of(test)}")
+        print(under.tests.get(test, ("", ""))[1] or bare.tests[test][1])
+    print(f"\n{n_tests} tests, {len(different)} ended differently under gradsan")
+    return 1 if different or gave_up else 0
 
 
 if __name__ == "__main__":

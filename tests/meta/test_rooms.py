@@ -31,13 +31,14 @@ ALLOWED: dict[str, set[str]] = {
         "gradsan.frameworks",
     },
     "report": {"gradsan.model", "rich"},
+    # The library's door, `gradsan.watch()`, is a single file.
     "surfaces": {"gradsan.tasks", "gradsan.report", "gradsan.model"},
     "surfaces/cli": {"gradsan.tasks", "gradsan.report", "gradsan.model"},
 }
 
 # The package's own two files: lazy names and the version, and the door of `python -m gradsan`.
 TOP_LEVEL: dict[str, set[str]] = {
-    "__init__.py": {"gradsan.tasks"},
+    "__init__.py": {"gradsan.surfaces.library"},
     "__main__.py": {"gradsan.surfaces.cli"},
 }
 
@@ -96,9 +97,7 @@ def is_allowed(imported: Import) -> bool:
     if module in ("gradsan.__version__", "gradsan"):
         return True
     if room == "":
-        return any(is_below(module, home) for home in TOP_LEVEL[imported.file.name]) or is_below(
-            module, "gradsan.tasks"
-        )
+        return any(is_below(module, home) for home in TOP_LEVEL[imported.file.name])
     own = "gradsan." + room.replace("/", ".")
     if room == "tasks" and is_below(module, "gradsan.frameworks"):
         # Adapters only through the door: `frameworks.load`, and the contract's own types.
