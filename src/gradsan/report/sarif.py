@@ -22,7 +22,8 @@ from gradsan.report.source_lines import LinesOf, read_lines
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
-_ROOT = "WORKINGDIRECTORY"
+_ROOT = "%SRCROOT%"
+"""The name that code-scanning services know for the folder that relative paths start from."""
 
 
 def render(report: Report, *, rules: Sequence[RulePage] = (), lines_of: LinesOf = read_lines) -> str:
