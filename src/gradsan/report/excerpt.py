@@ -143,11 +143,12 @@ def _crop(drawn: Drawn, marks: Sequence[Mark], paper: Paper) -> _Window:
     last = max((drawn.cell(mark.end) for mark in marks), default=0)
     label = max((text_width(mark.text) for mark in marks), default=0)
     furthest = max((drawn.cell(mark.start) + min(text_width(mark.text), _ROOM) for mark in marks), default=0)
-    if drawn.width <= room and furthest <= room:
-        return _Window(drawn.between(0, drawn.width), 0, drawn, room)
-    shift = min(max(last + 1 + label - room, 0), max(first - _CONTEXT, 0))
+    is_cut_left = last > room or furthest > room
+    shift = min(max(last + 1 + label - room, 0), max(first - _CONTEXT, 0)) if is_cut_left else 0
     sign = ellipsis(paper.encoding)
-    left = sign if shift else ""
+    # Nothing but indentation left out needs no sign.
+    is_blank = not drawn.between(0, shift + len(sign)).strip()
+    left = "" if not shift else " " * len(sign) if is_blank else sign
     right = sign if drawn.width - shift > room else ""
     shown = drawn.between(shift + len(left), min(shift + room, drawn.width) - len(right))
     return _Window(left + shown + right, shift, drawn, room)

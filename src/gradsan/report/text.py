@@ -91,7 +91,7 @@ def _finding(finding: Diagnostic, report: Report, *, width: int, encoding: str, 
 
 def _stories(finding: Diagnostic, report: Report, paper: Paper, lines_of: LinesOf) -> Iterator[Line]:
     """Draw the labels, a group for each stretch of the story that stays in one file."""
-    for number, (path, group) in enumerate(groupby(finding.labels, key=lambda label: label.span.path)):
+    for number, (path, group) in enumerate(groupby(_story(finding), key=lambda label: label.span.path)):
         labels = list(group)
         lines = lines_of(path)
         yield _bar(paper)
@@ -104,12 +104,18 @@ def _stories(finding: Diagnostic, report: Report, paper: Paper, lines_of: LinesO
         yield from draw_excerpt(lines, _marks(labels, finding, lines), paper)
 
 
+def _story(finding: Diagnostic) -> list[Label]:
+    """Return the labels in order of events; what wrote was constructed before anything happened."""
+    return sorted(finding.labels, key=lambda label: label.role is not Role.CREATE)
+
+
 def _marks(labels: Sequence[Label], finding: Diagnostic, lines: Sequence[str]) -> list[Mark]:
-    is_out_of_order = any(a.span.line > b.span.line for a, b in pairwise(labels))
-    return [
-        _mark(label, f"({number}) {label.text}" if is_out_of_order else label.text, finding, lines)
-        for number, label in enumerate(labels, 1)
-    ]
+    events = [label for label in labels if label.role is not Role.CREATE]
+    if not any(a.span.line > b.span.line for a, b in pairwise(events)):
+        return [_mark(label, label.text, finding, lines) for label in labels]
+    # Lines stand in the file's order: numbers tell the order in time.
+    numbers = {id(label): f"({number}) " for number, label in enumerate(events, 1)}
+    return [_mark(label, numbers.get(id(label), "") + label.text, finding, lines) for label in labels]
 
 
 def _mark(label: Label, text: str, finding: Diagnostic, lines: Sequence[str]) -> Mark:

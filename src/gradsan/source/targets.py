@@ -95,7 +95,12 @@ def _is_inplace_module(program: Program, func: ast.expr) -> bool:
         made = assigned_modules(program, func)
     else:
         made = []
-    return len(made) == 1 and last_name(made[0].func) not in _CONTAINERS and _constructs_inplace(made[0])
+    return len(made) == 1 and _is_one_layer(program, made[0]) and _constructs_inplace(made[0])
+
+
+def _is_one_layer(program: Program, constructor: ast.Call) -> bool:
+    """Whether a call constructs one layer of the framework; what a container or a user's module writes is unknown."""
+    return is_module_name(program, constructor.func) and last_name(constructor.func) not in _CONTAINERS
 
 
 def _constructs_inplace(call: ast.Call) -> bool:

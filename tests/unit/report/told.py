@@ -117,6 +117,15 @@ FINDINGS: dict[str, Diagnostic] = {
         label("write", at(12, "add_(3)"), "modified here: version 1 -> 2"),
         label("save", SAVED.span, "saved again here"),
     ),
+    "made_elsewhere": finding(
+        label("save", at(5, "self.proj(x)"), "saved here"),
+        label("write", at(6, "self.gate(x)"), "modified here"),
+        label("create", at(3, "torch.nn.Module", path="/project/model.py"), "the module was constructed here"),
+        NEEDED,
+    ),
+    "indented_and_long": finding(
+        label("write", at(18, "attention(self.query_projection(hidden), self.key_projection(hidden)"), "modified here"),
+    ),
     "same_place_twice": finding(
         label("write", at(12, "h.mul_(2)"), "modified here"), label("raise", at(12, "h.mul_(2)"), "raised here")
     ),

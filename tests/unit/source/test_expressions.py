@@ -222,6 +222,7 @@ def test_statement_at(write: Write) -> None:
         ("y = self.flag(x)", "self.flag(x)", "x"),
         ("y = self.tanh(x)", "self.tanh(x)", ""),
         ("y = self.net(x)", "self.net(x)", ""),
+        ("y = self.own(x)", "self.own(x)", ""),
         ("y = nn.ReLU(inplace=True)(x)", "nn.ReLU(inplace=True)(x)", "x"),
         ("optimizer.step()", "optimizer.step()", ""),
         ("y = torch.exp(x)", "torch.exp(x)", ""),
@@ -243,6 +244,7 @@ def test_target_of(source: str, place: str, expected: str, write: Write) -> None
                 self.flag = nn.ReLU(True)
                 self.tanh = nn.Tanh()
                 self.net = nn.Sequential(nn.ReLU(inplace=True))
+                self.own = make_layers(inplace=True)
             def forward(self, x, h):
                 {source}
         """
