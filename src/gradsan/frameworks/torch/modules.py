@@ -34,12 +34,17 @@ def construction_wrapper(
     """Return an ``__init__`` that also notes the user's line that constructs the module."""
     original = vars(owner)["__init__"]
 
+    def note(module: Any, frame: FrameType) -> None:
+        user_frame = user_code.innermost(frame)
+        if user_frame is not None:
+            constructions[module] = Site(user_frame.f_code, user_frame.f_lasti)
+
+    # A compiler that traces a construction looks into the cells of this closure: they hold functions only.
     @functools.wraps(original)
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        frame = user_code.innermost(sys._getframe(1))
-        if frame is not None:
-            constructions[self] = Site(frame.f_code, frame.f_lasti)
+        if not torch.compiler.is_compiling():
+            note(self, sys._getframe(1))
 
     return construct
 

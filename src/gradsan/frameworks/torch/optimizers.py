@@ -70,9 +70,12 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
     Effect: two global hooks of `torch.optim`; under a compiler they return at once, so nothing of them is captured.
     """
 
-    def before(_optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling() or _has_closure(args, kwargs):
             return
+        for guard in recorder.guards:
+            for parameter in parameters_of(optimizer):
+                guard(parameter, f"{type(optimizer).__name__}.step")
         if threading.active_count() == 1:
             shut_doors()
         recorder.quiet_threads.add(threading.get_ident())

@@ -26,6 +26,9 @@ _FOREIGN_FOLDERS = tuple(
 _FOREIGN_MARKS = ("torchinductor_",)
 
 
+Guard = Callable[[Any, str], None]
+
+
 class Recorder:
     """One per process; any number of sessions listen to it."""
 
@@ -43,6 +46,8 @@ class Recorder:
         self.backward_depth: defaultdict[int, int] = defaultdict(int)
         """How many backward passes run on each thread."""
         self.sessions: list[Session] = []
+        self.guards: list[Guard] = []
+        """Called with a tensor and an operation just before a known write to it; must not raise."""
         self._patches = doors.Patches()
         self._removers: list[Callable[[], None]] = []
 

@@ -47,12 +47,15 @@ class Wrappers:
         get_frame = sys._getframe
         plain = (torch.Tensor, torch.nn.Parameter)
         has_modes = torch._C._is_torch_function_mode_enabled
+        guards = recorder.guards
 
         @functools.wraps(original)
         def write(self: Any, *args: Any, **kwargs: Any) -> Any:
             if quiet_threads and get_ident() in quiet_threads:
                 return original(self, *args, **kwargs)
             is_plain = type(self) in plain and not has_modes()
+            for guard in guards:
+                guard(self, operation)
             try:
                 result = original(self, *args, **kwargs)
             except RuntimeError as error:
@@ -72,6 +75,9 @@ class Wrappers:
             if get_ident() in recorder.quiet_threads or not isinstance(tensors, (list, tuple)):
                 return original(tensors, *args, **kwargs)
             frame = sys._getframe(1)
+            for guard in recorder.guards:
+                for tensor in tensors:
+                    guard(tensor, operation)
             try:
                 result = original(tensors, *args, **kwargs)
             except RuntimeError as error:
