@@ -10,7 +10,7 @@ def rollout(transition, start, n_steps):
     states[0] = start
     for t in range(n_steps):
         moved = transition @ states[t]  #~ label: saved
-        states[t + 1] = moved  #~ error[GS105]: `states` was modified in place after `mv` saved a view of it
+        states[t + 1] = moved  #~ error[GS105]: `states` was modified in place after
     return states
 
 

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: static (tells two writes as two findings)
 """Vector quantisation with a codebook that follows its assignments inside the forward pass."""
 
 import torch
@@ -15,7 +16,7 @@ class Codebook(nn.Module):
     def forward(self, features):
         similarity = features @ self.codes.t()  #~ label: saved
         nearest = similarity.argmax(dim=1)
-        self.codes.mul_(self.decay)  #~ error[GS104]: the buffer `codebook.codes` was updated in place after
+        self.codes.mul_(self.decay)  #~ error[GS104]: was updated in place after
         self.codes.index_add_(0, nearest, features.detach(), alpha=1 - self.decay)  #~ label: modified here
         return similarity
 

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: recorded (the first line after a step counts as before it)
 """The loss is summed over the epoch, and every batch runs a backward over the sum."""
 
 import torch

@@ -1,5 +1,7 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: recorded (an operation that only reads is not followed)
+#~ missed-by: static (inference mode)
 """A table of positions is cached by the first call, a warm-up in `inference_mode`."""
 
 import torch

@@ -1,5 +1,7 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: recorded (an operation that only reads is not followed)
+#~ missed-by: static (inference mode)
 """Distillation: the teacher's probabilities come out of `inference_mode` and multiply the student's logits."""
 
 import torch

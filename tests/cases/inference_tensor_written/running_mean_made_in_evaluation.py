@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: static (inference mode)
 """The running mean is created by the first forward, which happens to be the evaluation."""
 
 import torch

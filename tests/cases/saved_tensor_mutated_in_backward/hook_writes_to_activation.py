@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: static (registered hooks)
 """A tensor hook sparsifies the activation it belongs to, while the node before it still needs it."""
 
 import torch

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: static (dropout of a Sequential)
 """A stack of layers in which an in-place activation follows one that saves its result."""
 
 import torch

@@ -14,7 +14,7 @@ class Detector(nn.Module):
     def forward(self, features):
         boxes = torch.sigmoid(self.head(features))  #~ label: saved its result
         centres = boxes[:, :2]
-        centres.mul_(2).sub_(0.5)  #~ error[GS106]: `centres`, a view of what `sigmoid` saved for backward, was modified in place
+        centres.mul_(2).sub_(0.5)  #~ error[GS106]: a view of what `sigmoid` saved for backward, was modified in place
         return boxes
 
 
