@@ -49,11 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Outcome and failure text of each test, the closing line, and what gradsan said on stderr."""
+    """Outcome and failure text of each test, the closing line, and whether the recorder gave up."""
 
     tests: dict[str, tuple[str, str]]
     closing: str
-    said: tuple[str, ...]
+    gave_up: tuple[str, ...]
 
     def outcome_of(self, test: str) -> str:
         """Return how a test ended; ``missing`` where the process died before."""
@@ -73,18 +73,18 @@ def run(file: Path, expression: str, *, under: bool) -> Run:
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-W", "ignore", *plugins, *chosen, file.name]
         done = subprocess.run(command, cwd=file.parent, env=environment, capture_output=True, text=True, check=False)
         lines = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
-    said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("gradsan:")]
+    gave_up = [line for line in (done.stderr + done.stdout).splitlines() if "gradsan switched itself off" in line]
     closing = done.stdout.strip().splitlines()[-1:] or [done.stderr[-500:]]
-    return Run({line["test"]: (line["outcome"], line["text"]) for line in lines}, closing[0], tuple(said))
+    return Run({line["test"]: (line["outcome"], line["text"]) for line in lines}, closing[0], tuple(gave_up))
 
 
 def compare(file: Path, expression: str) -> tuple[list[str], Run, Run]:
     """Return the tests that end differently.
 
-    Effect: prints both closing lines and what gradsan said.
+    Effect: prints both closing lines and whether the recorder gave up.
     """
     bare, under = (run(file, expression, under=which) for which in (False, True))
-    print(f"bare:          {bare.closing}\nunder gradsan: {under.closing}", *under.said, sep="\n", flush=True)
+    print(f"bare:          {bare.closing}\nunder gradsan: {under.closing}", *under.gave_up, sep="\n", flush=True)
     return [test for test in bare.tests if bare.outcome_of(test) != under.outcome_of(test)], bare, under
 
 
@@ -96,7 +96,7 @@ def main() -> int:
     chosen = parser.parse_args()
     file = chosen.file.resolve()
     different, bare, under = compare(file, chosen.expression)
-    n_tests, gave_up = len(bare.tests), bool(under.said)
+    n_tests, gave_up = len(bare.tests), bool(under.gave_up)
     if different:
         # Some tests depend on load or on chance: what differs again, alone, is a difference.
         print(f"{len(different)} tests ended differently; they are run again alone")
