@@ -50,7 +50,6 @@ y.sum().backward()
         written = history.last(Written)
         is_parameter = history.subject.kind is TensorKind.PARAMETER
         leaf = "a parameter" if is_parameter else "a leaf that requires grad"
-        title = f"{history.subject.title}, {leaf}" if history.subject.title else leaf
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         name = (written.target.partition("[")[0] if written is not None else "") or history.subject.name or "x"
         copy = Help(
@@ -63,7 +62,16 @@ y.sum().backward()
         )
         return self.diagnose(
             history,
-            f"in-place {operation} {history.was} refused on a view of {title}",
+            f"in-place {operation} {history.was} refused on {_what(history, written, leaf)}",
             events=attempts(history),
             helps=(update, copy) if is_parameter else (copy, update),
         )
+
+
+def _what(history: History, written: Written | None, leaf: str) -> str:
+    """Say what was to be written: an item assignment names the leaf, any other write its own target, a view."""
+    title = history.subject.title
+    is_assignment = written is not None and written.operation == "__setitem__"
+    if title and (history.subject.qualified_name or is_assignment or written is None):
+        return f"a view of {title}, {leaf}"
+    return f"`{written.target}`, a view of {leaf}" if written is not None and written.target else f"a view of {leaf}"

@@ -226,7 +226,7 @@ NO_GRAD_TEXT = "A view was created in {} mode and {} modified inplace"
     ("refusal", "text", "code", "message"),
     [
         (Refusal.LEAF, "", "GS201", "in-place `+=` was refused on `h`, a leaf that requires grad"),
-        (Refusal.LEAF_VIEW, "", "GS202", "in-place `+=` was refused on a view of `h`, a leaf that requires grad"),
+        (Refusal.LEAF_VIEW, "", "GS202", "in-place `+=` was refused on `h`, a view of a leaf that requires grad"),
         (
             Refusal.MULTI_OUTPUT_VIEW,
             VIEW_TEXT.format("is being"),
@@ -276,6 +276,11 @@ def test_refused_write(refusal: Refusal, text: str, code: str, message: str) -> 
     assert (said.code, said.message) == (code, message)
     assert [(label.role, label.text) for label in said.labels] == [(Role.WRITE, "`+=` was refused here")]
     assert said.helps
+
+
+def test_item_assignment_names_the_leaf() -> None:
+    said = finding(attempt(operation="__setitem__"), raised(Refusal.LEAF_VIEW, line=2))
+    assert said.message == "in-place `[...] =` was refused on a view of `h`, a leaf that requires grad"
 
 
 def test_refused_parameter_is_told_to_leave_the_tape_first() -> None:
