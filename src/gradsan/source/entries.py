@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gradsan.knowledge import Effect, Operation, Table
+from gradsan.model.history import TensorKind
 from gradsan.source.findings import Inference, settle
-from gradsan.source.flow.calling import run_function
+from gradsan.source.flow.calling import construct_apart, run_function
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
 from gradsan.source.flow.interpreter import Frame, Machine, execute
 from gradsan.source.flow.machine import Arguments, call
@@ -30,6 +31,7 @@ from gradsan.source.flow.values import (
 from gradsan.source.hierarchy import find_member, is_function_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
 from gradsan.source.project import Project
+from gradsan.source.reach import Reach
 
 FUEL = 1500
 """Statements that one entry may run; calls are no longer followed when it is used up."""
@@ -44,6 +46,15 @@ class Analyst:
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    reach: Reach = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reach = Reach(self.project)
+
+    def forget(self) -> None:
+        """Drop what is known of files."""
+        self.project.forget()
+        self.reach.forget()
 
     def machine(self) -> Machine:
         """Return a fresh machine."""
@@ -72,13 +83,14 @@ def _guarded(analyst: Analyst, what: str, run):  # type: ignore[no-untyped-def]
 def _run_body(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     machine = analyst.machine()
     frame = Frame(machine, module, "<module>")
+    machine.is_program = True
     machine.module_frames[id(module)] = frame
     execute(frame, module.tree.body)
     return settle(machine, [])
 
 
 def _run_function(analyst: Analyst, info: FunctionInfo) -> list[Inference]:
-    if decorated_off(info.decorators):
+    if decorated_off(info.decorators) or not analyst.reach.function(info):
         return []
     machine = analyst.machine()
     return _run_entry(machine, info, None)
@@ -142,7 +154,7 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
     machine: Machine | None = None
     instance: Instance | None = None
     for method in [*info.methods.values(), *info.setters.values()]:
-        if decorated_off(method.decorators):
+        if decorated_off(method.decorators) or not analyst.reach.function(method):
             continue
         if machine is None:
             machine = analyst.machine()
@@ -152,6 +164,8 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
             receiver = None
         elif method.is_class_method:
             receiver = Class(info)
+        if method.name == "__init__":
+            receiver = Instance(info, is_self=True)
         mark = machine.journal.mark()
 
         def run(method: FunctionInfo = method, receiver: Value | None = receiver) -> list[Inference]:
@@ -164,21 +178,29 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
 
 
 def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
-    """Return an object as its constructor leaves it, given unknown arguments."""
+    """Return an object as its constructor leaves it, given unknown arguments; it is run when it is looked into."""
     instance = Instance(info, is_self=True)
-    frame = Frame(machine, info.module, info.name)
     found = find_member(machine.project, info, "__init__")
-    if found is not None and isinstance(found[1], FunctionInfo):
-        method = found[1]
+    if found is None or not isinstance(found[1], FunctionInfo):
+        return instance
+    method = found[1]
+
+    def run() -> None:
+        frame = Frame(machine, info.module, info.name)
         inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
         bind_unknown(inner, method.node, instance)
         run_function(frame, inner, method)
-    for name in _volatile(machine, info):
-        value = instance.attributes.get(name)
-        if value is not None and not (isinstance(value, Tensor) and value.storage.kind.value in ("parameter", "buffer")):
-            instance.attributes[name] = Opaque(name=f"self.{name}")
-    reset(machine, machine.journal.mark())
+        for name in _volatile(machine, info):
+            value = instance.attributes.get(name)
+            if value is not None and not _is_registered(value):
+                instance.attributes[name] = Opaque(name=f"self.{name}")
+
+    instance.pending = lambda made: construct_apart(Frame(machine, info.module, info.name), run)
     return instance
+
+
+def _is_registered(value: Value) -> bool:
+    return isinstance(value, Tensor) and value.storage.kind in (TensorKind.PARAMETER, TensorKind.BUFFER)
 
 
 def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:

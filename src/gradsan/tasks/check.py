@@ -40,6 +40,6 @@ def check(paths: list[Path]) -> Report:
             if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
                 found[key] = diagnostic
         if project.is_full():
-            project.forget()
+            analyst.forget()
     findings = [f for f in found.values() if f.severity is Severity.ERROR]
     return Report(command="check", directory=Path.cwd(), findings=tuple(findings), not_covered=tuple(problems + analyst.problems))

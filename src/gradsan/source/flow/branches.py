@@ -132,24 +132,47 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     sign = 1
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _OPPOSITES:
         sign = -1
-        test = ast.copy_location(
-            ast.Compare(test.left, [_OPPOSITES[type(test.ops[0])]()], test.comparators), test
-        )
-    text = ast.unparse(test)
+        opposites = frame.machine.opposites
+        opposite = opposites.get(id(test))
+        if opposite is None:
+            opposite = ast.Compare(test.left, [_OPPOSITES[type(test.ops[0])]()], test.comparators)
+            opposites[id(test)] = opposite
+        test = opposite
+    text = text_of(frame, test)
     if text == "torch.is_grad_enabled()":
         return sign * frame.machine.literal(text, Condition(text))
+    names, is_pure = _about(frame, test)
     about: list[int] = []
-    for inner in ast.walk(test):
-        if isinstance(inner, ast.Name):
-            value = frame.local.get(inner.id)
-            if value is not None:
-                frame.machine.kept.append(value)
-                about.append(id(value))
-        elif isinstance(inner, ast.Call):
-            # A call may answer otherwise the next time; the same place asks again in each iteration.
-            about.append(frame.machine.clock if not _is_pure(inner) else 0)
+    for name in names:
+        value = frame.local.get(name)
+        if value is not None:
+            frame.machine.kept.append(value)
+            about.append(id(value))
+    if not is_pure:
+        # A call may answer otherwise the next time; the same place asks again in each iteration.
+        about.append(frame.machine.clock)
     condition = Condition(text, is_training=text.endswith(".training") or text == "training")
     return sign * frame.machine.literal((text, *about), condition)
+
+
+def text_of(frame: Frame, node: ast.expr) -> str:
+    """Return the source of an expression, in standard form."""
+    texts = frame.machine.texts
+    text = texts.get(id(node))
+    if text is None:
+        text = texts[id(node)] = ast.unparse(node)
+    return text
+
+
+def _about(frame: Frame, test: ast.expr) -> tuple[tuple[str, ...], bool]:
+    """Return the names in a test, and whether it calls nothing that may answer otherwise the next time."""
+    known = frame.machine.abouts.get(id(test))
+    if known is None:
+        inner = list(ast.walk(test))
+        names = tuple(n.id for n in inner if isinstance(n, ast.Name))
+        is_pure = all(_is_pure(n) for n in inner if isinstance(n, ast.Call))
+        known = frame.machine.abouts[id(test)] = (names, is_pure)
+    return known
 
 
 def _is_pure(node: ast.Call) -> bool:
@@ -189,9 +212,8 @@ def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None]
             return None
         undos = [undo for part in test.values if (undo := narrowed(frame, part, holds=not negated))]
         return (lambda: [undo() for undo in undos] and None) if undos else None
-    text = ast.unparse(test) if isinstance(test, (ast.Call, ast.Attribute)) else ""
     machine = frame.machine
-    if text.endswith("is_grad_enabled()") and negated:
+    if negated and isinstance(test, ast.Call) and text_of(frame, test).endswith("is_grad_enabled()"):
         was = machine.grad_enabled
         machine.grad_enabled = False
         return lambda: setattr(machine, "grad_enabled", was)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import Grad
-from gradsan.source.flow.journal import Changes, Exit
+from gradsan.source.flow.graph import EVERYWHERE, Grad
+from gradsan.source.flow.journal import Changes, Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import nodes_and_grad, record_save, view_of
@@ -24,11 +25,16 @@ from gradsan.source.flow.values import (
     Sequence,
     Tensor,
     Value,
+    complete,
     join,
 )
-from gradsan.source.hierarchy import container_base, find_member
+from gradsan.source.hierarchy import container_base, find_member, is_module_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
 from gradsan.model.event import ViewKind
+
+
+CONSTRUCTION_FUEL = 300
+"""Statements that one constructor may run."""
 
 
 @calls(Function)
@@ -146,13 +152,32 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
     instance = Instance(info)
     found = find_member(machine.project, info, "__init__")
     if found is not None and isinstance(found[1], FunctionInfo):
-        call(frame, Function(found[1], value.scope, instance), arguments, node)
+        constructor = Function(found[1], value.scope, instance)
+        if machine.is_program or not is_module_class(machine.project, info):
+            call(frame, constructor, arguments, node)
+        else:
+            instance.pending = lambda made: construct_apart(frame, lambda: call(frame, constructor, arguments, node))
         return instance
     if find_member(machine.project, info, "__new__") is not None:
         return Opaque()
     fill_container(frame, instance, arguments)
     _fill_fields(frame, instance, info, arguments)
     return instance
+
+
+def construct_apart(frame: Frame, run: Callable[[], object]) -> None:
+    """Run a constructor apart from the path that first looks into the object: it belongs to all paths.
+
+    See NOTE [Journal]: what is set here is not undone with a branch.
+    """
+    machine = frame.machine
+    was = machine.journal, machine.guard, machine.grad_enabled, machine.fuel, machine.stack
+    machine.journal, machine.guard, machine.grad_enabled = Journal(), EVERYWHERE, True
+    machine.fuel = min(machine.fuel, CONSTRUCTION_FUEL)
+    machine.stack = list(machine.stack[-2:])
+    run()
+    machine.journal, machine.guard, machine.grad_enabled, _, machine.stack = was
+    machine.fuel = was[3] - (min(was[3], CONSTRUCTION_FUEL) - machine.fuel)
 
 
 def fill_container(frame: Frame, instance: Instance, arguments: Arguments) -> None:
@@ -205,6 +230,7 @@ def _fill_fields(frame: Frame, instance: Instance, info: ClassInfo, arguments: A
 def call_instance(frame: Frame, value: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """Call an object: ``__call__`` or ``forward`` of its class, or the modules that it contains."""
     project = frame.machine.project
+    complete(value)
     for name in ("forward", "__call__"):
         found = find_member(project, value.info, name)
         if found is not None and isinstance(found[1], FunctionInfo):

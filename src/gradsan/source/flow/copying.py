@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gradsan.source.flow.graph import Storage
 from gradsan.source.flow.machine import Frame
-from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, complete
 
 
 def copy_value(frame: Frame, value: Value, *, deep: bool) -> Value:
@@ -30,6 +30,8 @@ def _copy(frame: Frame, value: Value, made: dict[int, Value]) -> Value:
     if id(value) in made:
         return made[id(value)]
     copied: Value = value
+    if isinstance(value, Instance):
+        complete(value)
     match value:
         case Tensor():
             storage = Storage(value.storage.kind, value.storage.name, value.storage.owner, value.storage.is_tensor)

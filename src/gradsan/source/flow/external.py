@@ -7,6 +7,7 @@ import ast
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
+from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
 from gradsan.source.flow.evaluating import derived
@@ -101,12 +102,23 @@ def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) 
             if operation is not None:
                 return apply(frame, operation, bind(operation, arguments), node)
         return Opaque(is_number=True)
+    if name in ("any", "all") and arguments.positional:
+        return _quantify(frame, name, arguments.positional[0], node)
     if name == "sum" and arguments.positional:
         items, _ = containers.elements(frame, arguments.positional[0], node)
         return _total(frame, items)
     if name == "print":
         return Const(None)
     return derived(frame, arguments.values())
+
+
+def _quantify(frame: Frame, name: str, value: Value, node: ast.AST) -> Value:
+    items, is_exact = containers.elements(frame, value, node)
+    truths = [truth_of(item) for item in items]
+    decisive = name == "any"
+    if decisive in truths:
+        return Const(decisive)
+    return Const(not decisive) if is_exact and None not in truths else Opaque(is_number=True)
 
 
 def _total(frame: Frame, items: list[Value]) -> Value:
@@ -134,6 +146,10 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
     if dotted == "torch.autograd.backward" and first is not None:
         run_backward(frame, [first], retains="retain_graph" in arguments.keywords, node=node)
         return Const(None)
+    if dotted == "torch.is_grad_enabled":
+        return Const(frame.machine.grad_enabled)
+    if dotted == "torch.is_inference_mode_enabled":
+        return Const(False)
     if dotted in SWITCH and isinstance(node, ast.Call):
         switch(frame, node)
         return Opaque()
@@ -156,7 +172,7 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
     operation = frame.machine.operation(dotted)
     if operation is None or operation.kind in ("module", "schema"):
         return opaque_call(frame, Opaque(), arguments, node)
-    return call_operation(frame, operation, arguments, node, target=_target(node))
+    return call_operation(frame, operation, arguments, node, target=_target(frame, node))
 
 
 def call_operation(
@@ -174,9 +190,9 @@ def call_operation(
     return apply(frame, operation, bind(operation, arguments), node, target=target)
 
 
-def _target(node: ast.AST) -> str:
+def _target(frame: Frame, node: ast.AST) -> str:
     if isinstance(node, ast.Call) and node.args:
-        text = ast.unparse(node.args[0])
+        text = text_of(frame, node.args[0])
         return text if len(text) < 60 else ""
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call, run_hooks
 from gradsan.source.flow.machine import Arguments, Frame, calls
 from gradsan.source.flow.operations import apply, literal_of
@@ -55,7 +56,7 @@ def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) 
         created=value.created,
         module=name,
         weights=layer_weights(frame, value),
-        target=ast.unparse(node.args[0]) if isinstance(node, ast.Call) and node.args else "",
+        target=text_of(frame, node.args[0]) if isinstance(node, ast.Call) and node.args else "",
     )
     return run_hooks(frame, value, arguments, _shape(name, result), node)
 

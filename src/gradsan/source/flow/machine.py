@@ -90,9 +90,15 @@ class Machine:
     functions: dict[int, FunctionInfo] = field(default_factory=dict)
     classes: dict[int, ClassInfo] = field(default_factory=dict)
     constants: dict[tuple[int, str], Value] = field(default_factory=dict)
+    is_program: bool = False
+    """A module's body is run: constructors are run where they stand."""
     in_backward: bool = False
     in_custom_forward: int = 0
     is_inference: bool = False
+    texts: dict[int, str] = field(default_factory=dict)
+    abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    opposites: dict[int, ast.Compare] = field(default_factory=dict)
+    n_statements: int = 0
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from gradsan.source.flow.branches import text_of
 from gradsan.source.flow import containers, module_methods
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.custom import call_apply
@@ -108,7 +109,7 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     operation = frame.machine.operation(f"torch.Tensor.{name}")
     if operation is None:
         return derived(frame, [tensor, *arguments.values()])
-    target = ast.unparse(node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    target = text_of(frame, node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
     given = Arguments([tensor, *arguments.positional], arguments.keywords, arguments.is_exact)
     result = call_operation(frame, operation, given, node, target=target)
     if name in _INTEGERS and isinstance(result, Tensor):
@@ -181,6 +182,8 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         from gradsan.source.flow.weights import opaque_weights
 
         return Sequence([opaque_weights(frame, receiver)], is_exact=False)
+    if name in _INTEGERS and name in AMBIGUOUS and not receiver.is_number and receiver.tensor is None:
+        return Opaque(node=None, name="")
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
         return receiver
     operation = frame.machine.operation(f"torch.Tensor.{name}") if name not in AMBIGUOUS else None

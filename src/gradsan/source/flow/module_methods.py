@@ -20,6 +20,7 @@ from gradsan.source.flow.values import (
     Super,
     Tensor,
     Value,
+    complete,
 )
 from gradsan.source.flow.weights import layer_weights, parameters_of
 from gradsan.source.hierarchy import container_base
@@ -31,6 +32,8 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
     """Call a method that a module inherits from the framework."""
     first = arguments.positional[0] if arguments.positional else None
     journal = frame.machine.journal
+    if isinstance(module, Instance):
+        complete(module)
     if name in _SAME:
         return module
     match name:
@@ -98,6 +101,8 @@ def _modules(module: Instance | Layer, *, deep: bool, named: bool) -> Sequence:
 def _collect(module: Value, found: list[Value], depth: int) -> None:
     if not depth or not isinstance(module, (Instance, Layer)):
         return
+    if isinstance(module, Instance):
+        complete(module)
     parts = list(module.attributes.values()) + (module.children.items if module.children is not None else [])
     for part in parts:
         if isinstance(part, (Instance, Layer)) and part not in found:

@@ -9,8 +9,9 @@ from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, gets
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, detached, node_of, tensors_of, view_of
+from gradsan.source.flow.tensors import as_tensor, detached, grad_of, node_of, tensors_of, view_of
 from gradsan.source.flow.values import (
+    TRUE,
     Bound,
     Choice,
     Class,
@@ -29,6 +30,7 @@ from gradsan.source.flow.values import (
     Super,
     Tensor,
     Value,
+    complete,
     join,
     nodes_of,
 )
@@ -64,6 +66,8 @@ def member_of(frame: Frame, receiver: Value, found: FunctionInfo | ast.expr, own
 
 @gets(Instance)
 def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
+    if value.pending is not None:
+        complete(value)
     known = value.attributes.get(name)
     if known is not None:
         return known
@@ -128,6 +132,8 @@ def _tensor(frame: Frame, value: Tensor, name: str, node: ast.AST) -> Value:
         return view_of(frame, value, name, node, is_contiguous=False)
     if name == "data":
         return detached(frame, value, is_data=True)
+    if name == "requires_grad":
+        return requires_grad_of(value)
     if name in _NUMBERS:
         return Opaque(is_number=True)
     if name == "grad":
@@ -137,10 +143,18 @@ def _tensor(frame: Frame, value: Tensor, name: str, node: ast.AST) -> Value:
     return Bound(value, name)
 
 
+def requires_grad_of(value: Tensor) -> Value:
+    """Return ``tensor.requires_grad``; where gradients flow, they flow through what the caller passes."""
+    grad = grad_of(value)
+    return Opaque(is_number=True) if grad is Grad.UNKNOWN else Const(grad is not Grad.NO)
+
+
 @gets(Opaque)
 def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
     if value.tensor is not None and (name in _TRANSPOSED or name in _NUMBERS or name in ("data", "real", "imag")):
         return _tensor(frame, value.tensor, name, node)
+    if name == "requires_grad" and value.roots:
+        return TRUE
     if name in _NUMBERS:
         return Opaque(is_number=True)
     if name in ("mT", "mH") or (name == "T" and value.roots):
@@ -225,6 +239,7 @@ def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: as
     journal = frame.machine.journal
     match holder:
         case Instance():
+            complete(holder)
             setter = find_member(frame.machine.project, holder.info, name, setters=True)
             if setter is not None and isinstance(setter[1], FunctionInfo):
                 call(frame, Function(setter[1], None, holder), Arguments([value]), node)

@@ -26,6 +26,8 @@ _FIELDS = ("values", "indices")
 _INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort", "kthvalue", "cummax", "cummin"})
 """Operations whose second result holds indices.  Source: native_functions.yaml, 2.13.0."""
 _ONE_WITHOUT_DIM = frozenset({"max", "min", "median", "nanmedian"})
+_INDICES = frozenset({"index", "indices", "mask", "dim", "condition"})
+"""Arguments that never carry a gradient."""
 _LITERALS = (bool, int, float, complex, str, type(None))
 
 
@@ -213,7 +215,7 @@ def _write(
     for operand in effect.writes:
         if f"writes:{operand}" in effect.maybe or operand not in bound:
             continue
-        sources = tuple(value for name, value in bound.items() if name != operand)
+        sources = tuple(value for name, value in bound.items() if name != operand and name not in _INDICES)
         for tensor, guard in tensors_of(frame, bound[operand]):
             write(
                 frame,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.branches import decide, fork, narrowed
+from gradsan.source.flow.branches import decide, fork, narrowed, text_of
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.graph import EVERYWHERE, Guard
 from gradsan.source.flow.inplace import update_in_place
@@ -127,7 +127,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> bool:
             frame.machine.journal.set_items(before, [*before.items, *more], is_exact=before.is_exact and is_exact)
             result = before
     else:
-        result = update_in_place(frame, before, change, node.op, node, ast.unparse(target))
+        result = update_in_place(frame, before, change, node.op, node, text_of(frame, target))
     if isinstance(target, ast.Name):
         _bind(frame, target.id, result)
     elif isinstance(target, ast.Attribute):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame, evaluate, get_attribute
 from gradsan.source.flow.operations import apply
@@ -47,7 +48,7 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
             return _list_item(frame, children, index)
         case Opaque():
             key = evaluate(frame, index)
-            return opaque_item(value, key.value if isinstance(key, Const) else ast.unparse(index))
+            return opaque_item(value, key.value if isinstance(key, Const) else text_of(frame, index))
         case External():
             return value
         case _:
@@ -206,7 +207,7 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 _store_tensor(frame, value.tensor, index, new, node, guard)
                 return
             key = evaluate(frame, index)
-            item = key.value if isinstance(key, Const) else ast.unparse(index)
+            item = key.value if isinstance(key, Const) else text_of(frame, index)
             journal.set(value.attributes, ("item", item), new)
             frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
         case Sequence(items=items):
@@ -241,7 +242,7 @@ def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, nod
         target if target.view is not None and tensor.is_leaf else tensor,
         operation="__setitem__",
         node=node,
-        target=ast.unparse(node.value) if isinstance(node, ast.Subscript) else "",
+        target=text_of(frame, node.value) if isinstance(node, ast.Subscript) else "",
         sources=(new,),
         guard=guard,
     )

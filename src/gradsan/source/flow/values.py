@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -126,6 +126,8 @@ class Instance:
     children: Sequence | None = None
     """The contained modules, when a base is a container of the framework."""
     name: str = ""
+    pending: Callable[[Instance], None] | None = None
+    """Runs the constructor, when an attribute is first asked for."""
     is_self: bool = False
     """The object whose method is analysed on its own: its state is what the constructor leaves."""
 
@@ -206,6 +208,14 @@ Value: TypeAlias = (
     | Bound
     | Partial
 )
+
+def complete(instance: Instance) -> Instance:
+    """Run the constructor of an object, if that is still to be done."""
+    if instance.pending is not None:
+        run, instance.pending = instance.pending, None
+        run(instance)
+    return instance
+
 
 NONE = Const(None)
 TRUE = Const(True)

@@ -7,7 +7,7 @@ from gradsan.source.flow.graph import Storage
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import leaf
 from gradsan.source.flow.graph import Grad
-from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, complete
 
 _TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
 """Constructor parameters that only a layer with weights has."""
@@ -54,7 +54,8 @@ def parameters_of(frame: Frame, value: Value, *, depth: int = 6) -> list[Tensor]
 
 def _children(value: Value) -> list[Value]:
     match value:
-        case Instance(attributes=attributes, children=children):
+        case Instance(attributes=attributes):
+            children = complete(value).children
             held = [
                 v
                 for v in attributes.values()
