@@ -2,7 +2,7 @@
 
 In a page, a block of kind ``console`` holds commands (lines that begin with ``$ ``), each followed by what it prints;
 a line ``...`` stands for any number of lines.  Commands run from the root of the checkout.  `make goldens` rewrites
-what they print; where it begins with ``...``, from the first finding on; where ``...`` comes later, a person writes it.
+what they print; where it begins with ``...``, from the first finding on; where it ends so too, a person does.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def rewritten(shown: str, printed: str) -> str:
     finding = re.search(r"^(error|warning)\[", printed, re.MULTILINE)
     if "...\n" not in shown:
         return printed
-    if finding and shown.startswith("...\n") and "\n...\n" not in shown:
+    if finding and shown.startswith("...\n") and not shown.endswith("\n...\n"):
         return "...\n" + printed[finding.start() :]
     return shown
 
@@ -93,11 +93,10 @@ SESSIONS = [session for page in PAGES for session in sessions_of(page)]
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.id)
 def test_console_blocks_are_real(session: Session) -> None:
     printed = printed_by(session.command)
-    if os.environ.get("GRADSAN_WRITE_GOLDENS") and "\n...\n" not in f"\n{session.shown}":
-        text = session.page.read_text(encoding="utf-8")
-        session.page.write_text(
-            text.replace(f"$ {session.command}\n{session.shown}", f"$ {session.command}\n{printed}")
-        )
+    if os.environ.get("GRADSAN_WRITE_GOLDENS"):
+        text, asked = session.page.read_text(encoding="utf-8"), f"$ {session.command}\n"
+        shown = rewritten(session.shown, printed)
+        session.page.write_text(text.replace(asked + session.shown, asked + shown), encoding="utf-8")
         return
     if not matches(session.shown, printed):
         assert printed == session.shown
