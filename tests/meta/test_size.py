@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 FILE_LINES = 400
 FILE_DEFECT_LINES = 600
 FUNCTION_LINES = 40
+FUNCTION_DEFECT_LINES = 60
 
 FILES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tools").rglob("*.py")])
 
@@ -33,14 +34,14 @@ def span(node: ast.stmt) -> set[int]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_size(file: Path) -> None:
+    """Fails at a defect; what is merely too long is told as an expected failure, so that it shows in each run."""
     text = file.read_text(encoding="utf-8")
+    functions = {node.name: code_lines(node) for node in ast.walk(ast.parse(text)) if isinstance(node, Function)}
+    too_long = [f"{name} has {n} lines" for name, n in functions.items() if n > FUNCTION_LINES]
     n_lines = len(text.splitlines())
-    assert n_lines <= FILE_DEFECT_LINES, f"{file.name} has {n_lines} lines"
-    long = [
-        f"{node.name} has {code_lines(node)} lines"
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, Function) and code_lines(node) > FUNCTION_LINES
-    ]
-    assert not long, f"{file.relative_to(ROOT)}: {', '.join(long)}"
     if n_lines > FILE_LINES:
-        pytest.xfail(f"{n_lines} lines, past the {FILE_LINES} that a file should have")
+        too_long.append(f"the file has {n_lines}")
+    assert n_lines <= FILE_DEFECT_LINES, too_long
+    assert max(functions.values(), default=0) <= FUNCTION_DEFECT_LINES, too_long
+    if too_long:
+        pytest.xfail(", ".join(too_long))
