@@ -36,3 +36,9 @@ class SourceError(GradsanError):
     """A source file can't be read or parsed."""
 
     slug = "source"
+
+
+class SilentCorruption(GradsanError):
+    """A backward would compute a wrong gradient without an error; ``enable(strict=True)`` raises this instead."""
+
+    slug = "silent-corruption"

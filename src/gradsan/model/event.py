@@ -101,6 +101,8 @@ class Saved:
     is_view: bool = False
     node: str = ""
     """The autograd node, ``SigmoidBackward0``."""
+    is_checked: bool = True
+    """Whether the framework compares versions when the value is asked for; saved-tensor hooks switch that off."""
     superseded: bool | None = None
     """Whether the same line ran again after the write: what was saved here is of an earlier iteration; None when
     unknown."""
@@ -135,6 +137,8 @@ class Written:
     """Where the module that wrote was constructed."""
     module: str = ""
     """Path of the module that wrote, ``encoder.block.0``, or its type where it has no path."""
+    is_on_tape: bool = True
+    """Whether the graph knows of the write."""
     refused: bool = False
     """The framework raised instead: this is the attempt, and nothing was written."""
 
@@ -202,9 +206,13 @@ class Detached:
     span: Span | None
     operation: str
     sequence: SequenceNumber
+    cuts: bool = False
+    """A value with history went where no history is kept: its gradient ends here."""
 
     def describe(self) -> str:
         """Say it as a label."""
+        if self.cuts:
+            return "the gradient ends here"
         return f"`{self.operation}` made an alias outside the graph"
 
 

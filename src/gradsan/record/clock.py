@@ -50,7 +50,7 @@ class Timeline:
     def ran(self, site: Site, *, after: int) -> bool:
         """Return whether a line ran, and made a node, after number ``after``."""
         for number, code, position in reversed(self.entries):
-            if number <= after:
+            if number < after:
                 return False
             if code is site.code and _site(code, position).line_number == site.line_number:
                 return True

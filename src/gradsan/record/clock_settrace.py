@@ -62,7 +62,7 @@ class SettraceClock:
         elif not self._refusal:
             self._refusal = TAKEN
         if self._is_ours(getattr(threading, "_trace_hook", None)):
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
 
     def pause(self) -> None:
         """Stop following on the calling thread until `resume`: tracing slows every instruction of it.

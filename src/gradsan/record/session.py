@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 
 Listener = Callable[[History, BaseException | None], str]
@@ -33,6 +34,8 @@ class Session:
     """
 
     listener: Listener
+    is_strict: bool = False
+    """Whether silent corruption is raised where it would be used."""
     options: Options = field(default_factory=Options)
     is_on: bool = True
     _not_covered: dict[str, None] = field(default_factory=dict)
@@ -47,6 +50,18 @@ class Session:
         """Note once that something was not looked at."""
         if len(self._not_covered) < MAX_NOT_COVERED:
             self._not_covered.setdefault(sentence)
+
+    def raise_if_strict(self, histories: Sequence[History]) -> None:
+        """Stop a backward that would use a value that was silently overwritten.
+
+        Raises:
+            SilentCorruption: the session is strict and there is a history.
+        """
+        if self.is_strict and histories:
+            error = SilentCorruption("backward would use a value that was overwritten without the framework noticing")
+            for history in histories:
+                self.tell(history, error)
+            raise error
 
     def tell(self, history: History, exception: BaseException | None) -> None:
         """Hand a history to the listener and put its note on the exception."""

@@ -27,8 +27,8 @@ FOLD_AT = 2048
 GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
 """Bits of a pending write's flags."""
 
-PendingWrite = tuple[int, object, str, int, int, int, CodeType | None, int, int, Callable[[], object] | None]
-"""Key, weak reference, operation, version after, number, order, code, offset, flags, agent."""
+PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int, Callable[[], object] | None]
+"""Key, weak reference, operation, version after, number, order, flags, code, offset, agent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +81,7 @@ class StorageLog:
 
     def put(self, write: PendingWrite) -> None:
         """Append a write, to the last run where it goes on with it; too many runs forget the oldest quarter."""
-        _, _, operation, after, number, order, code, offset, flags, agent = write
+        _, _, operation, after, number, order, flags, code, offset, agent = write
         last = self.runs[-1] if self.runs else None
         if (
             last is not None

@@ -43,11 +43,11 @@ class Door(property):
         self.wrapper = wrapper
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # Only a quiet door can be reached through the class.
+        """Call the original: a quiet door can be reached through the class."""
         return self.original(*args, **kwargs)
 
 
-def _get(door: Door, instance: Any, owner: type | None = None) -> Any:
+def _get(door: Door, instance: Any, _owner: type | None = None) -> Any:
     return door.original if instance is None else MethodType(door.wrapper, instance)
 
 

@@ -7,7 +7,7 @@ are the user's, and are never run by us.  A custom Function has ``_raw_saved_ten
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,6 +29,8 @@ class Slot:
     """``_saved_result``, ``saved_tensors`` of a custom Function."""
     tensor: torch.Tensor
     """As it is now; shape and storage are those that were saved."""
+    is_hooked: bool = False
+    """Saved through hooks: the engine does not compare versions."""
 
     @property
     def number(self) -> int:
@@ -94,38 +96,55 @@ def first_view_node(view: torch.Tensor) -> Any:
 
 
 @cache
-def _raw_names(node_type: type) -> tuple[str, ...]:
+def raw_names(node_type: Hashable) -> tuple[str, ...]:
+    """Return the attributes of a node's type that give saved tensors without the version check."""
     return tuple(name for name in dir(node_type) if name.startswith(_RAW))
 
 
-def slots_of(node: Any) -> Iterator[Slot]:
-    """Yield what a node saved and still holds, without the version check and without running hooks."""
-    for name in _raw_names(type(node)):
+def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:
+    """Yield what a node saved and still holds, without the version check and without running hooks.
+
+    ``with_hooked`` adds what saved-tensor hooks packed as the tensor itself, alone or in a tuple (``save_on_cpu``).
+    """
+    for name, raw in _raw_of(node):
         attribute = (
             "saved_tensors" if name == "_raw_saved_tensors" and _is_custom(node) else name.replace("_raw", "", 1)
         )
+        tensor, is_hooked = _tensor_of(raw)
+        if tensor is not None and (with_hooked or not is_hooked):
+            yield Slot(node, attribute, tensor, is_hooked)
+
+
+def packed_of(node: Any) -> Iterator[object]:
+    """Yield what saved-tensor hooks packed in place of tensors."""
+    for _, raw in _raw_of(node):
+        if raw.unpack_hook is not None:
+            yield raw.data
+
+
+def _raw_of(node: Any) -> Iterator[tuple[str, Any]]:
+    for name in raw_names(type(node)):
         try:
             raw = getattr(node, name)
         except RuntimeError:  # freed by a backward that has run
             continue
         for each in raw if isinstance(raw, (tuple, list)) else (raw,):
-            tensor = _tensor_of(each)
-            if tensor is not None:
-                yield Slot(node, attribute, tensor)
+            if each is not None:
+                yield name, each
 
 
 def _is_custom(node: Any) -> bool:
     return isinstance(node, torch.autograd.function.BackwardCFunction)
 
 
-def _tensor_of(raw: Any) -> torch.Tensor | None:
+def _tensor_of(raw: Any) -> tuple[torch.Tensor | None, bool]:
     try:
-        if raw.unpack_hook is not None:
-            return None
-        data = raw.data
+        is_hooked, data = raw.unpack_hook is not None, raw.data
     except (RuntimeError, AttributeError):
-        return None
-    return data if isinstance(data, torch.Tensor) else None
+        return None, False
+    if is_hooked and isinstance(data, tuple):
+        data = next((each for each in data if isinstance(each, torch.Tensor)), None)
+    return (data if isinstance(data, torch.Tensor) else None), is_hooked
 
 
 def conflict_of(slot: Slot) -> Conflict | None:

@@ -18,8 +18,8 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradsan.frameworks.torch.doors import open_doors, shut_doors
+from gradsan.frameworks.torch.frames import user_frame
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.frameworks.torch.wrappers import user_frame
 from gradsan.model.event import Writer
 from gradsan.record.writes import GRAD_ENABLED, Run
 
@@ -87,11 +87,13 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         open_doors()
         recorder.quiet_threads.discard(threading.get_ident())
         recorder.clock.resume()
-        code, offset, _ = user_frame(recorder, sys._getframe(1))
+        code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
         number, order = recorder.next_number(), next(recorder.orders)
         operation = f"{type(optimizer).__name__}.step"
         run = Run(code, offset, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
         recorder.steps.add(optimizer, run)
+        if recorder.hooks_were_used or any(group.get("fused") for group in optimizer.param_groups):
+            recorder.suspects.last_number = max(recorder.suspects.last_number, number)
 
     handles = (register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after))
 

@@ -6,17 +6,21 @@ import itertools
 import os
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import torch
 
 from gradsan.frameworks.torch import doors, modules, optimizers
 from gradsan.frameworks.torch.storages import is_dead, release
+from gradsan.frameworks.torch.suspicion import Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.record.clock import LineClock, line_clock
 from gradsan.record.frames import Site, UserCode
 from gradsan.record.session import Session
+from gradsan.record.suspects import SuspectLog
 from gradsan.record.writes import WriteLog
 
 _FOREIGN_FOLDERS = tuple(
@@ -38,6 +42,11 @@ class Recorder:
         self.clock: LineClock = line_clock(self.user_code, self.next_number)
         self.writes = WriteLog(is_dead=is_dead, release=release)
         self.steps = optimizers.StepLog()
+        self.suspects = SuspectLog(is_dead=is_dead, release=release)
+        self.hooks_were_used = False
+        """Whether saved-tensor hooks, which switch the engine's version check off, have been at work."""
+        self.has_eval_statistics = False
+        """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
         self.backwards: deque[tuple[int, int, Site | None]] = deque(maxlen=4096)
         self.constructions: weakref.WeakKeyDictionary[object, Site] = weakref.WeakKeyDictionary()
         self.orders = itertools.count()
@@ -48,6 +57,7 @@ class Recorder:
         self.sessions: list[Session] = []
         self.guards: list[Guard] = []
         """Called with a tensor and an operation just before a known write to it; must not raise."""
+        self.suspicion = Suspicion(self)
         self._patches = doors.Patches()
         self._removers: list[Callable[[], None]] = []
 
@@ -81,12 +91,34 @@ class Recorder:
             self._removers.pop()()
         self.writes.clear()
         self.steps.clear()
+        self.suspects.clear()
+        self.hooks_were_used = self.has_eval_statistics = False
         self.clock = line_clock(self.user_code, self.next_number)
 
     @property
     def is_on(self) -> bool:
         """Whether at least one session still records."""
         return any(session.is_on for session in self.sessions)
+
+    def is_quiet(self) -> bool:
+        """Whether the calling thread is inside an optimizer step, or inside a judgement of ours."""
+        return get_ident() in self.quiet_threads
+
+    @contextmanager
+    def border(self) -> Iterator[None]:
+        """Keep whatever goes wrong inside from the user's program; our own operations go unrecorded.
+
+        Effect: on an exception of ours every session is switched off.
+        """
+        thread, was_quiet = get_ident(), self.is_quiet()
+        self.quiet_threads.add(thread)
+        try:
+            yield
+        except Exception as error:
+            self.switch_off(error)
+        finally:
+            if not was_quiet:
+                self.quiet_threads.discard(thread)
 
     def switch_off(self, error: BaseException) -> None:
         """Stop recording after an error of ours; see `Session.switch_off`."""
@@ -110,6 +142,7 @@ class Recorder:
         for owner in modules.classes_with_inplace_flag():
             wrapper = modules.construction_wrapper(owner, self.constructions, self.user_code)
             self._patches.set(owner, "__init__", wrapper)
+        self.suspicion.wrap(self._patches)
         self._removers.append(optimizers.watch_steps(self))
 
     def site_of(self, number: int) -> Site | None:

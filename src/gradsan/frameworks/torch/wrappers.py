@@ -14,12 +14,13 @@ import functools
 import sys
 from collections.abc import Callable
 from threading import get_ident
-from types import CodeType, FrameType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch import failures, modules
+from gradsan.frameworks.torch import failures, silent
+from gradsan.frameworks.torch.frames import UserFrame, user_frame
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 Callee = Callable[..., Any]
-UserFrame = tuple[CodeType | None, int, Callable[[], object] | None]
-"""The user's code and offset, and a weak reference to the framework's module that wrote for it."""
+Log = Callable[[Any, str, int, FrameType, bool, "tuple[Any, ...]"], None]
 
 REFUSALS = (RuntimeError, NotImplementedError, AttributeError)
 
@@ -47,7 +47,7 @@ class Wrappers:
         get_frame = sys._getframe
         plain = (torch.Tensor, torch.nn.Parameter)
         has_modes = torch._C._is_torch_function_mode_enabled
-        guards = recorder.guards
+        guards, next_number = recorder.guards, recorder.next_number
 
         @functools.wraps(original)
         def write(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -56,12 +56,13 @@ class Wrappers:
             is_plain = type(self) in plain and not has_modes()
             for guard in guards:
                 guard(self, operation)
+            number = next_number()
             try:
                 result = original(self, *args, **kwargs)
             except RuntimeError as error:
                 refuse_write(recorder, error, self, operation, get_frame(1))
                 raise
-            log(self, operation, get_frame(1), is_plain)
+            log(self, operation, number, get_frame(1), is_plain, args)
             return result
 
         return write
@@ -78,13 +79,14 @@ class Wrappers:
             for guard in recorder.guards:
                 for tensor in tensors:
                     guard(tensor, operation)
+            number = recorder.next_number()
             try:
                 result = original(tensors, *args, **kwargs)
             except RuntimeError as error:
                 refuse_write(recorder, error, tensors[0], operation, frame)
                 raise
             for tensor in tensors:
-                log(tensor, operation, frame, False)
+                log(tensor, operation, number, frame, False, args)
             return result
 
         return write
@@ -99,6 +101,7 @@ class Wrappers:
             frame = recorder.user_code.innermost(sys._getframe(1))
             site = None if frame is None else Site(frame.f_code, frame.f_lasti)
             number, thread = recorder.next_number(), get_ident()
+            silent.before_backward(recorder, t_outputs, site)
             depth[thread] += 1
             try:
                 result = original(t_outputs, *args, **kwargs)
@@ -112,15 +115,18 @@ class Wrappers:
 
         return run_backward
 
-    def _make_log(self) -> Callable[[Any, str, FrameType, bool], None]:
+    def _make_log(self) -> Log:
         # NOTE [Hot path]
         recorder = self._recorder
         pending, fold = recorder.writes.pending, recorder.writes.fold
-        depth, answers = recorder.backward_depth, recorder.user_code.answers
-        next_number, next_order = recorder.next_number, recorder.orders.__next__
+        depth, answers, user_code = recorder.backward_depth, recorder.user_code.answers, recorder.user_code
+        aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
+        next_order = recorder.orders.__next__
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
 
-        def log(tensor: Any, operation: str, frame: FrameType, is_plain: bool) -> None:
+        def log(
+            tensor: Any, operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
+        ) -> None:
             try:
                 if is_plain:
                     storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
@@ -130,34 +136,24 @@ class Wrappers:
                 key, weak = storage._cdata, storage._weak_ref()
             except REFUSALS:
                 return  # NOTE [Never disturb]
-            code, offset, agent = frame.f_code, frame.f_lasti, None
-            if not answers.get(code.co_filename):
-                code, offset, agent = user_frame(recorder, frame)
+            user: UserFrame = (frame.f_code, frame.f_lasti, None)
+            if not answers.get(frame.f_code.co_filename):
+                user = user_frame(user_code, frame)
             flags = IS_VIEW if is_view else 0
             if is_grad_enabled():
                 flags |= GRAD_ENABLED
+                is_suspect = key in aliases or recorder.hooks_were_used
+            else:
+                is_suspect = is_view or key in aliases or recorder.hooks_were_used or not tensor.is_leaf
             if depth and depth.get(get_ident()):
                 flags |= IN_BACKWARD
-            pending.append((key, weak, operation, after, next_number(), next_order(), code, offset, flags, agent))
+            pending.append((key, weak, operation, after, number, next_order(), flags, *user))
+            if is_suspect:
+                note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
                 fold()
 
         return log
-
-
-def user_frame(recorder: Recorder, frame: FrameType | None) -> UserFrame:
-    """Return the innermost frame of user code, and the framework's module that ran for it."""
-    answers, user_code = recorder.user_code.answers, recorder.user_code
-    agent = None
-    while frame is not None:
-        code = frame.f_code
-        is_user = answers.get(code.co_filename)
-        if is_user or (is_user is None and user_code(code)):
-            return code, frame.f_lasti, agent
-        if agent is None and code.co_name == "forward":
-            agent = modules.module_of_frame(frame)
-        frame = frame.f_back
-    return None, -1, agent
 
 
 def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation: str, frame: FrameType) -> None:
@@ -165,6 +161,6 @@ def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation
 
     Effect: tells the sessions.
     """
-    code, offset, agent = user_frame(recorder, frame)
+    code, offset, agent = user_frame(recorder.user_code, frame)
     site = None if code is None else Site(code, offset)
     failures.write_refused(recorder, error, failures.Attempt(tensor, operation, site, agent))

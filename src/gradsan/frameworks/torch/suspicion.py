@@ -1,0 +1,254 @@
+"""What makes a write suspicious, and the doors that hand out aliases.
+
+# NOTE [What is suspicious] A write is suspicious when it may mutate a value that a graph needs without the version
+counter or the tape seeing it: through an alias with a counter of its own (``.data``, a storage shared by assignment to
+``.data``), through ``detach()``, under ``no_grad`` to a tensor that has history, by a collective or by batch norm's
+running statistics, and any write at all once saved-tensor hooks have switched the engine's check off.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import weakref
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.doors import Callee, Door, Patches
+from gradsan.frameworks.torch.frames import is_in_forward, user_frame
+from gradsan.frameworks.torch.graph import node_of
+from gradsan.model.event import Access
+from gradsan.record.suspects import Alias, Region, Suspect
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+# Adding a constant leaves the derivative as it is, so an unrecorded addition breaks no gradient.
+ADDITIVE = frozenset({"add_", "sub_", "__iadd__", "__isub__", "subtract_"})
+
+_COLLECTIVES = (
+    *("all_reduce", "broadcast", "reduce", "scatter", "all_to_all_single", "recv"),
+    *("all_gather_into_tensor", "reduce_scatter_tensor"),
+)
+
+
+_UNCOUNTED = frozenset({*_COLLECTIVES, "batch_norm", "Parameter"})
+
+
+class Suspicion:
+    """Notes aliases and suspicious writes for one recorder."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._log = recorder.suspects
+
+    def wrap(self, patches: Patches) -> None:
+        """Wrap what hands out aliases and what writes unseen.
+
+        Effect: until the patches are restored.
+        """
+        tensor_type: Any = torch.Tensor
+        data = tensor_type.data
+        patches.set(tensor_type, "data", DataDoor(data, self))
+        detach = tensor_type.detach
+        patches.set(tensor_type, "detach", Door(detach, self._detach(detach)))
+        patches.set(torch, "batch_norm", self._batch_norm(torch.batch_norm))
+        parameter: Any = torch.nn.Parameter
+        patches.set(parameter, "__new__", staticmethod(self._new_parameter(parameter.__new__)))
+        hooks: Any = torch.autograd.graph.saved_tensors_hooks
+        patches.set(hooks, "__init__", self._hooks_init(hooks.__init__))
+        if torch.distributed.is_available():
+            for name in _COLLECTIVES:
+                original = getattr(torch.distributed, name)
+                patches.set(torch.distributed, name, self._collective(original, name))
+
+    def note_alias(self, tensor: Any, other: Any, access: Access, frame: FrameType) -> None:
+        """Remember that a tensor's storage can now be reached through another tensor."""
+        with self._recorder.border():
+            storage = _storage_of(tensor)
+            if storage is None:
+                return
+            producer = number_of(tensor)
+            code, offset, _ = user_frame(self._recorder.user_code, frame)
+            operation = "data" if access is Access.DATA else "detach"
+            alias = Alias(storage._weak_ref(), operation, access, producer, code, offset, weakref.ref(other))
+            self._log.add_alias(storage._cdata, alias)
+
+    def note_write(
+        self, tensor: Any, operation: str, number: int, frame: FrameType, args: tuple[Any, ...] = ()
+    ) -> None:
+        """Remember a write that the version counter or the tape may not see."""
+        with self._recorder.border():
+            storage, region = _storage_of(tensor), region_of(tensor, args if operation == "__setitem__" else ())
+            if storage is None or region is None:
+                return
+            alias = self._log.aliases.get(storage._cdata)
+            is_alias = alias is not None and _is_made_of(tensor, alias.tensor())
+            own = -1 if is_alias else number_of(tensor)
+            if alias is None and own < 0 and operation not in _UNCOUNTED and not self._recorder.hooks_were_used:
+                return
+            is_outside = own < 0 or not torch.is_grad_enabled()
+            code, offset, agent = user_frame(self._recorder.user_code, frame)
+            suspect = Suspect(
+                operation,
+                number,
+                next(self._recorder.orders),
+                code,
+                offset,
+                access=alias.access if alias is not None else Access.ITSELF,
+                producer=own if own >= 0 else alias.producer if alias is not None else -1,
+                region=region,
+                agent=agent,
+                alias=alias,
+                grad_enabled=torch.is_grad_enabled(),
+                cuts_graph=is_outside and _has_history(args) and is_in_forward(frame),
+                is_on_tape=not is_outside,
+            )
+            self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
+
+    def _detach(self, original: Callee) -> Callee:
+        @functools.wraps(original)
+        def detach(self: Any) -> Any:
+            result = original(self)
+            if not torch.compiler.is_compiling() and type(self) in _PLAIN and self.requires_grad and not self.is_leaf:
+                note_alias(self, result, Access.DETACHED, sys._getframe(1))
+            return result
+
+        note_alias = self.note_alias
+        return detach
+
+    def _batch_norm(self, original: Callee) -> Callee:
+        @functools.wraps(original)
+        def batch_norm(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if len(args) > 5 and args[3] is not None and not torch.compiler.is_compiling():
+                note(args[3:5], is_training=bool(args[5]), frame=sys._getframe(1))
+            return result
+
+        def note(statistics: tuple[Any, ...], *, is_training: bool, frame: FrameType) -> None:
+            # Only a graph made in eval mode reads the statistics again: without one, train mode writes unsuspected.
+            if not is_training:
+                recorder.has_eval_statistics = recorder.has_eval_statistics or torch.is_grad_enabled()
+            elif recorder.has_eval_statistics:
+                for each in statistics:
+                    self.note_write(each, "batch_norm", recorder.next_number(), frame)
+
+        recorder = self._recorder
+        return batch_norm
+
+    def _new_parameter(self, original: Callee) -> Callee:
+        @functools.wraps(original)
+        def new(cls: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
+            parameter = original(cls, data, *args, **kwargs)
+            if type(data) is torch.Tensor and not torch.compiler.is_compiling() and torch.is_grad_enabled():
+                note(data, parameter, sys._getframe(1))
+            return parameter
+
+        def note(data: Any, parameter: Any, frame: FrameType) -> None:
+            if number_of(data) >= 0 and is_in_forward(frame):
+                self.note_write(parameter, "Parameter", self._recorder.next_number(), frame, (data,))
+
+        return new
+
+    def _hooks_init(self, original: Callee) -> Callee:
+        @functools.wraps(original)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            if not torch.compiler.is_compiling():
+                mark()
+
+        def mark() -> None:
+            recorder.hooks_were_used = True
+
+        recorder = self._recorder
+        return init
+
+    def _collective(self, original: Callee, operation: str) -> Callee:
+        @functools.wraps(original)
+        def collective(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            if not torch.compiler.is_compiling():
+                note(tensor, sys._getframe(1))
+            return original(tensor, *args, **kwargs)
+
+        def note(tensor: Any, frame: FrameType) -> None:
+            if isinstance(tensor, torch.Tensor):
+                self.note_write(tensor, operation, self._recorder.next_number(), frame)
+
+        return collective
+
+
+class DataDoor:
+    """The ``data`` attribute; see NOTE [Doors on methods] in `doors`."""
+
+    def __init__(self, original: Any, suspicion: Suspicion) -> None:
+        self.original = original
+        self.suspicion = suspicion
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self.original
+        result = self.original.__get__(instance)
+        if type(instance) in _PLAIN and not torch.compiler.is_compiling() and not self._is_quiet():
+            self.suspicion.note_alias(instance, result, Access.DATA, sys._getframe(1))
+        return result
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self.original.__set__(instance, value)
+        if type(instance) in _PLAIN and not torch.compiler.is_compiling() and not self._is_quiet():
+            self.suspicion.note_alias(instance, value, Access.DATA, sys._getframe(1))
+
+    def __delete__(self, instance: Any) -> None:
+        self.original.__delete__(instance)
+
+    def _is_quiet(self) -> bool:
+        return self.suspicion._recorder.is_quiet()
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def _is_made_of(tensor: torch.Tensor, alias: object) -> bool:
+    return alias is not None and (tensor is alias or (tensor._is_view() and tensor._base is alias))
+
+
+def number_of(tensor: Any) -> int:
+    """Return the number of the node that made a tensor, through its base for a view without history; else -1."""
+    if not isinstance(tensor, torch.Tensor):
+        return -1
+    with torch._C.DisableTorchFunction():
+        node = node_of(tensor)
+        if node is None and tensor._is_view() and tensor._base is not None:
+            node = node_of(tensor._base)
+    return -1 if node is None else int(node._sequence_nr())
+
+
+def region_of(tensor: torch.Tensor, setitem_args: tuple[Any, ...] = ()) -> Region | None:
+    """Return which elements of its storage a tensor covers, or an item assignment writes; None where it can't tell."""
+    try:
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            if setitem_args and _is_basic_index(setitem_args[0]):
+                tensor = tensor[setitem_args[0]]
+            return Region(
+                int(tensor.storage_offset()), tuple(tensor.size()), tuple(tensor.stride()), tensor.element_size()
+            )
+    except (RuntimeError, NotImplementedError, IndexError, TypeError):
+        return None
+
+
+def _is_basic_index(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts)
+
+
+def _storage_of(tensor: Any) -> Any:
+    try:
+        with torch._C.DisableTorchFunction():
+            return tensor.untyped_storage()
+    except (RuntimeError, NotImplementedError, AttributeError):
+        return None
+
+
+def _has_history(args: tuple[Any, ...]) -> bool:
+    return any(isinstance(each, torch.Tensor) and number_of(each) >= 0 for each in args)
