@@ -2,7 +2,8 @@
 
 Each round runs a stretch of steps in every mode, in an order that rotates from round to round; a mode's ratio is its
 time over the plain time of the same round.  Printed are the median of the ratios and their quartiles.  A stretch
-begins after one step in the mode, so entering and leaving it is not counted.
+begins after one step in the mode, so entering and leaving it is not counted.  Time is the process's own processor time
+on one thread: what else the machine does disturbs it little.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ def stretch_seconds(step: Step, mode: Mode, n_steps: int) -> float:
     with mode():
         step()
         gc.collect()
-        before = time.perf_counter()
+        before = time.process_time()
         for _ in range(n_steps):
             step()
-        return time.perf_counter() - before
+        return time.process_time() - before
 
 
 def measure(model: str, chosen: dict[str, Mode], n_rounds: int) -> list[Overhead]:

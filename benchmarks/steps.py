@@ -132,7 +132,7 @@ class Workload:
 
 
 WORKLOADS = {
-    "tiny": Workload(tiny_step, 20),
-    "resnet": Workload(resnet_step, 2),
-    "gpt": Workload(gpt_step, 8),
+    "tiny": Workload(tiny_step, 50),
+    "resnet": Workload(resnet_step, 4),
+    "gpt": Workload(gpt_step, 10),
 }
