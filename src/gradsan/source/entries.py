@@ -12,13 +12,14 @@ from gradsan.source.findings import Inference, settle
 from gradsan.source.flow.calling import construct_apart, run_function
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
 from gradsan.source.flow.interpreter import Frame, Machine, execute
-from gradsan.source.flow.machine import Arguments, call
+from gradsan.source.flow.machine import Arguments, call, evaluate
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import tensors_of
 from gradsan.source.flow.values import (
     Class,
     Const,
     Context,
+    External,
     Function,
     Instance,
     Mapping,
@@ -139,6 +140,10 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
     known = Const(literal) if isinstance(default, ast.Constant) else None
     if annotation in _NUMBERS or (isinstance(literal, (bool, int, float, str)) and literal is not None):
         return Opaque(name=name, default=known, is_number=True)
+    if isinstance(default, (ast.Name, ast.Attribute)):
+        chosen = evaluate(Frame(frame.machine, frame.module, "<module>"), default)
+        if isinstance(chosen, (External, Class, Function)):
+            return chosen
     roots = frozenset({name})
     if annotation in _TENSORS or annotation in _INTEGERS:
         storage = Storage(name=name)

@@ -18,8 +18,9 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
-from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Refused, Write, contradicts, reachable
+from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
+from gradsan.source.plausible import gradient_may_flow
 from gradsan.source.spans import line_of, span_of
 
 
@@ -92,7 +93,7 @@ def _overwritten(machine: Machine, conflict: Conflict, *, in_backward: bool) -> 
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
     if _is_earlier_iteration(conflict):
         notes.append("the value saved in one iteration of the loop is overwritten in the next")
-    sure = _is_sure(machine, save.grad, save.roots, save.guard | write.guard) and not contradicts(
+    sure = _is_sure(machine, save.grad, save.roots, save.guard | write.guard, write.place) and not contradicts(
         save.guard, write.guard
     )
     return Inference(_history(write, events, tuple(notes), save.name), sure)
@@ -138,7 +139,7 @@ def _refused(machine: Machine, refused: Refused) -> Inference:
         Raised(span=written.span, refusal=refused.refusal, message="", sequence=SequenceNumber(write.sequence))
     )
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
-    sure = _is_sure(machine, refused.grad, refused.roots, write.guard) and not write.caveats
+    sure = _is_sure(machine, refused.grad, refused.roots, write.guard, write.place) and not write.caveats
     return Inference(_history(write, events, tuple(notes), ""), sure)
 
 
@@ -158,8 +159,8 @@ def _is_attribute(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
 
 
-def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> bool:
-    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not roots):
+def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard, place: Place) -> bool:
+    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not gradient_may_flow(roots, place)):
         return False
     for literal in guard:
         condition = machine.described.get(abs(literal))

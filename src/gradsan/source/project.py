@@ -25,14 +25,13 @@ Definition: TypeAlias = FunctionInfo | ClassInfo | ModuleInfo | tuple[ModuleInfo
 class Project:
     """Modules by path, and what their names resolve to.
 
-    ``reads`` collects, for the cache, every file that was asked for since it was last cleared: its digest, or an empty
-    text where there was no such file.
+    ``links`` are, for the cache, the files that each file's names led to; an absent one stands there too.
     """
 
     modules: OrderedDict[Path, ModuleInfo] = field(default_factory=OrderedDict)
-    reads: dict[str, str] = field(default_factory=dict)
+    links: dict[str, set[str]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
-    _digests: dict[Path, str] = field(default_factory=dict)
     _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
     hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
     _n_lines: int = 0
@@ -48,16 +47,13 @@ class Project:
         module = self.modules.get(path)
         if module is not None:
             self.modules.move_to_end(path)
-            self.reads[str(path)] = self._digests[path]
             return module
         source = read_source(path) if text is None else text
-        digest = digest_of(source)
-        self.reads[str(path)] = digest
+        self.digests[str(path)] = digest_of(source)
         tree = parse(source, str(path))
         root, name = import_root(path)
         module = ModuleInfo(path, name, root, tree, source.split("\n"), is_package=path.name == "__init__.py")
         self.modules[path] = index_module(module)
-        self._digests[path] = digest
         self._n_lines += len(module.lines)
         return module
 
@@ -70,12 +66,13 @@ class Project:
         self.modules.clear()
         self._lookups.clear()
         self.hierarchies.clear()
-        self._digests.clear()
         self._n_lines = 0
 
-    def find_module(self, root: Path, dotted: str) -> ModuleInfo | None:
+    def find_module(self, asker: ModuleInfo, dotted: str) -> ModuleInfo | None:
         """Return the project's module of an absolute dotted name; None when it isn't part of the project."""
+        root = asker.root
         path = self._find_path(root, dotted)
+        self.links.setdefault(str(asker.path), set()).add(str(path or root / dotted.partition(".")[0]))
         if path is None:
             return None
         try:
@@ -83,27 +80,22 @@ class Project:
         except SourceError:
             return None
 
+    def reads(self, path: Path) -> dict[str, str]:
+        """Return every file that a file's names led to, itself included, with its digest; empty where it was absent."""
+        seen: set[str] = set()
+        stack = [str(path)]
+        while stack:
+            at = stack.pop()
+            if at not in seen:
+                seen.add(at)
+                stack += self.links.get(at, ())
+        return {at: self.digests[at] if at in self.digests else "there" if Path(at).is_dir() else "" for at in seen}
+
     def _find_path(self, root: Path, dotted: str) -> Path | None:
         key = (root, dotted)
         if key not in self._paths:
-            self._paths[key] = self._probe(root, dotted)
-        elif self._paths[key] is None:
-            self.reads.setdefault(str(root / dotted.partition(".")[0]), "")
+            self._paths[key] = _probe(root, dotted)
         return self._paths[key]
-
-    def _probe(self, root: Path, dotted: str) -> Path | None:
-        if not dotted:
-            return None
-        head = dotted.partition(".")[0]
-        if not (root / f"{head}.py").is_file() and not (root / head).is_dir():
-            self.reads.setdefault(str(root / head), "")
-            return None
-        base = root.joinpath(*dotted.split("."))
-        for candidate in (base / "__init__.py", base.with_name(base.name + ".py")):
-            if candidate.is_file():
-                return candidate
-        self.reads.setdefault(str(base), "")
-        return None
 
     def lookup(self, module: ModuleInfo, dotted: str, *, depth: int = 0) -> Definition | None:
         """Return what a dotted name of a module stands for; None when it leaves the project."""
@@ -122,7 +114,7 @@ class Project:
             match found:
                 case ModuleInfo():
                     inner = self.lookup(found, part, depth=depth + 1)
-                    found = inner if inner is not None else self.find_module(found.root, f"{found.name}.{part}")
+                    found = inner if inner is not None else self.find_module(found, f"{found.name}.{part}")
                 case ClassInfo():
                     found = found.methods.get(part)
                 case _:
@@ -140,7 +132,7 @@ class Project:
             return module, module.assigned[name]
         if depth < 6:
             for star in module.stars:
-                home = self.find_module(module.root, star)
+                home = self.find_module(module, star)
                 found = self.lookup(home, name, depth=depth + 1) if home is not None and home is not module else None
                 if found is not None:
                     return found
@@ -149,16 +141,25 @@ class Project:
     def _imported(self, module: ModuleInfo, dotted: str, depth: int) -> Definition | None:
         if depth > 8:
             return None
-        whole = self.find_module(module.root, dotted)
+        whole = self.find_module(module, dotted)
         if whole is not None:
             return whole
         home_name, _, name = dotted.rpartition(".")
         if not home_name:
             return None
-        home = self.find_module(module.root, home_name)
+        home = self.find_module(module, home_name)
         if home is None:
             return None
         return self.lookup(home, name, depth=depth + 1)
+
+
+def _probe(root: Path, dotted: str) -> Path | None:
+    head = dotted.partition(".")[0]
+    if not head or (not (root / f"{head}.py").is_file() and not (root / head).is_dir()):
+        return None
+    base = root.joinpath(*dotted.split("."))
+    candidates = (base / "__init__.py", base.with_name(base.name + ".py"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def parse(text: str, path: str) -> ast.Module:

@@ -14,7 +14,7 @@ from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
 
 _WRITE = re.compile(
-    r"[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)(?!\s*(?:\d+\s*$|[fr]?[\"']|1\b))"
+    r"(?<!\bi)(?<!idx)(?<!count)(?<!step)(?<!index)[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)(?!\s*[fr]?[\"'])"
     r"|[^\"'\s]\s*\]\s*=(?!=)"
     r"|[a-z0-9]_\("
     r"|\binplace\b"
@@ -23,7 +23,7 @@ _WRITE = re.compile(
     re.MULTILINE,
 )
 _STRICT = re.compile(
-    r"[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&^])=(?!=)(?!\s*(?:\d+\s*$|[fr]?[\"'\[(]|1\b|len\b))"
+    r"[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&^])=(?!=)(?!\s*(?:\d+\s*$|[fr]?[\"'\[(]|len\b))"
     r"|\[[^\]\n]*(?::|\.\.\.|,|~|mask)[^\]\n]*\]\s*=(?!=)"
     r"|[a-z0-9]_\("
     r"|\binplace\b",

@@ -2,44 +2,249 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from gradsan import knowledge
+from gradsan.model.config import Config, find_config
 from gradsan.model.diagnostic import Diagnostic, Severity
-from gradsan.model.errors import SourceError
-from gradsan.model.report import Report
-from gradsan.rules import judge
+from gradsan.model.errors import SourceError, UsageError
+from gradsan.model.report import Framework, Report
+from gradsan.model.span import Span
+from gradsan.rules import find_rule, judge
+from gradsan.rules.unused_suppression import UnusedSuppression
+from gradsan.source.cache import Cache, cache_folder, fingerprint
+from gradsan.source.discover import find_files
 from gradsan.source.entries import Analyst, analyse
 from gradsan.source.project import Project
+from gradsan.source.read import decode
+from gradsan.source.suppressions import Suppression, find_suppressions
+
+FILES_FOR_PROCESSES = 24
+"""Fewer files are checked in this process: starting others takes longer."""
+ALL = "all"
 
 
-def check(paths: list[Path]) -> Report:
-    """Check files and folders."""
-    files: list[Path] = []
-    for path in paths:
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    project = Project()
-    analyst = Analyst(project, knowledge.load("torch"))
-    found: dict[object, Diagnostic] = {}
-    problems: list[str] = []
-    for file in files:
-        try:
-            module = project.load(file.resolve())
-        except SourceError as error:
-            problems.append(str(error))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What is asked of a check; ``n_jobs`` 0 means one process a core."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    n_jobs: int = 0
+    use_cache: bool = True
+    standard_input: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What was found in one file; ``errors`` say why it could not be looked at."""
+
+    findings: tuple[Diagnostic, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    errors: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """The report, the files that could not be looked at, and how many findings each rule has, shown or not."""
+
+    report: Report
+    errors: tuple[str, ...]
+    n_files: int
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+
+def check(
+    paths: Iterable[Path],
+    options: CheckOptions | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckOutcome:
+    """Check files and folders.
+
+    Effect: reads source files and the cache, writes the cache; ``progress`` is told files done and files in all.
+
+    Raises:
+        UsageError: A path, a rule's name or the configuration can't be understood.
+    """
+    options = options or CheckOptions()
+    config = find_config(Path.cwd())
+    chosen = _choice(options, config)
+    files = find_files(paths, exclude=config.exclude)
+    results: dict[Path, FileResult] = {}
+    if options.standard_input is not None:
+        results[Path("<stdin>")] = _check_text(options.standard_input)
+    for n_done, (path, result) in enumerate(_check_files(files, options), start=1):
+        results[path] = result
+        if progress is not None:
+            progress(n_done, len(files))
+    return _collect(results, chosen)
+
+
+def _choice(options: CheckOptions, config: Config) -> Callable[[Diagnostic], bool]:
+    """Return whether a finding is shown: errors unless others were asked for, and nothing that is ignored."""
+    select = _codes(options.select or config.select)
+    ignore = _codes(options.ignore or config.ignore)
+
+    def is_shown(finding: Diagnostic) -> bool:
+        if finding.code in ignore:
+            return False
+        if select:
+            return ALL in select or finding.code in select
+        return finding.severity is Severity.ERROR or finding.code == UnusedSuppression.code
+
+    return is_shown
+
+
+def _codes(names: Iterable[str]) -> frozenset[str]:
+    codes: set[str] = set()
+    for name in names:
+        if name.lower() == ALL:
+            codes.add(ALL)
             continue
-        for inference in analyse(analyst, module):
-            diagnostic = judge(inference.history)
-            if diagnostic is None:
-                continue
-            if not inference.is_sure:
-                diagnostic = replace(diagnostic, severity=Severity.WARNING)
-            key = diagnostic.key
-            known = found.get(key)
-            if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
-                found[key] = diagnostic
-        if project.is_full():
+        rule = find_rule(name)
+        if rule is None:
+            raise UsageError(f"no rule `{name}`; `gradsan explain` lists them")
+        codes.add(rule.code)
+    return frozenset(codes)
+
+
+def _check_files(files: list[Path], options: CheckOptions) -> Iterator[tuple[Path, FileResult]]:
+    store = Cache(cache_folder() / fingerprint()) if options.use_cache else None
+    missing: list[Path] = []
+    for path in files:
+        known = store.get(path) if store is not None else None
+        if isinstance(known, FileResult):
+            yield path, known
+        else:
+            missing.append(path)
+    n_jobs = min(options.n_jobs or os.cpu_count() or 1, len(missing))
+    if n_jobs <= 1 or (len(missing) < FILES_FOR_PROCESSES and not options.n_jobs):
+        yield from _check_here(missing, store)
+        return
+    size = max(1, min(64, len(missing) // (n_jobs * 3)))
+    chunks = [missing[at : at + size] for at in range(0, len(missing), size)]
+    with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
+        for chunk in pool.map(_check_chunk, [(chunk, store.folder if store else None) for chunk in chunks]):
+            yield from chunk
+
+
+def _check_chunk(work: tuple[list[Path], Path | None]) -> list[tuple[Path, FileResult]]:
+    files, folder = work
+    return list(_check_here(files, Cache(folder) if folder is not None else None))
+
+
+@cache
+def _analyst() -> Analyst:
+    """The analyst of this process: what it has parsed serves the next chunk."""
+    return Analyst(Project(), knowledge.load("torch"))
+
+
+def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, FileResult]]:
+    analyst = _analyst()
+    analyst.forget()
+    for path in files:
+        result = _check_file(analyst, path)
+        if store is not None:
+            store.put(path, analyst.project.reads(path), result)
+        yield path, result
+        if analyst.project.is_full():
             analyst.forget()
-    findings = [f for f in found.values() if f.severity is Severity.ERROR]
-    return Report(command="check", directory=Path.cwd(), findings=tuple(findings), not_covered=tuple(problems + analyst.problems))
+
+
+def _check_file(analyst: Analyst, path: Path, *, text: str | None = None) -> FileResult:
+    analyst.problems.clear()
+    try:
+        module = analyst.project.load(path, text=text)
+    except SourceError as error:
+        return FileResult(errors=(str(error),))
+    found: dict[object, Diagnostic] = {}
+    for inference in analyse(analyst, module):
+        diagnostic = judge(inference.history)
+        if diagnostic is None:
+            continue
+        if not inference.is_sure:
+            diagnostic = replace(diagnostic, severity=Severity.WARNING)
+        known = found.get(diagnostic.key)
+        if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
+            found[diagnostic.key] = diagnostic
+    suppressions = find_suppressions("\n".join(module.lines))
+    return FileResult(tuple(found.values()), suppressions, not_covered=tuple(analyst.problems))
+
+
+def _check_text(data: bytes) -> FileResult:
+    analyst = Analyst(Project(), knowledge.load("torch"))
+    try:
+        text = decode(data, "<stdin>")
+    except SourceError as error:
+        return FileResult(errors=(str(error),))
+    return _check_file(analyst, Path("<stdin>"), text=text)
+
+
+def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], bool]) -> CheckOutcome:
+    """Tell each finding once, errors before warnings of the same place, and settle the suppressions."""
+    found: dict[object, Diagnostic] = {}
+    for result in results.values():
+        for finding in result.findings:
+            known = found.get(finding.key)
+            if known is None or (known.severity is Severity.WARNING and finding.severity is Severity.ERROR):
+                found[finding.key] = finding
+    allowed = {str(path): result.suppressions for path, result in results.items() if result.suppressions}
+    used: set[tuple[str, int]] = set()
+    shown: list[Diagnostic] = []
+    suppressed: list[Diagnostic] = []
+    counts: dict[tuple[str, str, str], int] = {}
+    for finding in found.values():
+        if _is_allowed(finding, allowed, used):
+            suppressed.append(finding)
+            continue
+        key = finding.code, finding.name, finding.severity.value
+        counts[key] = counts.get(key, 0) + 1
+        if is_shown(finding):
+            shown.append(finding)
+    shown += [finding for finding in _unused(allowed, used) if is_shown(finding)]
+    report = Report(
+        command="check",
+        directory=Path.cwd(),
+        framework=Framework("torch", knowledge.load("torch").version),
+        findings=tuple(sorted(shown, key=_place)),
+        not_covered=tuple(line for result in results.values() for line in (*result.errors, *result.not_covered)),
+        suppressed=tuple(suppressed),
+    )
+    errors = tuple(line for result in results.values() for line in result.errors)
+    return CheckOutcome(report, errors, len(results), counts)
+
+
+def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
+    span = finding.primary
+    return (span.path, span.line, span.column, finding.code) if span is not None else ("", 0, 0, finding.code)
+
+
+def _is_allowed(
+    finding: Diagnostic, allowed: dict[str, tuple[Suppression, ...]], used: set[tuple[str, int]]
+) -> bool:
+    span = finding.primary
+    if span is None:
+        return False
+    for suppression in allowed.get(span.path, ()):
+        names = suppression.names
+        if span.line <= suppression.target <= span.end_line and (finding.name in names or finding.code.lower() in names):
+            used.add((span.path, suppression.line))
+            return True
+    return False
+
+
+def _unused(allowed: dict[str, tuple[Suppression, ...]], used: set[tuple[str, int]]) -> Iterator[Diagnostic]:
+    rule = UnusedSuppression()
+    for path, suppressions in allowed.items():
+        for made in suppressions:
+            if (path, made.line) not in used:
+                span = Span(path, made.line, made.column, made.line, made.end_column)
+                yield rule.unused(span, made.names)

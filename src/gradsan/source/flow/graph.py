@@ -97,6 +97,8 @@ class Save:
     backward: str = ""
     is_alias_sure: bool = True
     name: str = ""
+    own_roots: frozenset[str] = frozenset()
+    """The parameters of the analysed function that the saved value itself comes from."""
 
 
 @dataclass(slots=True, eq=False)

@@ -28,9 +28,9 @@ def import_into(frame: Frame, node: ast.Import | ast.ImportFrom) -> None:
 
 def _resolve(frame: Frame, module: ModuleInfo, dotted: str) -> Value:
     project = frame.machine.project
-    whole = project.find_module(module.root, dotted)
+    whole = project.find_module(module, dotted)
     if whole is not None:
         return Namespace(whole)
     home_name, _, name = dotted.rpartition(".")
-    home = project.find_module(module.root, home_name) if home_name else None
+    home = project.find_module(module, home_name) if home_name else None
     return find_global(frame, home, name) if home is not None else External(canonical(dotted))

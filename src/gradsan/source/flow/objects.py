@@ -209,7 +209,7 @@ def _external(frame: Frame, value: External, name: str, node: ast.AST) -> Value:
 def _namespace(frame: Frame, value: Namespace, name: str, node: ast.AST) -> Value:
     found = find_global(frame, value.module, name)
     if isinstance(found, Opaque):
-        inner = frame.machine.project.find_module(value.module.root, f"{value.module.name}.{name}")
+        inner = frame.machine.project.find_module(value.module, f"{value.module.name}.{name}")
         return Namespace(inner) if inner is not None else found
     return found
 

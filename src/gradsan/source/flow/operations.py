@@ -268,7 +268,7 @@ def _result(
             return alias
     short = _short(operation.name)
     n_results = operation.n_results
-    if short in _ONE_WITHOUT_DIM and "dim" not in bound:
+    if short in _ONE_WITHOUT_DIM and not _is_dimension(bound.get("dim")):
         n_results = 1
     if n_results == 0:
         return Opaque(is_number=True)
@@ -297,6 +297,10 @@ def _result(
     if short in _INDEXED and isinstance(results[1], Tensor):
         results[1].is_integer = True
     return Sequence(results, is_tuple=True, fields=_FIELDS if short in _INDEXED else ())
+
+
+def _is_dimension(value: Value | None) -> bool:
+    return isinstance(value, (Const, Sequence)) or (isinstance(value, Opaque) and value.node is None)
 
 
 def _views(frame: Frame, effect: Effect, bound: dict[str, Value], node: ast.AST, label: str) -> Value:

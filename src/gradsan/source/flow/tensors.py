@@ -195,6 +195,7 @@ def record_save(
         backward=backward,
         is_alias_sure=not tensor.caveats,
         name=name,
+        own_roots=roots_of(tensor),
     )
     machine.kept.append(tensor)
     machine.last_saves[id(place.node), operand] = save.sequence

@@ -1,0 +1,88 @@
+"""What a check found, kept by content: a file is looked at again when it, or a file that it was read with, differs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradsan
+from gradsan.model.errors import SourceError
+from gradsan.source.project import digest_of
+from gradsan.source.read import read_source
+
+
+def cache_folder() -> Path:
+    """Return where results are kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "gradsan"
+
+
+def fingerprint() -> str:
+    """Return what identifies this gradsan: its version, its files and the Python that runs it."""
+    package = Path(gradsan.__file__).parent
+    digest = hashlib.blake2b(f"{gradsan.__version__} {sys.version_info[:2]}".encode(), digest_size=8)
+    for room in ("model", "knowledge", "rules", "source", "tasks"):
+        for file in sorted((package / room).rglob("*")):
+            if file.suffix in (".py", ".jsonl"):
+                status = file.stat()
+                digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+@dataclass(slots=True)
+class Cache:
+    """The results of one gradsan, one file each; a broken or foreign entry counts as none."""
+
+    folder: Path
+    _digests: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: Path) -> Any | None:
+        """Return what was found in a file, if nothing that it depends on has changed since.
+
+        Effect: reads the entry, the file, and the files that it was read with.
+        """
+        try:
+            with self._entry(path).open("rb") as entry:
+                reads, result = pickle.load(entry)
+            if all(self._digest(read) == digest for read, digest in reads.items()):
+                return result
+        except Exception:  # noqa: BLE001  an entry of whatever content is only a missed shortcut
+            return None
+        return None
+
+    def put(self, path: Path, reads: dict[str, str], result: Any) -> None:
+        """Keep what was found in a file.
+
+        Effect: writes the entry; a folder that can't be written to is no error.
+        """
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            target = self._entry(path)
+            beside = target.with_suffix(f".{os.getpid()}")
+            beside.write_bytes(pickle.dumps((reads, result), protocol=pickle.HIGHEST_PROTOCOL))
+            beside.replace(target)
+
+    def _entry(self, path: Path) -> Path:
+        return self.folder / hashlib.blake2b(str(path).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+    def _digest(self, read: str) -> str:
+        known = self._digests.get(read)
+        if known is None:
+            known = self._digests[read] = _digest_now(read)
+        return known
+
+
+def _digest_now(read: str) -> str:
+    path = Path(read)
+    if not path.suffix:
+        return "" if not path.is_dir() and not path.with_name(path.name + ".py").is_file() else "there"
+    try:
+        return digest_of(read_source(path))
+    except SourceError:
+        return ""
