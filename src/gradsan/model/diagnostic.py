@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from gradsan.model.rewrite import Fix
 from gradsan.model.span import Span
+
+if TYPE_CHECKING:
+    from gradsan.model.history import History
 
 
 class Severity(Enum):
@@ -71,6 +75,8 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     count: int = 1
     ranks: tuple[int, ...] = field(default=(0,))
+    history: History | None = field(default=None, compare=False, repr=False)
+    """What the finding was judged on; the cures are chosen by it."""
 
     def labels_of(self, role: Role) -> tuple[Label, ...]:
         """Return the labels of one role, in order."""

@@ -71,6 +71,7 @@ class Rule:
             labels=labels_of(shown),
             notes=(*((facts,) if facts else ()), *history.notes, *notes, *more),
             helps=helps,
+            history=history,
         )
 
 

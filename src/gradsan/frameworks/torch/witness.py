@@ -1,0 +1,254 @@
+"""A witness: notes what a program computes, so that an edited version of it can be held against it.
+
+# NOTE [Refused writes] A program whose write is refused has no values after that line.  To know them, the write is
+performed all the same: "values" writes through ``.data``, so that every alias sees it and no gradient is recorded;
+"replaced" computes the written tensor out of place and puts it where the old one stood (`swap_tensors`), so that its
+gradient is recorded and no alias sees it.  Where both lead to the same values, nobody needed the alias, and the
+gradients of "replaced" are those that the program means.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from types import MethodType
+from typing import Any
+
+import torch
+
+from gradsan.frameworks.torch import doors
+from gradsan.knowledge.error_texts import recognise
+from gradsan.model.event import Refusal
+from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample
+
+SMALL = 4096
+"""Elements up to which a tensor is noted whole."""
+SPREAD = 1024
+MAX_PASSES_WITH_LEAVES = 200
+MAX_OBJECTS = 20_000
+MAX_DEPTH = 8
+
+_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
+_FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
+_LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
+_LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
+"""Refusals that are no write: nothing can be performed instead."""
+
+
+class Witness:
+    """Notes roots, leaves and gradients of each backward pass, and the state that the program leaves behind.
+
+    Args:
+        performs_refused: "values" or "replaced", see NOTE [Refused writes]; empty to let the program fail.
+    """
+
+    def __init__(self, performs_refused: str = "") -> None:
+        self.observations = Observations()
+        self._performs_refused = performs_refused
+        self._patches = doors.Patches()
+        self._depths: dict[int, int] = {}
+
+    def start(self) -> None:
+        """Begin to note.
+
+        Effect: wraps the engine; with ``performs_refused``, whatever writes.
+        """
+        engine: Any = torch.autograd
+        self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+        if self._performs_refused:
+            self._wrap_writes()
+
+    def stop(self) -> None:
+        """Stop, and note the state of ``__main__``."""
+        self._patches.restore()
+        main = sys.modules.get("__main__")
+        if main is not None:
+            self._note_state(vars(main))
+
+    def _wrap_writes(self) -> None:
+        tensors, _ = doors.writing_operations()
+        for name in doors.methods_that_write(tensors):
+            inner = getattr(torch.Tensor, name) if name not in vars(torch.Tensor) else vars(torch.Tensor)[name]
+            self._patches.set(torch.Tensor, name, _Method(inner, self._performing(name)))
+        for namespace, name in doors.functions_that_write(tensors):
+            function = getattr(namespace, name)
+            self._patches.set(namespace, name, self._function(function))
+
+    def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def perform(*args: Any, **kwargs: Any) -> Any:
+            if not args or not isinstance(args[0], torch.Tensor):
+                return function(*args, **kwargs)
+            return self._perform(lambda tensor, *rest, **named: function(tensor, *rest, **named), args, kwargs)
+
+        return perform
+
+    def _performing(self, name: str) -> Callable[..., Any]:
+        def perform(inner: Any, *args: Any, **kwargs: Any) -> Any:
+            return self._perform(lambda tensor, *rest, **named: _bind(inner, tensor)(*rest, **named), args, kwargs)
+
+        perform.__name__ = name
+        return perform
+
+    def _perform(self, write: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return write(*args, **kwargs)
+        except RuntimeError as error:
+            said = recognise(str(error))
+            if said is None or said.refusal in _LATE:
+                raise
+            tensor, rest = args[0], args[1:]
+            self.observations.refused.append(_refused(said.refusal, tensor, (rest, kwargs)))
+            if self._performs_refused == "values" and said.refusal is not Refusal.OVERLAP:
+                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                    write(tensor.data, *rest, **kwargs)
+            else:
+                copy = tensor.clone()
+                write(copy, *rest, **kwargs)
+                torch.utils.swap_tensors(tensor, copy)
+            return tensor
+
+    def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
+        def run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
+            thread = get_ident()
+            depth = self._depths.get(thread, 0)
+            if depth:
+                return engine(roots, *args, **kwargs)
+            self._depths[thread] = depth + 1
+            try:
+                return self._noted(engine, roots, args, kwargs)
+            finally:
+                self._depths[thread] = depth
+
+        return run_backward
+
+    def _noted(self, engine: Callable[..., Any], roots: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        passes = self.observations.passes
+        noted = BackwardPass(tuple(_sample(root) for root in roots))
+        passes.append(noted)
+        leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
+        values = [_sample(leaf) for leaf in leaves]
+        result = engine(roots, *args, **kwargs)
+        noted.leaves = tuple(Leaf(value, _sample(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
+        if isinstance(result, (tuple, list)):
+            noted.returned = tuple(_sample(grad) for grad in result)
+        noted.is_complete = True
+        return result
+
+    def _note_state(self, names: dict[str, Any]) -> None:
+        for path, tensor in _walk(names):
+            sample = _sample(tensor)
+            if sample is not None:
+                self.observations.state[path] = sample
+            if tensor.is_leaf and tensor.requires_grad:
+                grad = _sample(tensor.grad)
+                if grad is None:
+                    self.observations.absent.add(f"{path}.grad")
+                else:
+                    self.observations.state[f"{path}.grad"] = grad
+
+
+class _Method:
+    """A wrapped method of a tensor; through the class it gives what was there before."""
+
+    def __init__(self, inner: Any, perform: Callable[..., Any]) -> None:
+        self._inner = inner
+        self._perform = perform
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self._inner.__get__(None, owner) if hasattr(self._inner, "__get__") else self._inner
+        return MethodType(lambda tensor, *args, **kwargs: self._perform(self._inner, tensor, *args, **kwargs), instance)
+
+
+def _bind(inner: Any, tensor: Any) -> Callable[..., Any]:
+    bound: Callable[..., Any] = inner.__get__(tensor, type(tensor))
+    return bound
+
+
+def _refused(refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
+    base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
+    return Refused(
+        refusal=refusal.value,
+        is_on_leaf=refusal in _LEAF_REFUSALS,
+        is_on_parameter=isinstance(base, torch.nn.Parameter),
+        cuts=any(given.requires_grad for given in _tensors(arguments)),
+    )
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _leaves(roots: Any) -> Iterator[torch.Tensor]:
+    """Yield the leaves of a graph, each once, in an order that depends on the graph alone."""
+    seen: set[Any] = set()
+    waiting = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if isinstance(variable, torch.Tensor) and not node.next_functions:
+            yield variable
+        waiting += [after for after, _ in node.next_functions if after is not None]
+
+
+def _sample(tensor: Any) -> Sample | None:
+    """Note a tensor's values; None for what has none that can be read (meta, sparse, no tensor at all)."""
+    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.device.type == "meta":
+        return None
+    try:
+        with torch.no_grad():
+            plain = tensor.detach()
+            values = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
+            values = values.reshape(-1).to("cpu", torch.float64)
+            if values.numel() > SMALL:
+                sums = torch.stack([values.sum(), values.abs().sum()])
+                values = torch.cat([values[:: values.numel() // SPREAD], sums])
+            numbers = array("d", values.tolist())
+    except (RuntimeError, NotImplementedError):
+        return None
+    return Sample(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), numbers)
+
+
+def _walk(names: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield (path, tensor) of what names lead to, through containers, modules and objects of the program's classes."""
+    seen: set[int] = set()
+    waiting = [(name, value, 0) for name, value in names.items() if not name.startswith("__")]
+    while waiting and len(seen) < MAX_OBJECTS:
+        path, value, depth = waiting.pop(0)
+        if isinstance(value, torch.Tensor):
+            yield path, value
+            continue
+        if depth >= MAX_DEPTH or id(value) in seen:
+            continue
+        seen.add(id(value))
+        waiting += [(_joined(path, key), inner, depth + 1) for key, inner in _parts(value)]
+
+
+def _parts(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return [(key, inner) for key, inner in value.items() if isinstance(key, (str, int))]
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value))
+    if isinstance(value, torch.nn.Module):
+        own = vars(value)
+        parts = [*own["_parameters"].items(), *own["_buffers"].items(), *own["_modules"].items()]
+        return parts + [(key, inner) for key, inner in own.items() if key not in _OF_EVERY_MODULE]
+    if isinstance(value, type) or type(value).__module__.partition(".")[0] in _FOREIGN:
+        return []
+    return list(getattr(value, "__dict__", {}).items())
+
+
+def _joined(path: str, key: Any) -> str:
+    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"

@@ -1,0 +1,114 @@
+"""What a program computed, kept small enough to be compared with what another version of it computed."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+# How far two computations of one value may differ, of the largest value: the order of floating-point operations may
+# have changed, the mathematics may not.
+_TOLERANCE = {"float64": 1e-10, "complex128": 1e-10, "float32": 1e-5, "complex64": 1e-5, "float16": 5e-3}
+_COARSE = 2e-2
+"""Of `bfloat16` and the 8-bit kinds."""
+_EXACT = ("int", "uint", "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A tensor's values at one moment: all of a small one; of a large one evenly spread ones, and sums of all."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    values: array[float]
+
+    def agrees(self, other: Sample) -> bool:
+        """Whether two tensors hold the same values, up to rounding."""
+        if (self.shape, self.dtype, len(self.values)) != (other.shape, other.dtype, len(other.values)):
+            return False
+        if self.values.tobytes() == other.values.tobytes():
+            return True
+        if self.dtype.startswith(_EXACT):
+            return False
+        finite = (abs(value) for value in other.values if math.isfinite(value))
+        allowed = _TOLERANCE.get(self.dtype, _COARSE) * max(finite, default=0.0)
+        return all(_is_near(a, b, allowed) for a, b in zip(self.values, other.values, strict=True))
+
+
+def _is_near(a: float, b: float, allowed: float) -> bool:
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
+    return a == b or abs(a - b) <= allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf that a backward pass reached: its value before, and its gradient after."""
+
+    value: Sample | None
+    grad: Sample | None
+
+    def agrees(self, other: Leaf) -> bool:
+        """Whether both are the same leaf with the same gradient."""
+        return same(self.value, other.value) and same(self.grad, other.grad)
+
+
+@dataclass(slots=True)
+class BackwardPass:
+    """One call of `backward()` or `grad()`."""
+
+    roots: tuple[Sample | None, ...]
+    leaves: tuple[Leaf, ...] = ()
+    returned: tuple[Sample | None, ...] = ()
+    is_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A write that the framework refused, and that was performed all the same to see where the program leads."""
+
+    refusal: str
+    is_on_leaf: bool
+    is_on_parameter: bool
+    cuts: bool
+    """Whether what was written has a gradient of its own, which is lost where the write is kept off the tape."""
+
+
+@dataclass(slots=True)
+class Observations:
+    """Everything that was noted of one run of a program."""
+
+    passes: list[BackwardPass] = field(default_factory=list)
+    state: dict[str, Sample] = field(default_factory=dict)
+    """The tensors that the program's global names lead to when it has ended, by path: ``model.fc.weight``."""
+    absent: set[str] = field(default_factory=set)
+    """Paths of gradients that are None."""
+    refused: list[Refused] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What could not be noted, and why."""
+
+
+def same(one: Sample | None, other: Sample | None) -> bool:
+    """Whether two samples agree; where nothing could be noted of either, they do."""
+    if one is None or other is None:
+        return one is other
+    return one.agrees(other)
+
+
+def all_same(some: Sequence[Sample | None], others: Sequence[Sample | None]) -> bool:
+    """Whether two sequences agree, one by one."""
+    return len(some) == len(others) and all(same(a, b) for a, b in zip(some, others, strict=True))
+
+
+def same_leaves(some: Sequence[Leaf], others: Sequence[Leaf]) -> bool:
+    """Whether both hold the same leaves with the same gradients; their order follows the graph's form and is free."""
+    if len(some) != len(others):
+        return False
+    left = list(others)
+    for leaf in some:
+        at = next((at for at, other in enumerate(left) if leaf.agrees(other)), None)
+        if at is None:
+            return False
+        del left[at]
+    return True
