@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
+from gradsan.record.observations import Observations
 from gradsan.record.session import Session
 
 
@@ -17,6 +19,21 @@ class Capabilities:
     records_writes: bool
     inspects_graphs: bool
     names_saving_line: bool
+
+
+class Witness(Protocol):
+    """Notes what a program computes between `start` and `stop`."""
+
+    observations: Observations
+
+    def start(self) -> None:
+        """Begin to note.
+
+        Effect: wraps the framework's backward; where refused writes are performed, whatever writes.
+        """
+
+    def stop(self) -> None:
+        """Undo `start`, and note the state of ``__main__``."""
 
 
 class Adapter(Protocol):
@@ -42,5 +59,17 @@ class Adapter(Protocol):
         Effect: unwraps; a session that is not recording is left as it is.
         """
 
+    def copies(self, session: Session) -> tuple[Copied, ...]:
+        """Return what was copied for a session with ``protect``, the largest first."""
+
+    def explain(self, error: BaseException) -> None:
+        """Look at an exception that no wrapper has seen yet.
+
+        Effect: tells the sessions what it means, if it is a refusal of the framework.
+        """
+
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
+
+    def witness(self, performs_refused: str = "") -> Witness:
+        """Return a witness, not started; writes that the framework refuses can be performed for it."""

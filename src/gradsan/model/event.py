@@ -109,6 +109,8 @@ class Saved:
 
     def describe(self) -> str:
         """Say it as a label."""
+        if not self.operation:
+            return "backward will need its value"
         what = "its result" if self.operand == "result" else f"its {self.operand}" if self.operand else "this tensor"
         return f"`{self.operation}` saved {what} here, at version {self.version}"
 
@@ -149,14 +151,34 @@ class Written:
 
     def describe(self) -> str:
         """Say it as a label."""
+        if self.operation == "mark_dirty":
+            return "marked dirty here"
         if self.refused:
             return f"`{shown_operation(self.operation)}` was refused here"
-        if self.writer is Writer.OPTIMIZER:
-            return f"updated by `{self.operation}`: version {self.version_before} -> {self.version}"
         times = f" {self.n_times} times" if self.n_times > 1 else ""
         if not self.bumps_version:
-            return f"modified here{times}, unseen by the version counter"
+            return f"{self._unseen_way()}{times}, unseen by the version counter"
+        if self.writer is Writer.OPTIMIZER:
+            return f"updated by `{self.operation}`: version {self.version_before} -> {self.version}"
         return f"{self._way()}{times}: version {self.version_before} -> {self.version}"
+
+    def describe_off_tape(self) -> str:
+        """Say it as a label, where what matters is that the graph does not know of it."""
+        times = f" {self.n_times} times" if self.n_times > 1 else ""
+        by_route = self.access in (Access.DATA, Access.DETACHED) or self.writer is Writer.COLLECTIVE
+        way = self._unseen_way() if by_route or self.grad_enabled else "modified here under `no_grad`"
+        return f"{way}{times}, unknown to the graph"
+
+    def _unseen_way(self) -> str:
+        match self.writer, self.access:
+            case Writer.OPTIMIZER | Writer.COLLECTIVE, _:
+                return f"written by `{self.operation}`"
+            case _, Access.DATA:
+                return "modified here through `.data`"
+            case _, Access.DETACHED:
+                return "modified here through `detach()`"
+            case _:
+                return "modified here"
 
     def _way(self) -> str:
         match self.writer, self.access:

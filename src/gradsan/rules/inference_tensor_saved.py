@@ -54,7 +54,7 @@ loss.backward()
             return None
         saved = history.last(Saved)
         title = history.subject.title or "a tensor"
-        saver = f"`{saved.operation}`" if saved is not None else "an operation"
+        saver = f"`{saved.operation}`" if saved is not None and saved.operation else "an operation"
         name = history.subject.name or "features"
         return self.diagnose(
             history,

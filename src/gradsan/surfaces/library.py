@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gradsan.model.copied import Copied
 from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.report import Report
 from gradsan.report.text import render
 from gradsan.tasks.inspect_graph import conflicts
+from gradsan.tasks.protect import Protect
 from gradsan.tasks.watch import Watch
 
 _enabled: Watch | None = None
@@ -38,6 +40,28 @@ class WatchSession:
 
     def __str__(self) -> str:
         return render(self._watch.report)
+
+
+class ProtectSession:
+    """What `protect` yields: what it copied, and from which line."""
+
+    def __init__(self, protect: Protect) -> None:
+        self._protect = protect
+
+    @property
+    def copies(self) -> tuple[Copied, ...]:
+        """What was copied so far, by the line that was about to write, the largest first."""
+        return self._protect.copies
+
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes were copied so far."""
+        return sum(copied.n_bytes for copied in self.copies)
+
+    @property
+    def not_covered(self) -> tuple[str, ...]:
+        """What could not be protected, and why."""
+        return self._protect.not_covered
 
 
 def enable() -> None:
@@ -85,8 +109,35 @@ def watch() -> Iterator[WatchSession]:
     watched.start()
     try:
         yield WatchSession(watched)
+    except BaseException as error:
+        watched.see(error)
+        raise
     finally:
         watched.stop()
+
+
+@contextmanager
+def protect() -> Iterator[ProtectSession]:
+    """Give backward what was saved, whatever the program writes in between.
+
+    Forward values are those of the program; gradients are the true ones of what was computed.  A saved tensor is copied
+    just before a write that overlaps it, and only then.  Forward and backward both run inside.
+
+    Example:
+        >>> with gradsan.protect() as protection:
+        ...     loss = training_step()
+        ...     loss.backward()
+        >>> protection.copies
+
+    Raises:
+        FrameworkMissing: torch is not installed.
+    """
+    protected = Protect()
+    protected.start()
+    try:
+        yield ProtectSession(protected)
+    finally:
+        protected.stop()
 
 
 def inspect_graph(*roots: object) -> tuple[Diagnostic, ...]:

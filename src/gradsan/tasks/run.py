@@ -20,7 +20,7 @@ from types import CodeType, ModuleType, TracebackType
 
 from gradsan.model.errors import SourceError, UsageError
 from gradsan.model.report import Report
-from gradsan.record.session import Options
+from gradsan.record.session import Options as Options
 from gradsan.tasks.watch import Watch
 
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -61,7 +61,7 @@ def run(program: Program, *, options: Options | None = None) -> Outcome:
     watch = Watch(command="run", options=options)
     watch.start()
     try:
-        status, interrupted = _execute(prepared)
+        status, interrupted = _execute(prepared, watch)
     finally:
         watch.stop()
     return Outcome(watch.report, status, interrupted)
@@ -147,7 +147,7 @@ def _main_module(path: str, loader: object) -> ModuleType:
     return main
 
 
-def _execute(prepared: _Prepared) -> tuple[int, bool]:
+def _execute(prepared: _Prepared, watch: Watch) -> tuple[int, bool]:
     """Execute as ``python`` would, from ``__main__`` to the last non-daemon thread.
 
     Effect: the program's own.
@@ -156,14 +156,14 @@ def _execute(prepared: _Prepared) -> tuple[int, bool]:
     if sys.path and not getattr(sys.flags, "safe_path", False):
         sys.path[0] = prepared.path0
     sys.modules["__main__"] = prepared.main
-    status, interrupted = _call(lambda: exec(prepared.code, prepared.main.__dict__))
+    status, interrupted = _call(lambda: exec(prepared.code, prepared.main.__dict__), watch)
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
     return status, interrupted
 
 
-def _call(program: Callable[[], None]) -> tuple[int, bool]:
+def _call(program: Callable[[], None], watch: Watch) -> tuple[int, bool]:
     try:
         program()
     except SystemExit as error:
@@ -172,6 +172,7 @@ def _call(program: Callable[[], None]) -> tuple[int, bool]:
         _show(error)
         return 128 + signal.SIGINT, True
     except BaseException as error:
+        watch.see(error)
         _show(error)
         return 1, False
     return 0, False

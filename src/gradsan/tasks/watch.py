@@ -10,7 +10,7 @@ from pathlib import Path
 from gradsan import frameworks, rules
 from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.history import History
-from gradsan.model.report import Report, merge_equal
+from gradsan.model.report import Report
 from gradsan.record.session import Options, Session
 from gradsan.tasks.precision import make_precise
 
@@ -38,7 +38,7 @@ class Watch:
         self._command = command
         self._adapter = frameworks.load(framework)
         self._explain = explain
-        self._found: list[Diagnostic] = []
+        self._found: dict[object, Diagnostic] = {}
         self._session = Session(listener=self._listen, options=options or Options())
         self._directory = Path.cwd()
         self._rank = int(os.environ.get("RANK", "0") or 0)
@@ -54,6 +54,13 @@ class Watch:
         """Stop recording; the findings stay."""
         self._adapter.stop(self._session)
 
+    def see(self, error: BaseException) -> None:
+        """Look at an exception that leaves the watched stretch: some refusals pass no wrapper of ours.
+
+        Effect: may add a finding, and a note to the exception.
+        """
+        self._adapter.explain(error)
+
     @property
     def is_on(self) -> bool:
         """False once an internal error has switched the recorder off."""
@@ -62,7 +69,7 @@ class Watch:
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
         """What was found so far, equal findings told once; the first explains the first failure."""
-        return merge_equal(tuple(self._found))
+        return tuple(self._found.values())
 
     @property
     def report(self) -> Report:
@@ -80,5 +87,6 @@ class Watch:
         if finding is None:
             return ""
         finding = replace(finding, ranks=(self._rank,))
-        self._found.append(finding)
+        before = self._found.get(finding.key)
+        self._found[finding.key] = finding if before is None else replace(before, count=before.count + 1)
         return self._explain(finding) if self._explain is not None and exception is not None else ""

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: recorded (the first line after a step counts as before it)
 """A recurrent network that carries its hidden state from batch to batch without detaching it."""
 
 import torch

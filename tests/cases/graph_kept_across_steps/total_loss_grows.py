@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: recorded (the first line after a step counts as before it)
 """The loss is summed over the epoch, and every batch runs a backward over the sum."""
 
 import torch

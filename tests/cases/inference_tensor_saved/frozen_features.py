@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: recorded (an operation that only reads is not followed)
 #~ missed-by: static (inference mode)
 """Features of a frozen encoder are computed under `inference_mode` and fed to a trained head."""
 

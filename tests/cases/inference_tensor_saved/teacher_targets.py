@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: recorded (an operation that only reads is not followed)
 #~ missed-by: static (inference mode)
 """Distillation: the teacher's probabilities come out of `inference_mode` and multiply the student's logits."""
 
@@ -10,7 +9,7 @@ from torch import nn
 
 def distillation_loss(student_logits, teacher_probabilities):
     log_probabilities = torch.log_softmax(student_logits, dim=1)
-    return -(teacher_probabilities * log_probabilities).sum()  #~ error[GS208]: which must save it for backward
+    return -(teacher_probabilities * log_probabilities).sum()  #~ error[GS208]: made under `inference_mode`
 
 
 torch.manual_seed(0)

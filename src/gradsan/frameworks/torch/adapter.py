@@ -6,7 +6,11 @@ import torch
 
 from gradsan.frameworks.base import Capabilities
 from gradsan.frameworks.torch import failures
+from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
+from gradsan.frameworks.torch.witness import Witness
+from gradsan.frameworks.torch.saving import SavedTensorHooks
+from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
 from gradsan.record.session import Session
@@ -17,6 +21,8 @@ class TorchAdapter:
 
     def __init__(self) -> None:
         self._recorder = Recorder()
+        self._hooks = SavedTensorHooks()
+        self._protections: dict[int, Protection] = {}
 
     @property
     def framework(self) -> Framework:
@@ -33,11 +39,31 @@ class TorchAdapter:
     def start(self, session: Session) -> None:
         """Begin to record into a session."""
         self._recorder.start(session)
+        if session.options.protect:
+            protection = self._protections[id(session)] = Protection(self._recorder, self._hooks)
+            protection.start()
 
     def stop(self, session: Session) -> None:
         """Let a session go."""
+        protection = self._protections.pop(id(session), None)
+        if protection is not None:
+            protection.stop()
+            session.copies = protection.copies
         self._recorder.stop(session)
+
+    def copies(self, session: Session) -> tuple[Copied, ...]:
+        """Return what was copied for a session with ``protect``, the largest first."""
+        protection = self._protections.get(id(session))
+        return session.copies if protection is None else protection.copies
+
+    def explain(self, error: BaseException) -> None:
+        """Look at an exception that no wrapper has seen: what a reading operation or ``Function.apply`` raised."""
+        failures.left_unseen(self._recorder, error)
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
         return tuple(failures.inspect(self._recorder, roots))
+
+    def witness(self, performs_refused: str = "") -> Witness:
+        """Return a witness, not started; writes that the framework refuses can be performed for it."""
+        return Witness(performs_refused)

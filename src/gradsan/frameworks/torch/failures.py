@@ -97,6 +97,23 @@ def write_refused(recorder: Recorder, error: RuntimeError, attempt: Attempt) -> 
     _tell(recorder, [history], error)
 
 
+def left_unseen(recorder: Recorder, error: BaseException) -> None:
+    """Explain a refusal that no wrapper saw: raised by an operation that reads, or by a custom Function's ``apply``.
+
+    Effect: tells the sessions.
+    """
+    if not recorder.is_on or getattr(error, "_gradsan_told", False) or not isinstance(error, RuntimeError):
+        return
+    with recorder.border():
+        text = recognise(str(error))
+        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
+            return
+        mark_told(error)
+        raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__)
+        marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
+        _tell(recorder, [_unseen_history(text, raised_at, marked_at)], error)
+
+
 def inspect(recorder: Recorder, roots: Any) -> list[History]:
     """Return the history of every saved tensor of a graph that has already been overwritten."""
     explanation = _Explanation(recorder, roots, needed_at=None, raised_at=None)
@@ -130,7 +147,7 @@ class _Explanation:
     def histories(self, text: ErrorText) -> list[History]:
         """Return the history that explains the error, then those of the graph's other conflicts."""
         if text.refusal is not Refusal.SAVED_OVERWRITTEN:
-            return [self.unmatched(text)]
+            return [_unseen_history(text, self.raised_at, None)]
         conflicts = conflicts_of(self.roots)
         guilty = next((conflict for conflict in conflicts if conflict.text.sentence == text.sentence), None)
         if guilty is None:
@@ -193,21 +210,6 @@ class _Explanation:
         )
         return self._finish(subject, events, text, node=text.producer or "", found=found)
 
-    def unmatched(self, text: ErrorText) -> History:
-        """Build the history of a refusal that left the engine: a write inside a hook or a custom backward."""
-        raised_at = self.raised_at
-        span = None if raised_at is None else raised_at.span()
-        written = Written(
-            span=span,
-            operation="",
-            version_before=Version(0),
-            version=Version(0),
-            sequence=UNKNOWN,
-            writer=Writer.BACKWARD,
-        )
-        raised = Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)
-        return History(subject=Subject(), events=(written, raised))
-
     def _finish(
         self, subject: Subject, events: list[Event], text: ErrorText | None, *, node: str, found: Version
     ) -> History:
@@ -245,10 +247,10 @@ class _Explanation:
         steps = [] if key is None else list(self.recorder.steps.writes_to(key))
         runs += [run for run in steps if number is None or run.last_number >= number]
         runs.sort(key=lambda run: run.last_order)
-        told = [self._written(run, expected=expected, found=found, text=text) for run in runs]
+        told = [self._written(run, key, expected=expected, found=found, text=text) for run in runs]
         return list(_distinct(told))[:MAX_WRITES_TOLD]
 
-    def _written(self, run: Run, *, expected: Version, found: Version, text: ErrorText) -> Written:
+    def _written(self, run: Run, key: int | None, *, expected: Version, found: Version, text: ErrorText) -> Written:
         agent = None if run.agent is None else run.agent()
         created = self.recorder.constructions.get(agent) if agent is not None else None
         n_times = run.n_times
@@ -259,7 +261,8 @@ class _Explanation:
             n_times = min(n_times, after - before)
             writer = Writer.BACKWARD if run.flags & IN_BACKWARD else run.writer
             writer = Writer.MODULE if agent is not None else writer
-        access = Access.BASE if _is_base_written(text) and run.access is Access.ITSELF else run.access
+        access = self._access_of(run, key)
+        access = Access.BASE if _is_base_written(text) and access is Access.ITSELF else access
         return Written(
             span=None if run.site is None else run.site.span(),
             operation=run.operation,
@@ -273,6 +276,12 @@ class _Explanation:
             created=None if created is None else created.span(),
             module="" if agent is None else self.tree.path_of(agent),
         )
+
+    def _access_of(self, run: Run, key: int | None) -> Access:
+        for suspect in self.recorder.suspects.writes_to(key):
+            if suspect.code is run.code and suspect.offset == run.offset and suspect.access is Access.DETACHED:
+                return Access.DETACHED
+        return run.access
 
     def _subject(self, tensor: torch.Tensor, text: ErrorText) -> Subject:
         owner = self.tree.owner_of(storage_key(tensor))
@@ -340,6 +349,26 @@ def _of_other_causes(first: History, rest: list[History]) -> list[History]:
             told |= places
             kept.append(history)
     return kept
+
+
+def _unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | None) -> History:
+    """Build the history of a refusal of which only the text and the traceback are known."""
+    span = None if raised_at is None else raised_at.span()
+    nothing = Version(0)
+    events: list[Event] = [Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)]
+    if text.refusal is Refusal.INFERENCE_SAVED:
+        events.insert(0, Saved(span=span, operation="", operand="", version=nothing, sequence=UNKNOWN))
+    elif not text.written_elsewhere:
+        is_mark = text.refusal is Refusal.DIRTY_MARK and marked_at is not None
+        written = Written(
+            span=marked_at.span() if is_mark and marked_at is not None else span,
+            operation="mark_dirty" if is_mark else "",
+            version_before=nothing,
+            version=nothing,
+            sequence=UNKNOWN,
+        )
+        events.insert(0, written)
+    return History(subject=Subject(shape=text.shape), events=tuple(events))
 
 
 def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:

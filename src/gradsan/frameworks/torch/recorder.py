@@ -43,6 +43,7 @@ class Recorder:
         self.writes = WriteLog(is_dead=is_dead, release=release)
         self.steps = optimizers.StepLog()
         self.suspects = SuspectLog(is_dead=is_dead, release=release)
+        self.last_dirty_mark: Site | None = None
         self.hooks_were_used = False
         """Whether saved-tensor hooks, which switch the engine's version check off, have been at work."""
         self.has_eval_statistics = False
@@ -142,6 +143,8 @@ class Recorder:
         for owner in modules.classes_with_inplace_flag():
             wrapper = modules.construction_wrapper(owner, self.constructions, self.user_code)
             self._patches.set(owner, "__init__", wrapper)
+        context: Any = torch.autograd.function.FunctionCtx
+        self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self.suspicion.wrap(self._patches)
         self._removers.append(optimizers.watch_steps(self))
 

@@ -115,6 +115,22 @@ class Wrappers:
 
         return run_backward
 
+    def mark_dirty(self, original: Callee) -> Callee:
+        """Wrap `FunctionCtx.mark_dirty`: what is wrong with a mark is raised later, at ``apply``."""
+
+        @functools.wraps(original)
+        def mark(self: Any, *args: Any) -> None:
+            if not torch.compiler.is_compiling():
+                note(sys._getframe(1))
+            original(self, *args)
+
+        def note(frame: FrameType) -> None:
+            code, offset, _ = user_frame(recorder.user_code, frame)
+            recorder.last_dirty_mark = None if code is None else Site(code, offset)
+
+        recorder = self._recorder
+        return mark
+
     def _make_log(self) -> Log:
         # NOTE [Hot path]
         recorder = self._recorder

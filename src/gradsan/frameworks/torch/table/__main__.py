@@ -1,10 +1,16 @@
-"""The command that makes the table of the installed torch."""
+"""The command that makes, or verifies, the table of the installed torch."""
 
 from __future__ import annotations
 
 import sys
 
-from gradsan.frameworks.torch.table.generate import main
+from gradsan.frameworks.torch.table.generate import generate
+from gradsan.frameworks.torch.table.verify import verify
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:] == ["--verify"]:
+        outcome = verify()
+        print(outcome.describe())
+        sys.exit(1 if outcome.unexplained else 0)
+    path = generate()
+    print(f"{path}: {path.stat().st_size} bytes")

@@ -49,12 +49,13 @@ def _row(name: str, family: list[Overload]) -> dict[str, Any]:
         "backward": lead.node,
         "differentiable": any(o.differentiable or o.is_composite for o in family),
         "n_results": max(o.n_results for o in family),
+        "composite": any(o.is_composite for o in family),
         "source": "derivatives.yaml" if lead.node else "native_functions.yaml",
     }
 
 
 def _with_input(overload: Overload) -> Overload:
-    """Spell the first parameter as `torch.nn.functional` documents it; there is no method whose ``self`` it could be."""
+    """Spell the first parameter as `torch.nn.functional` documents it: there is no method whose ``self`` it is."""
 
     def spelled(name: str) -> str:
         return "input" if name == "self" else name

@@ -7,10 +7,9 @@ import os
 import signal
 import sys
 
-from gradsan.record.session import Options
 from gradsan.surfaces.cli.output import add_output_options, check_output, emit
 from gradsan.tasks.rule_pages import rule_pages
-from gradsan.tasks.run import Program, run
+from gradsan.tasks.run import Options, Program, run
 
 HELP = "run an unmodified program and explain each in-place gradient error"
 
