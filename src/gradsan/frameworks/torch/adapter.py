@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from gradsan.frameworks.base import Capabilities
-from gradsan.frameworks.torch import failures
+from gradsan.frameworks.torch import failures, refusals
 from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
-from gradsan.frameworks.torch.witness import Witness
 from gradsan.frameworks.torch.saving import SavedTensorHooks
+from gradsan.frameworks.torch.witness import Witness
 from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
@@ -58,7 +58,7 @@ class TorchAdapter:
 
     def explain(self, error: BaseException) -> None:
         """Look at an exception that no wrapper has seen: what a reading operation or ``Function.apply`` raised."""
-        failures.left_unseen(self._recorder, error)
+        refusals.left_unseen(self._recorder, error)
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan import knowledge
-from gradsan.frameworks.torch.graph import Conflict, conflicts_of, first_view_node, node_of, root_number
+from gradsan.frameworks.torch.graph import Conflict, conflicts_of, root_number
 from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -22,8 +22,6 @@ from gradsan.model.event import (
     Saved,
     SequenceNumber,
     Version,
-    Viewed,
-    ViewKind,
     Writer,
     Written,
 )
@@ -35,27 +33,6 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 MAX_WRITES_TOLD = 4
-MAX_HISTORIES_TOLD = 8
-UNKNOWN = SequenceNumber(-1)
-
-_VIEW_KINDS = {
-    Refusal.MULTI_OUTPUT_VIEW: ViewKind.MULTI_OUTPUT,
-    Refusal.NO_GRAD_VIEW: ViewKind.NO_GRAD,
-    Refusal.CUSTOM_FUNCTION_VIEW: ViewKind.CUSTOM_FUNCTION,
-    Refusal.MODULE_HOOK_VIEW: ViewKind.MODULE_HOOK,
-    Refusal.LEAF_VIEW: ViewKind.PLAIN,
-    Refusal.OVERLAP: ViewKind.EXPANDED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A write that the engine refused."""
-
-    tensor: Any
-    operation: str
-    site: Site | None
-    agent: Callable[[], object] | None
 
 
 def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: Site | None) -> None:
@@ -65,71 +42,21 @@ def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: S
     """
     if not recorder.is_on or getattr(error, "_gradsan_told", False):
         return
-    try:
+    histories: list[History] = []
+    with recorder.border():
         text = recognise(str(error))
         if text is None:
             return
         mark_told(error)
         raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__) or site
         histories = _Explanation(recorder, roots, needed_at=site, raised_at=raised_at).histories(text)
-    except Exception as problem:
-        recorder.switch_off(problem)
-        return
-    _tell(recorder, histories, error)
-
-
-def write_refused(recorder: Recorder, error: RuntimeError, attempt: Attempt) -> None:
-    """Explain an exception that a write raised.
-
-    Effect: tells the sessions.
-    """
-    if not recorder.is_on or getattr(error, "_gradsan_told", False):
-        return
-    try:
-        text = recognise(str(error))
-        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
-            return
-        mark_told(error)
-        history = _refused_history(recorder, attempt, text)
-    except Exception as problem:
-        recorder.switch_off(problem)
-        return
-    _tell(recorder, [history], error)
-
-
-def left_unseen(recorder: Recorder, error: BaseException) -> None:
-    """Explain a refusal that no wrapper saw: raised by an operation that reads, or by a custom Function's ``apply``.
-
-    Effect: tells the sessions.
-    """
-    if not recorder.is_on or getattr(error, "_gradsan_told", False) or not isinstance(error, RuntimeError):
-        return
-    with recorder.border():
-        text = recognise(str(error))
-        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
-            return
-        mark_told(error)
-        raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__)
-        marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
-        _tell(recorder, [_unseen_history(text, raised_at, marked_at)], error)
+    tell(recorder, histories, error)
 
 
 def inspect(recorder: Recorder, roots: Any) -> list[History]:
     """Return the history of every saved tensor of a graph that has already been overwritten."""
     explanation = _Explanation(recorder, roots, needed_at=None, raised_at=None)
     return [explanation.history_of(conflict, raised=False) for conflict in conflicts_of(roots)]
-
-
-def mark_told(error: BaseException) -> None:
-    """Remember on the exception that it has been explained: it passes through several wrappers."""
-    error._gradsan_told = True  # type: ignore[attr-defined]
-
-
-def _tell(recorder: Recorder, histories: list[History], error: BaseException) -> None:
-    for session in list(recorder.sessions):
-        if session.is_on:
-            for at, history in enumerate(histories[:MAX_HISTORIES_TOLD]):
-                session.tell(history, error if at == 0 else None)
 
 
 class _Explanation:
@@ -147,7 +74,7 @@ class _Explanation:
     def histories(self, text: ErrorText) -> list[History]:
         """Return the history that explains the error, then those of the graph's other conflicts."""
         if text.refusal is not Refusal.SAVED_OVERWRITTEN:
-            return [_unseen_history(text, self.raised_at, None)]
+            return [unseen_history(text, self.raised_at, None)]
         conflicts = conflicts_of(self.roots)
         guilty = next((conflict for conflict in conflicts if conflict.text.sentence == text.sentence), None)
         if guilty is None:
@@ -349,75 +276,3 @@ def _of_other_causes(first: History, rest: list[History]) -> list[History]:
             told |= places
             kept.append(history)
     return kept
-
-
-def _unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | None) -> History:
-    """Build the history of a refusal of which only the text and the traceback are known."""
-    span = None if raised_at is None else raised_at.span()
-    nothing = Version(0)
-    events: list[Event] = [Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)]
-    if text.refusal is Refusal.INFERENCE_SAVED:
-        events.insert(0, Saved(span=span, operation="", operand="", version=nothing, sequence=UNKNOWN))
-    elif not text.written_elsewhere:
-        is_mark = text.refusal is Refusal.DIRTY_MARK and marked_at is not None
-        written = Written(
-            span=marked_at.span() if is_mark and marked_at is not None else span,
-            operation="mark_dirty" if is_mark else "",
-            version_before=nothing,
-            version=nothing,
-            sequence=UNKNOWN,
-        )
-        events.insert(0, written)
-    return History(subject=Subject(shape=text.shape), events=tuple(events))
-
-
-def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:
-    tensor, site = attempt.tensor, attempt.site
-    span = None if site is None else site.span()
-    tree = ModuleTree()
-    agent = None if attempt.agent is None else attempt.agent()
-    created = recorder.constructions.get(agent) if agent is not None else None
-    number = SequenceNumber(recorder.next_number())
-    version = Version(0)
-    written = Written(
-        span=span,
-        operation=attempt.operation,
-        version_before=version,
-        version=version,
-        sequence=number,
-        writer=Writer.MODULE if agent is not None else Writer.PROGRAM,
-        grad_enabled=torch.is_grad_enabled(),
-        created=None if created is None else created.span(),
-        module="" if agent is None else tree.path_of(agent),
-    )
-    events: list[Event] = [written, Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=number)]
-    viewed = _viewed(recorder, tensor, text)
-    return History(subject=_refused_subject(tensor, tree, text), events=(*([viewed] if viewed else ()), *events))
-
-
-def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
-    kind = _VIEW_KINDS.get(text.refusal)
-    if kind is None or not isinstance(tensor, torch.Tensor):
-        return None
-    node = first_view_node(tensor) if kind is ViewKind.PLAIN else node_of(tensor)
-    if node is None:
-        return None
-    number = node._sequence_nr()
-    site = recorder.site_of(number)
-    if site is None:
-        return None
-    name = text.operation or type(node).__name__.removesuffix("Backward0")
-    return Viewed(span=site.span(), operation=name.lower(), kind=kind, sequence=SequenceNumber(number))
-
-
-def _refused_subject(tensor: Any, tree: ModuleTree, text: ErrorText) -> Subject:
-    if not isinstance(tensor, torch.Tensor):
-        return Subject()
-    owner = tree.owner_of(storage_key(tensor))
-    kind = TensorKind.LEAF if text.refusal in (Refusal.LEAF, Refusal.LEAF_VIEW) else TensorKind.INTERMEDIATE
-    return Subject(
-        qualified_name=owner.qualified_name if owner else "",
-        shape=tuple(tensor.shape),
-        dtype=str(tensor.dtype).removeprefix("torch."),
-        kind=owner.kind if owner else kind,
-    )

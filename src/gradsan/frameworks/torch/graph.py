@@ -7,9 +7,8 @@ are the user's, and are never run by us.  A custom Function has ``_raw_saved_ten
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -95,10 +94,15 @@ def first_view_node(view: torch.Tensor) -> Any:
     return None
 
 
-@cache
-def raw_names(node_type: Hashable) -> tuple[str, ...]:
+_RAW_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def raw_names(node_type: type) -> tuple[str, ...]:
     """Return the attributes of a node's type that give saved tensors without the version check."""
-    return tuple(name for name in dir(node_type) if name.startswith(_RAW))
+    names = _RAW_NAMES.get(node_type)
+    if names is None:
+        names = _RAW_NAMES[node_type] = tuple(name for name in dir(node_type) if name.startswith(_RAW))
+    return names
 
 
 def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch import failures, silent
+from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import UserFrame, user_frame
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
@@ -179,4 +179,4 @@ def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation
     """
     code, offset, agent = user_frame(recorder.user_code, frame)
     site = None if code is None else Site(code, offset)
-    failures.write_refused(recorder, error, failures.Attempt(tensor, operation, site, agent))
+    refusals.write_refused(recorder, error, refusals.Attempt(tensor, operation, site, agent))

@@ -1,0 +1,173 @@
+"""Refusals at the write itself, and those of which only the text and the traceback are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.graph import first_view_node, node_of
+from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.storages import storage_key
+from gradsan.knowledge.error_texts import ErrorText, recognise
+from gradsan.model.event import (
+    Event,
+    Raised,
+    Refusal,
+    Saved,
+    SequenceNumber,
+    Version,
+    Viewed,
+    ViewKind,
+    Writer,
+    Written,
+)
+from gradsan.model.history import History, Subject, TensorKind
+from gradsan.record.frames import Site
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+MAX_HISTORIES_TOLD = 8
+UNKNOWN = SequenceNumber(-1)
+
+_VIEW_KINDS = {
+    Refusal.MULTI_OUTPUT_VIEW: ViewKind.MULTI_OUTPUT,
+    Refusal.NO_GRAD_VIEW: ViewKind.NO_GRAD,
+    Refusal.CUSTOM_FUNCTION_VIEW: ViewKind.CUSTOM_FUNCTION,
+    Refusal.MODULE_HOOK_VIEW: ViewKind.MODULE_HOOK,
+    Refusal.LEAF_VIEW: ViewKind.PLAIN,
+    Refusal.OVERLAP: ViewKind.EXPANDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that the engine refused."""
+
+    tensor: Any
+    operation: str
+    site: Site | None
+    agent: Callable[[], object] | None
+
+
+def write_refused(recorder: Recorder, error: RuntimeError, attempt: Attempt) -> None:
+    """Explain an exception that a write raised.
+
+    Effect: tells the sessions.
+    """
+    if not recorder.is_on or getattr(error, "_gradsan_told", False):
+        return
+    with recorder.border():
+        text = recognise(str(error))
+        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
+            return
+        mark_told(error)
+        tell(recorder, [_refused_history(recorder, attempt, text)], error)
+
+
+def left_unseen(recorder: Recorder, error: BaseException) -> None:
+    """Explain a refusal that no wrapper saw: raised by an operation that reads, or by a custom Function's ``apply``.
+
+    Effect: tells the sessions.
+    """
+    if not recorder.is_on or getattr(error, "_gradsan_told", False) or not isinstance(error, RuntimeError):
+        return
+    with recorder.border():
+        text = recognise(str(error))
+        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
+            return
+        mark_told(error)
+        raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__)
+        marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
+        tell(recorder, [unseen_history(text, raised_at, marked_at)], error)
+
+
+def mark_told(error: BaseException) -> None:
+    """Remember on the exception that it has been explained: it passes through several wrappers."""
+    error._gradsan_told = True  # type: ignore[attr-defined]
+
+
+def tell(recorder: Recorder, histories: list[History], error: BaseException) -> None:
+    """Hand histories to the sessions, the first with the exception that it explains.
+
+    Effect: may put a note on the exception.
+    """
+    for session in list(recorder.sessions):
+        if session.is_on:
+            for at, history in enumerate(histories[:MAX_HISTORIES_TOLD]):
+                session.tell(history, error if at == 0 else None)
+
+
+def unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | None) -> History:
+    """Build the history of a refusal of which only the text and the traceback are known."""
+    span = None if raised_at is None else raised_at.span()
+    nothing = Version(0)
+    events: list[Event] = [Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)]
+    if text.refusal is Refusal.INFERENCE_SAVED:
+        events.insert(0, Saved(span=span, operation="", operand="", version=nothing, sequence=UNKNOWN))
+    elif not text.written_elsewhere:
+        is_mark = text.refusal is Refusal.DIRTY_MARK and marked_at is not None
+        written = Written(
+            span=marked_at.span() if is_mark and marked_at is not None else span,
+            operation="mark_dirty" if is_mark else "",
+            version_before=nothing,
+            version=nothing,
+            sequence=UNKNOWN,
+        )
+        events.insert(0, written)
+    return History(subject=Subject(shape=text.shape), events=tuple(events))
+
+
+def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:
+    tensor, site = attempt.tensor, attempt.site
+    span = None if site is None else site.span()
+    tree = ModuleTree()
+    agent = None if attempt.agent is None else attempt.agent()
+    created = recorder.constructions.get(agent) if agent is not None else None
+    number = SequenceNumber(recorder.next_number())
+    version = Version(0)
+    written = Written(
+        span=span,
+        operation=attempt.operation,
+        version_before=version,
+        version=version,
+        sequence=number,
+        writer=Writer.MODULE if agent is not None else Writer.PROGRAM,
+        grad_enabled=torch.is_grad_enabled(),
+        created=None if created is None else created.span(),
+        module="" if agent is None else tree.path_of(agent),
+    )
+    events: list[Event] = [written, Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=number)]
+    viewed = _viewed(recorder, tensor, text)
+    return History(subject=_refused_subject(tensor, tree, text), events=(*([viewed] if viewed else ()), *events))
+
+
+def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
+    kind = _VIEW_KINDS.get(text.refusal)
+    if kind is None or not isinstance(tensor, torch.Tensor):
+        return None
+    node = first_view_node(tensor) if kind is ViewKind.PLAIN else node_of(tensor)
+    if node is None:
+        return None
+    number = node._sequence_nr()
+    site = recorder.site_of(number)
+    if site is None:
+        return None
+    name = text.operation or type(node).__name__.removesuffix("Backward0")
+    return Viewed(span=site.span(), operation=name.lower(), kind=kind, sequence=SequenceNumber(number))
+
+
+def _refused_subject(tensor: Any, tree: ModuleTree, text: ErrorText) -> Subject:
+    if not isinstance(tensor, torch.Tensor):
+        return Subject()
+    owner = tree.owner_of(storage_key(tensor))
+    kind = TensorKind.LEAF if text.refusal in (Refusal.LEAF, Refusal.LEAF_VIEW) else TensorKind.INTERMEDIATE
+    return Subject(
+        qualified_name=owner.qualified_name if owner else "",
+        shape=tuple(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        kind=owner.kind if owner else kind,
+    )
