@@ -13,15 +13,15 @@ HEAVY = ("torch", "tensorflow", "jax", "paddle", "numpy", "libcst", "rich")
 
 PROBE = """
 import json, sys, time
-before = time.perf_counter()
+before = time.process_time()
 {statement}
-seconds = time.perf_counter() - before
+seconds = time.process_time() - before
 print(json.dumps({{"seconds": seconds, "modules": sorted(sys.modules)}}))
 """
 
 
 def probe(statement: str) -> tuple[float, list[str]]:
-    """Run one statement in a fresh interpreter; return its seconds and the modules loaded after it."""
+    """Run one statement in a fresh interpreter; return its processor seconds and the modules loaded after it."""
     command = [sys.executable, "-c", PROBE.format(statement=statement)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     answer = json.loads(done.stdout)

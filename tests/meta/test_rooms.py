@@ -17,7 +17,8 @@ ALLOWED: dict[str, set[str]] = {
     "model": set(),
     "knowledge": {"gradsan.model"},
     "rules": {"gradsan.model", "gradsan.knowledge"},
-    "source": {"gradsan.model", "gradsan.knowledge", "libcst"},
+    # pathspec: which files a project ignores.
+    "source": {"gradsan.model", "gradsan.knowledge", "libcst", "pathspec"},
     "record": {"gradsan.model", "gradsan.knowledge"},
     # The adapters' common door: names the contract that the tasks call.
     "frameworks": {"gradsan.model", "gradsan.knowledge", "gradsan.record"},
