@@ -14,7 +14,7 @@ from gradsan.source.flow.graph import Place
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 

@@ -53,11 +53,13 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
         return (None if verdict is None else not verdict), when_false, when_true
     if isinstance(test, ast.BoolOp):
         return _decide_several(frame, test)
-    value = evaluate(frame, test)
-    verdict = truth_of(value)
-    if verdict is not None:
-        return verdict, frozenset(), frozenset()
-    literal = _literal(frame, test)
+    literal = _dtype_test(frame, test)
+    if literal is None:
+        value = evaluate(frame, test)
+        verdict = truth_of(value)
+        if verdict is not None:
+            return verdict, frozenset(), frozenset()
+        literal = _literal(frame, test)
     known = frame.machine.guard
     if literal in known or -literal in known:
         return literal in known, frozenset(), frozenset()
@@ -104,6 +106,22 @@ def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[
     if len(sides) != 2:
         return NO_LITERALS, NO_LITERALS
     return tuple(sides[True]), tuple(sides[False])
+
+
+def _dtype_test(frame: Frame, test: ast.expr) -> int | None:
+    """Return the literal of ``x.dtype == torch.float32``; None for other tests."""
+    match test:
+        case ast.Compare(
+            left=ast.Attribute(value=holder, attr="dtype"), ops=[ast.Eq() | ast.NotEq() as op], comparators=[right]
+        ):
+            value, dtype = evaluate(frame, holder), evaluate(frame, right)
+            tensor = value.tensor if isinstance(value, Opaque) else value
+            if isinstance(tensor, Tensor) and isinstance(dtype, External):
+                from gradsan.source.flow.operations import dtype_literal
+
+                literal = dtype_literal(frame, tensor, dtype.dotted)
+                return literal if isinstance(op, ast.Eq) else -literal
+    return None
 
 
 def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:

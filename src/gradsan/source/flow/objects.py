@@ -163,7 +163,7 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
             return view_of(frame, tensor, name, node, is_contiguous=False)
     known = value.attributes.get(name)
     if known is None:
-        known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node)
+        known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node, roots=value.roots)
         value.attributes[name] = known
     return known
 

@@ -7,7 +7,7 @@ import ast
 from gradsan.knowledge import UNKNOWN, Effect, Operation, TensorFacts
 from gradsan.model.event import ViewKind, Writer
 from gradsan.source.flow.graph import Grad, Guard, Node, Place
-from gradsan.source.flow.machine import Arguments, Frame
+from gradsan.source.flow.machine import Arguments, Condition, Frame
 from gradsan.source.flow.tensors import (
     as_tensor,
     fresh,
@@ -121,7 +121,7 @@ def apply(
     name = label or _short(operation.name)
     if graph is not None:
         _save_inputs(frame, operation, effect, inputs, graph, spot, grad, roots, name)
-    if effect.writes:
+    if any(operand in bound for operand in effect.writes):
         return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
     return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
 
@@ -137,7 +137,9 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
     found: _Inputs = []
     for name, value in bound.items():
         parameter = operation.parameter(name)
-        is_sure = parameter is not None and parameter.tensor and name in ("self", "input", "tensors")
+        is_sure = (parameter is not None and parameter.tensor and name in ("self", "input", "tensors")) or (
+            operation.kind == "module" and name in operation.inputs[:1]
+        )
         if type(value) is Opaque and not is_sure and value.tensor is None:
             if value.is_number or (value.node is None and not value.roots):
                 continue
@@ -347,11 +349,35 @@ def _alias(
             caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
         else:
             caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
+        asked = dtype_literal(frame, tensor, _CASTS[label]) if label in _CASTS and not sure else None
+        if asked is not None:
+            caveat = ""
+            if -asked in frame.machine.guard:
+                views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
+                continue
         view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=_keeps_layout(label, tensor))
         if effect.may_return_input and not effect.views == "single":
             view.view, view.is_leaf = tensor.view, tensor.is_leaf
+        if asked is not None and asked not in frame.machine.guard:
+            views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard | {-asked}))
+            guard |= {asked}
         views.append((view, guard))
     return views[0][0] if len(views) == 1 else join(views)
+
+
+_CASTS = {
+    "float": "torch.float32",
+    "double": "torch.float64",
+    "half": "torch.float16",
+    "bfloat16": "torch.bfloat16",
+}
+"""What a tensor must be for a conversion to hand it back as it is.  Source: torch.Tensor documentation, 2.13."""
+
+
+def dtype_literal(frame: Frame, tensor: Tensor, dtype: str) -> int:
+    """Return the literal that says that a tensor has a dtype."""
+    name = tensor.storage.name or "the tensor"
+    return frame.machine.literal(("dtype", id(tensor.storage), dtype), Condition(f"{name}.dtype == {dtype}"))
 
 
 _REORDERING = frozenset({"transpose", "permute", "t", "T", "mT", "movedim", "swapaxes", "expand", "expand_as", "narrow"})

@@ -8,7 +8,7 @@ from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame, evaluate, get_attribute
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, fresh, grad_of, node_of, record_save, roots_of, view_of, write
+from gradsan.source.flow.tensors import as_tensor, fresh, grad_of, node_of, record_save, roots_of, tensors_of, view_of, write
 from gradsan.source.flow.graph import Node, Grad
 from gradsan.source.flow.values import (
     Choice,
@@ -131,6 +131,8 @@ def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
                 parts.append(("basic", None))
             case Tensor():
                 parts.append(("advanced", value))
+            case Choice(options=options) if all(isinstance(option, Tensor) for option, _ in options):
+                parts.append(("advanced", value))
             case Opaque(tensor=Tensor() as tensor):
                 parts.append(("advanced", tensor))
             case Sequence(items=items) if not isinstance(node, ast.Tuple):
@@ -177,10 +179,11 @@ def save_indices(
     if operation is None or "indices" not in operation.saves_inputs:
         return
     for _, value in parts:
-        for tensor in tensors_in(value) if value is not None else ():
+        for tensor, guard in tensors_of(frame, value, is_sure=False) if value is not None else ():
             record_save(
                 frame,
                 tensor,
+                guard=guard,
                 node=graph,
                 place=frame.place(node),
                 operation="index",

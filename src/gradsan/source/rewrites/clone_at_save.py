@@ -48,6 +48,45 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
     return Fix(title, applicability, _cloned(program, argument, span.path))
 
 
+def propose_named(span: Span, name: str) -> Fix | None:
+    """Return the fix that clones those operands of the saving expression in which a name stands.
+
+    Args:
+        span: The expression that saved.
+        name: The tensor that is written later, ``self.queue``.
+
+    Returns:
+        None where no operand mentions it.
+    """
+    found = locate(span)
+    if found is None or not name:
+        return None
+    program, node = found
+    edits: list[Edit] = []
+    for operand in _operands(node):
+        if isinstance(operand, ast.Starred) or isinstance(operand, ast.Constant):
+            continue
+        if any(isinstance(n, ast.expr) and dotted_name(n) == name for n in ast.walk(operand)):
+            edits += _cloned(program, operand, span.path)
+    return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(edits)) if edits else None
+
+
+def _operands(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.AugAssign() | ast.Expr(value=ast.Call()):
+            return [node.value] if isinstance(node, ast.AugAssign) else _operands(node.value)
+        case ast.Assign() | ast.Return(value=ast.expr()):
+            return [] if node.value is None else _operands(node.value)
+        case ast.Call():
+            return [*node.args, *(keyword.value for keyword in node.keywords)]
+        case _:
+            return []
+
+
 def operand_of(program: Program, node: ast.AST, operand: str) -> ast.expr | None:
     """Return the expression that a node passes as an operand; None where it does not stand there."""
     match node:
