@@ -52,6 +52,7 @@ class Case:
     saves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     saved_not_read: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     views: Views = "none"
     may_return_input: bool = False
@@ -71,6 +72,7 @@ class Effect:
         saved_not_read: Those of ``saves_inputs`` whose values backward doesn't use: a counted write to them raises
             all the same, a silent one does no harm.
         writes: Arguments that the call mutates.
+        uncounted: Those of ``writes`` whose version counter the call doesn't move (batch norm's statistics).
         aliases: Arguments whose storage a result shares.
         views: Whether the result is a view, or several are.
         may_return_input: Whether a result may be the very tensor that came in (or share its storage by chance).
@@ -84,6 +86,7 @@ class Effect:
     saves_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     saved_not_read: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     views: Views = "none"
     may_return_input: bool = False
@@ -124,6 +127,7 @@ class Operation:
     saves_when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     saved_not_read: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     views: Views = "none"
     may_return_input: bool = False
@@ -155,7 +159,7 @@ class Operation:
             >>> knowledge.load().lookup("torch.nn.ReLU").effect({"inplace": True}).writes
             ('input',)
         """
-        given = self._complete(arguments or {})
+        given = self.complete(arguments or {})
         possible: list[Case] = []
         for case in self.cases:
             verdict = holds(case.when, given)
@@ -169,7 +173,8 @@ class Operation:
         """Return the parameter of that name."""
         return next((p for p in self.parameters if p.name == name), None)
 
-    def _complete(self, arguments: Mapping[str, object]) -> dict[str, object]:
+    def complete(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Return the arguments with the defaults of those that a call leaves out."""
         given: dict[str, object] = {p.name: p.default for p in self.parameters}
         given.update(arguments)
         # torch's functions spell the first parameter `input` where the schema (and the method) says `self`.
@@ -188,6 +193,7 @@ def describe_defaults(operation: Operation) -> Operation:
         saves_when=effect.saves_when,
         saved_not_read=effect.saved_not_read,
         writes=effect.writes,
+        uncounted=effect.uncounted,
         aliases=effect.aliases,
         views=effect.views,
         may_return_input=effect.may_return_input,
@@ -213,6 +219,7 @@ def _merge(cases: list[Case], given: Mapping[str, object], *, n_results: int) ->
             o for o in saves if all(o in c.saved_not_read or o not in r for c, r in zip(cases, resolved, strict=True))
         ),
         writes=writes,
+        uncounted=tuple(w for w in writes if all(w in c.uncounted or w not in c.writes for c in cases)),
         aliases=aliases,
         views=next((v for v in _BY_STRENGTH if any(case.views == v for case in cases)), "none"),
         may_return_input=any(case.may_return_input for case in cases),

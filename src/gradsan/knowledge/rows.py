@@ -24,7 +24,7 @@ def decode_operation(line: str) -> Operation:
         Operation(
             name=row["name"],
             kind=row.get("kind", "function"),
-            parameters=_decode_parameters(row.get("parameters", [])),
+            parameters=decode_parameters(row.get("parameters", [])),
             inputs=tuple(row.get("inputs", ())),
             inplace=row.get("inplace"),
             out_of_place=row.get("out_of_place"),
@@ -44,6 +44,7 @@ def _decode_case(case: dict[str, Any]) -> Case:
         saves={operand: tuple(needs) for operand, needs in case.get("saves", {}).items()},
         saved_not_read=tuple(case.get("saved_not_read", ())),
         writes=tuple(case.get("writes", ())),
+        uncounted=tuple(case.get("uncounted", ())),
         aliases=tuple(case.get("aliases", ())),
         views=case.get("views", "none"),
         may_return_input=case.get("may_return_input", False),
@@ -51,7 +52,8 @@ def _decode_case(case: dict[str, Any]) -> Case:
     )
 
 
-def _decode_parameters(texts: list[str]) -> tuple[Parameter, ...]:
+def decode_parameters(texts: list[str]) -> tuple[Parameter, ...]:
+    """Return the parameters that a row writes; see NOTE [Table file]."""
     parameters: list[Parameter] = []
     keyword_only = False
     for text in texts:

@@ -53,15 +53,7 @@ class Table:
     def __init__(self, text: str, *, framework: str, version: str) -> None:
         self.framework = framework
         self.version = version
-        self._lines: dict[str, str] = {}
-        self._nodes: dict[str, str] = {}
-        for line in text.splitlines():
-            key, _, rest = line[2:].partition('":"')
-            name = rest[: rest.index('"')] if rest else ""
-            if key == "name":
-                self._lines[name] = line
-            elif key == "node":
-                self._nodes[name] = line
+        self._text = text
         self._decoded: dict[str, Operation] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -70,7 +62,7 @@ class Table:
 
     def operations(self) -> tuple[Operation, ...]:
         """Return every operation; decodes the whole table."""
-        return tuple(self._operation(name) for name in self._lines if not self._is_alias(name))
+        return tuple(self._operation(name) for name, line in self._lines.items() if not _is_alias(line))
 
     def lookup(self, name: str) -> Operation | None:
         """Return the operation of a name; None when the table doesn't know it.
@@ -79,14 +71,14 @@ class Table:
             name: ``torch.sigmoid``, ``torch.Tensor.add_``, ``F.gelu``, ``nn.Dropout``, ``torch.linalg.norm``,
                 ``aten::mul.Tensor``, ``SigmoidBackward0``, or a bare ``sigmoid``.
         """
-        if name in self._nodes:
-            return self.by_node(name)
+        if name.rstrip("0123456789").endswith("Backward") and (node := self.by_node(name)) is not None:
+            return node
         found = self._find(name)
         return None if found is None else self._operation(found)
 
     def by_node(self, node: str) -> Operation | None:
         """Return the operation that a node of the graph belongs to; None when the table doesn't know the node."""
-        line = self._nodes.get(node)
+        line = self._line("node", node)
         if line is None:
             return None
         found = self._find(json.loads(line)["operation"])
@@ -109,7 +101,7 @@ class Table:
             ('sigmoid', 'result')
         """
         operand = operand_of_attribute(attribute)
-        line = self._nodes.get(node)
+        line = self._line("node", node)
         if line is None:
             return operation_of_node(node), operand
         row = json.loads(line)
@@ -130,11 +122,13 @@ class Table:
     @cached_property
     def nodes(self) -> tuple[str, ...]:
         """The names of all nodes that the table knows."""
-        return tuple(self._nodes)
+        found = re.findall(r'^\{"node":"([^"]+)"', self._text, re.MULTILINE)
+        return tuple(found)
 
     def _find(self, name: str) -> str | None:
         wanted = _canonical(name)
-        if wanted in self._lines:
+        # NOTE [Lazy index]: a known name is found in the text at once; only a name that isn't there costs the index.
+        if wanted in self._decoded or self._line("name", wanted) is not None:
             return wanted
         if wanted.startswith("Tensor."):
             bare = wanted.removeprefix("Tensor.")
@@ -147,15 +141,27 @@ class Table:
 
     def _operation(self, name: str) -> Operation:
         if name not in self._decoded:
-            line = self._lines[name]
-            if self._is_alias(name):
+            line = self._line("name", name)
+            if line is None:
+                raise KeyError(name)
+            if _is_alias(line):
                 self._decoded[name] = self._operation(json.loads(line)["same_as"])
             else:
                 self._decoded[name] = decode_operation(line)
         return self._decoded[name]
 
-    def _is_alias(self, name: str) -> bool:
-        return '","same_as":"' in self._lines[name]
+    def _line(self, kind: str, name: str) -> str | None:
+        """Return the line of a name; see NOTE [Lazy index]."""
+        start = self._text.find(f'\n{{"{kind}":"{name}"') + 1
+        return self._text[start : self._text.index("\n", start)] if start else None
+
+    @cached_property
+    def _lines(self) -> dict[str, str]:
+        return {line[9 : line.index('"', 9)]: line for line in self._text.split("\n") if line.startswith('{"name"')}
+
+
+def _is_alias(line: str) -> bool:
+    return '","same_as":"' in line
 
 
 def load(framework: str = "torch", version: str | None = None) -> Table:

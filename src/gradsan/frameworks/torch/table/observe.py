@@ -1,0 +1,282 @@
+"""Runs one call and reads what the engine made of it: the graph's saved tensors, aliases, versions, refusals.
+
+# NOTE [Observation]
+The inputs are clones, so that in-place operations may write them and no two share a storage.  Whether an operand was
+saved is read from the graph (``node._raw_saved_x.data``, by storage); whether a later write is refused is found by
+doing it: the call is repeated, the operand's version counter moved, and backward run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.autograd.graph import Node, increment_version
+
+from gradsan.frameworks.torch.table.calls import Bound
+
+_MODIFIED = "modified by an inplace operation"
+_UNWRITABLE = "a view and its base or another view of its base has been modified inplace"
+
+
+class NotObservable(Exception):
+    """The call can't be judged: it made no graph, or the engine refuses for another reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one call did."""
+
+    saved: frozenset[str]
+    """Operands (arguments, ``result`` or ``resultN``) whose storage the graph holds."""
+    refused: frozenset[str]
+    """Operands whose later write backward refuses."""
+    unwritable: frozenset[str]
+    """Operands that can't be written at all: one of several views."""
+    written: frozenset[str]
+    uncounted: frozenset[str]
+    """Those of ``written`` whose version counter did not move."""
+    not_read: frozenset[str]
+    """Those of ``saved`` whose value backward doesn't use: overwriting it silently leaves the gradients as they are."""
+    aliased: frozenset[str]
+    """Arguments whose storage a result shares."""
+    is_input: bool
+    """A result is an argument that was not written, or has its storage without being a view of it."""
+    views: str
+    n_results: int
+    hidden: bool
+    """Some node doesn't show what it saved."""
+    same_storage: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution on fresh clones."""
+
+    operands: dict[str, list[torch.Tensor]]
+    results: list[torch.Tensor]
+    inputs: list[torch.Tensor]
+    versions: dict[int, int]
+
+
+def observe(
+    call: Callable[[Bound], Any], bound: Bound, *, mask: frozenset[str] | None = None, refusals: bool = True
+) -> Observation:
+    """Run a call and report.
+
+    Args:
+        call: Runs the operation on arguments bound by name.
+        bound: The arguments; tensors that require a gradient are the differentiable ones.
+        mask: Which of those require one this time; None: all.
+        refusals: Whether to try a write to each operand; ``refused`` is empty without.
+
+    Raises:
+        NotObservable: The call made no graph, or its backward doesn't run at all.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = execute(call, bound, mask=mask)
+        backward_or_refuse(run)
+        run = execute(call, bound, mask=mask)
+        saved, hidden, nodes = saved_storages(run)
+        storages = {name: {_storage(t) for t in tensors} for name, tensors in run.operands.items()}
+        operands = [name for name in storages if storages[name]]
+        arguments = [n for n in operands if n in bound]
+        results = {_storage(t) for t in run.results}
+        counted = {n for n in arguments if any(t._version != run.versions[id(t)] for t in run.operands[n])}
+        written = counted | {n for n in arguments if _differs(run.operands[n], bound[n])}
+        tried = {n: _is_refused(call, bound, n, mask=mask) if refusals else False for n in operands}
+        held = frozenset(n for n in operands if storages[n] & saved)
+        return Observation(
+            saved=held,
+            refused=frozenset(n for n in operands if tried[n]),
+            unwritable=frozenset(n for n in operands if tried[n] is None),
+            written=frozenset(written),
+            uncounted=frozenset(written - counted),
+            not_read=frozenset(n for n in held if mask is None and refusals and _is_not_read(call, bound, n)),
+            aliased=frozenset(n for n in arguments if storages[n] & results),
+            is_input=_is_input(run, [n for n in arguments if n not in written]),
+            views=_views(run, arguments),
+            n_results=len(run.results),
+            hidden=hidden,
+            same_storage={n: frozenset(m for m in operands if storages[m] & storages[n]) for n in operands},
+            nodes=nodes,
+        )
+
+
+def execute(call: Callable[[Bound], Any], bound: Bound, *, mask: frozenset[str] | None = None) -> Run:
+    """Run the call on fresh clones."""
+    operands: dict[str, list[torch.Tensor]] = {}
+    fresh: dict[str, Any] = {}
+    inputs: list[torch.Tensor] = []
+    for name, value in bound.items():
+        kept: list[torch.Tensor] = []
+        fresh[name] = _clone(value, kept, inputs, may_require=mask is None or name in mask)
+        if kept:
+            operands[name] = kept
+    versions = {id(t): t._version for tensors in operands.values() for t in tensors}
+    torch.manual_seed(0)
+    returned = call(fresh)
+    # What returns nothing (`__setitem__`) is judged by what became of its first argument.
+    results = list(tensors_in(returned)) if returned is not None else next(iter(operands.values()))[:1]
+    if len(results) == 1:
+        operands["result"] = results
+    else:
+        operands |= {f"result{i}": [t] for i, t in enumerate(results)}
+    return Run(operands, results, inputs, versions)
+
+
+def _clone(value: Any, kept: list[torch.Tensor], inputs: list[torch.Tensor], *, may_require: bool) -> Any:
+    if isinstance(value, torch.Tensor):
+        leaf = value.detach()
+        if value.requires_grad and may_require:
+            leaf = leaf.clone().requires_grad_()
+            inputs.append(leaf)
+        copy = leaf.clone()
+        kept.append(copy)
+        return copy
+    if isinstance(value, (list, tuple)):
+        items = [_clone(item, kept, inputs, may_require=may_require) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a result, whatever holds them."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+
+
+def backward_or_refuse(run: Run) -> bool:
+    """Run backward; return whether it was refused because a saved tensor was modified.
+
+    Raises:
+        NotObservable: There is nothing to run, or it fails for another reason.
+    """
+    roots = [t for t in run.results if t.requires_grad]
+    if not roots or not run.inputs:
+        raise NotObservable("no result requires a gradient")
+    try:
+        gradients(run)
+    except RuntimeError as error:
+        if _MODIFIED in str(error):
+            return True
+        raise NotObservable(str(error).partition("\n")[0]) from error
+    return False
+
+
+def _is_refused(
+    call: Callable[[Bound], Any], bound: Bound, operand: str, *, mask: frozenset[str] | None
+) -> bool | None:
+    run = execute(call, bound, mask=mask)
+    increment_version([t for t in run.operands[operand] if not t.is_inference()])
+    try:
+        return backward_or_refuse(run)
+    except (NotObservable, RuntimeError) as error:
+        if _UNWRITABLE in str(error):
+            return None
+        raise
+
+
+def _differs(now: list[torch.Tensor], before: Any) -> bool:
+    return any(
+        a.shape != b.shape or not torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach()))
+        for a, b in zip(now, tensors_in(before), strict=True)
+        if a.layout is torch.strided
+    )
+
+
+def _is_not_read(call: Callable[[Bound], Any], bound: Bound, operand: str) -> bool:
+    """Return whether overwriting a saved operand behind the version counter leaves every gradient as it is."""
+    reference = gradients(execute(call, bound))
+    # Finite numbers only: some kernels index by what they read and step out of bounds at NaN (grid_sample, 2.13.0).
+    for spread in (10.0, 0.1):
+        run = execute(call, bound)
+        for tensor in run.operands[operand]:
+            if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+                return False
+            tensor.data.copy_(torch.empty_like(tensor).normal_(std=spread))
+        if not _equal(gradients(run), reference):
+            return False
+    return True
+
+
+def gradients(run: Run) -> list[torch.Tensor | None]:
+    """Return the gradients of the inputs, with ones for the results' gradients."""
+    roots = [t for t in run.results if t.requires_grad]
+    return list(torch.autograd.grad(roots, run.inputs, [torch.ones_like(t) for t in roots], allow_unused=True))
+
+
+def _equal(some: list[torch.Tensor | None], others: list[torch.Tensor | None]) -> bool:
+    return all(
+        a is b or (a is not None and b is not None and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)))
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+def saved_storages(run: Run) -> tuple[set[int], bool, tuple[str, ...]]:
+    """Return the storages that the graph holds, whether a node hides its own, and the names of the nodes."""
+    stop = {leaf_node(t) for t in run.inputs}
+    found: set[int] = set()
+    hidden = False
+    names: list[str] = []
+    pending = [t.grad_fn for t in run.results if t.grad_fn is not None]
+    seen: set[Node] = set(pending)
+    while pending:
+        node = pending.pop()
+        if any(next_node in stop for next_node, _ in node.next_functions) and node.name() == "CloneBackward0":
+            continue
+        names.append(node.name())
+        hidden = hidden or node.name() == "CopySlices" or "::" in node.name()
+        found |= {_storage(t) for t in saved_tensors(node)}
+        for next_node, _ in node.next_functions:
+            if next_node is not None and next_node not in seen and next_node not in stop:
+                seen.add(next_node)
+                pending.append(next_node)
+    return found, hidden, tuple(dict.fromkeys(names))
+
+
+def leaf_node(leaf: torch.Tensor) -> Node:
+    """Return the node that accumulates a leaf's gradient."""
+    return torch.autograd.graph.get_gradient_edge(leaf).node
+
+
+def saved_tensors(node: Node) -> Iterator[torch.Tensor]:
+    """Yield the tensors that a node keeps, unchecked."""
+    for attribute in dir(node):
+        if not attribute.startswith("_raw_saved_"):
+            continue
+        value = getattr(node, attribute)
+        for saved in value if isinstance(value, (list, tuple)) else (value,):
+            tensor = getattr(saved, "data", None)
+            if isinstance(tensor, torch.Tensor):
+                yield tensor
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _is_input(run: Run, arguments: list[str]) -> bool:
+    given = [t for n in arguments for t in run.operands[n]]
+    for result in run.results:
+        for tensor in given:
+            if result is tensor or (_storage(result) == _storage(tensor) and not result._is_view()):
+                return True
+    return False
+
+
+def _views(run: Run, arguments: list[str]) -> str:
+    storages = {_storage(t) for n in arguments for t in run.operands[n]}
+    views = [t for t in run.results if t._is_view() and _storage(t) in storages]
+    return "none" if not views else "multiple" if len(run.results) > 1 else "single"

@@ -1,0 +1,84 @@
+"""Runs one call under every mask that matters and sums up its behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradsan.frameworks.torch.table.calls import Call
+from gradsan.frameworks.torch.table.learn import Behaviour
+from gradsan.frameworks.torch.table.observe import NotObservable, Observation, observe, tensors_in
+
+MOST_MASKS = 8
+"""Calls with more differentiable arguments (whole transformers) are observed with all of them only."""
+
+
+def is_degenerate(call: Call) -> bool:
+    """Return whether an argument has no elements: operations on nothing take short cuts and save less."""
+    return any(t.numel() == 0 for value in call.bound.values() for t in tensors_in(value))
+
+
+def differentiable_arguments(call: Call) -> frozenset[str]:
+    """Return the arguments that require a gradient in this call."""
+    return frozenset(n for n, v in call.bound.items() if any(t.requires_grad for t in tensors_in(v)))
+
+
+def masks(call: Call) -> Iterator[frozenset[str]]:
+    """Yield what may require a gradient: all that does, then each alone."""
+    arguments = differentiable_arguments(call)
+    yield arguments
+    if len(arguments) > 1:
+        yield from (frozenset({name}) for name in sorted(arguments))
+
+
+def behaviour(call: Call) -> Behaviour:
+    """Run the call, under each mask, and sum up.
+
+    Raises:
+        NotObservable: It made no graph, or backward doesn't run.
+    """
+    arguments = differentiable_arguments(call)
+    few = len(arguments) <= MOST_MASKS
+    whole = observe(call.run, call.bound, refusals=few)
+    singles = sorted(arguments) if few and len(arguments) > 1 else ()
+    alone = {name: saved_roles(_observe_or_none(call, name), whole) for name in singles}
+    saved = saved_roles(whole, whole)
+    return Behaviour(
+        given=call.given(),
+        present=frozenset(whole.same_storage),
+        differentiable=arguments,
+        saves={o: frozenset(n for n in alone if o in alone[n]) or arguments for o in saved},
+        writes=whole.written,
+        aliases=whole.aliased,
+        views=whole.views,
+        is_input=whole.is_input,
+        n_results=whole.n_results,
+        uncounted=whole.uncounted,
+        not_read=whole.not_read,
+    )
+
+
+def _observe_or_none(call: Call, name: str) -> Observation | None:
+    try:
+        return observe(call.run, call.bound, mask=frozenset({name}), refusals=False)
+    except NotObservable:
+        return None
+
+
+def saved_roles(observation: Observation | None, whole: Observation) -> frozenset[str]:
+    """Return the operands that are saved, each storage in one role.
+
+    What was written is saved as it is afterwards: as the result.  What is a result by being an argument's alias is
+    saved as the argument.
+    """
+    if observation is None:
+        return frozenset()
+    saved = observation.saved | observation.refused
+    roles: set[str] = set()
+    for operand in saved:
+        twins = whole.same_storage[operand] - {operand}
+        if operand.startswith("result"):
+            if not any(t in whole.aliased and t not in whole.written for t in twins):
+                roles.add(operand)
+        elif operand not in whole.written or not any(t.startswith("result") for t in twins):
+            roles.add(operand)
+    return frozenset(roles)
