@@ -111,8 +111,18 @@ class Saved:
         """Say it as a label."""
         if not self.operation:
             return "backward will need its value"
-        what = "its result" if self.operand == "result" else f"its {self.operand}" if self.operand else "this tensor"
-        return f"`{self.operation}` saved {what} here, at version {self.version}"
+        return f"`{self.operation}` saved {self._what()} here, at version {self.version}"
+
+    def _what(self) -> str:
+        match self.operand:
+            case "":
+                return "this tensor"
+            case "result":
+                return "its result"
+            case "self" | "input":
+                return "its input"
+            case name:
+                return f"its argument `{name}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

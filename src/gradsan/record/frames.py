@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import CodeType, FrameType, TracebackType
@@ -26,13 +27,15 @@ class UserCode:
     ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
     """
 
-    __slots__ = ("_foreign_folders", "_foreign_marks", "answers")
+    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "on_new_file")
 
     def __init__(self, *, foreign_folders: tuple[str, ...] = (), foreign_marks: tuple[str, ...] = ()) -> None:
         self._foreign_folders = (*foreign_folders, _OURS)
         self._foreign_marks = foreign_marks
         self.answers: dict[str, bool] = {}
         """What was asked before, for hot paths to read."""
+        self.on_new_file: Callable[[str], None] = lambda _filename: None
+        """Told each of the user's files when it is first met."""
 
     def __call__(self, code: CodeType) -> bool:
         """Return whether a code object is the user's."""
@@ -40,6 +43,8 @@ class UserCode:
         answer = self.answers.get(filename)
         if answer is None:
             answer = self.answers[filename] = self._judge(filename)
+            if answer:
+                self.on_new_file(filename)
         return answer
 
     def _judge(self, filename: str) -> bool:

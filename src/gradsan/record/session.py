@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from gradsan.model.copied import Copied
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 
@@ -24,6 +25,11 @@ class Options:
 
     trace_full: bool = False
     """Follow every operation, not only those that are known to write: slower, sees every counted write."""
+    audit: str = ""
+    """Compare the contents of saved tensors when they are saved and when they are needed: "sampled", "full"; empty for
+    not at all."""
+    protect: bool = False
+    """Copy saved tensors before they are overwritten, so that backward gets what was saved."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +44,8 @@ class Session:
     """Whether silent corruption is raised where it would be used."""
     options: Options = field(default_factory=Options)
     is_on: bool = True
+    copies: tuple[Copied, ...] = ()
+    """What was copied to protect saved tensors, final once recording has stopped."""
     _not_covered: dict[str, None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 import torch.nn.functional
 
+from gradsan.frameworks.torch.tracers import name_as_found, see_through
+
 Callee = Callable[..., Any]
 
 # These move no bytes and no counter, although their schema says that they write `self`.
@@ -89,6 +91,15 @@ def writing_operations() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(tensors), frozenset(lists)
 
 
+def operations_with_out() -> frozenset[str]:
+    """Return the names of the operations that can write their result into ``out``."""
+    return frozenset(
+        schema.name[len("aten::") :]
+        for schema in torch._C._jit_get_all_schemas()
+        if schema.name.startswith("aten::") and any(argument.is_out for argument in schema.arguments)
+    )
+
+
 def methods_that_write(operations: frozenset[str]) -> Iterator[str]:
     """Yield the name of each method and operator of `torch.Tensor` that writes ``self``."""
     yield from (name for name in sorted({*operations, *_OPERATORS}) if hasattr(torch.Tensor, name))
@@ -106,7 +117,7 @@ class Patches:
     """Replaced attributes, put back in reverse order."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[Any, str, Any, bool]] = []
+        self._undo: list[tuple[Any, str, Any, Any, bool]] = []
 
     def set(self, owner: Any, attribute: str, value: Any) -> None:
         """Replace an attribute.
@@ -114,7 +125,9 @@ class Patches:
         Effect: until `restore`.
         """
         own = vars(owner)
-        self._undo.append((owner, attribute, own.get(attribute), attribute in own))
+        see_through(getattr(value, "wrapper", getattr(value, "__func__", value)))
+        name_as_found(value, owner, attribute)
+        self._undo.append((owner, attribute, value, own.get(attribute), attribute in own))
         setattr(owner, attribute, value)
 
     def restore(self) -> None:
@@ -123,7 +136,9 @@ class Patches:
         Effect: an attribute that somebody else has replaced since is left to them.
         """
         while self._undo:
-            owner, attribute, value, was_own = self._undo.pop()
+            owner, attribute, ours, value, was_own = self._undo.pop()
+            if vars(owner).get(attribute) is not ours:
+                continue
             if was_own:
                 setattr(owner, attribute, value)
             else:

@@ -260,7 +260,7 @@ def _distinct(writes: list[Written]) -> Iterator[Written]:
     """Tell each place once, the earliest write first."""
     seen = set()
     for write in writes:
-        place = (write.span and (write.span.path, write.span.line, write.span.column), write.operation)
+        place = write.operation if write.span is None else (write.span.path, write.span.line, write.span.column)
         if place not in seen:
             seen.add(place)
             yield write

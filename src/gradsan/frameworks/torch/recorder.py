@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import os
+import re
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -13,9 +15,10 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, modules, optimizers
+from gradsan.frameworks.torch import doors, modules, optimizers, tracers
+from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.storages import is_dead, release
-from gradsan.frameworks.torch.suspicion import Suspicion
+from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.record.clock import LineClock, line_clock
 from gradsan.record.frames import Site, UserCode
@@ -29,6 +32,7 @@ _FOREIGN_FOLDERS = tuple(
 )
 _FOREIGN_MARKS = ("torchinductor_",)
 
+_CALL_WITH_OUT = re.compile(r"\btorch\.[\w.]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=")
 
 Guard = Callable[[Any, str], None]
 
@@ -38,6 +42,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS)
+        self.user_code.on_new_file = self._look_for_out
+        self._wraps_out = False
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
         self.clock: LineClock = line_clock(self.user_code, self.next_number)
         self.writes = WriteLog(is_dead=is_dead, release=release)
@@ -60,6 +66,7 @@ class Recorder:
         """Called with a tensor and an operation just before a known write to it; must not raise."""
         self.suspicion = Suspicion(self)
         self._patches = doors.Patches()
+        self._full_trace: FullTrace | None = None
         self._removers: list[Callable[[], None]] = []
 
     def start(self, session: Session) -> None:
@@ -72,6 +79,9 @@ class Recorder:
             return
         with session.border():
             self._wrap()
+            if session.options.trace_full:
+                self._full_trace = FullTrace(self)
+                self._full_trace.start()
             self.clock.start()
 
     def stop(self, session: Session) -> None:
@@ -87,12 +97,17 @@ class Recorder:
         if self.sessions:
             return
         self.clock.stop()
+        if self._full_trace is not None:
+            self._full_trace.stop()
+            self._full_trace = None
         self._patches.restore()
         while self._removers:
             self._removers.pop()()
         self.writes.clear()
         self.steps.clear()
         self.suspects.clear()
+        self.user_code.answers.clear()
+        self._wraps_out = False
         self.hooks_were_used = self.has_eval_statistics = False
         self.clock = line_clock(self.user_code, self.next_number)
 
@@ -127,6 +142,10 @@ class Recorder:
             session.switch_off(error)
 
     def _wrap(self) -> None:
+        tracers.skip_our_code()
+        for method in (DataDoor.__get__, DataDoor.__set__, DataDoor.__delete__, doors.Door.__call__):
+            tracers.skip(method.__code__, with_callees=False)
+        tracers.let_tracers_find_originals(self._patches)
         wrappers = Wrappers(self)
         doors.open_doors()
         tensors, lists = doors.writing_operations()
@@ -147,6 +166,23 @@ class Recorder:
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self.suspicion.wrap(self._patches)
         self._removers.append(optimizers.watch_steps(self))
+
+    def _look_for_out(self, filename: str) -> None:
+        """Wrap the operations that take ``out=`` once a file of the user's calls one so.
+
+        Effect: nobody pays for these wrappers whose program has no use for them.
+        """
+        if self._wraps_out or not self.sessions:
+            return
+        with self.border():
+            if _CALL_WITH_OUT.search("".join(linecache.getlines(filename))) is None:
+                return
+            self._wraps_out = True
+            wrappers = Wrappers(self)
+            for name in doors.operations_with_out():
+                original = getattr(torch, name, None)
+                if callable(original):
+                    self._patches.set(torch, name, wrappers.writing_out(original, name))
 
     def site_of(self, number: int) -> Site | None:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""

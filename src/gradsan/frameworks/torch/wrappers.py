@@ -50,19 +50,23 @@ class Wrappers:
         guards, next_number = recorder.guards, recorder.next_number
 
         @functools.wraps(original)
-        def write(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def write(*args: Any, **kwargs: Any) -> Any:
             if quiet_threads and get_ident() in quiet_threads:
-                return original(self, *args, **kwargs)
-            is_plain = type(self) in plain and not has_modes()
+                return original(*args, **kwargs)
+            tensor = args[0] if args else kwargs.get("input")
+            is_plain = type(tensor) in plain
+            if not is_plain and not issubclass(type(tensor), torch.Tensor):  # a proxy of a tracer, or a mistake
+                return original(*args, **kwargs)
+            is_plain = is_plain and not has_modes()
             for guard in guards:
-                guard(self, operation)
+                guard(tensor, operation)
             number = next_number()
             try:
-                result = original(self, *args, **kwargs)
+                result = original(*args, **kwargs)
             except RuntimeError as error:
-                refuse_write(recorder, error, self, operation, get_frame(1))
+                refuse_write(recorder, error, tensor, operation, get_frame(1))
                 raise
-            log(self, operation, number, get_frame(1), is_plain, args)
+            log(tensor, operation, number, get_frame(1), is_plain, args)
             return result
 
         return write
@@ -87,6 +91,27 @@ class Wrappers:
                 raise
             for tensor in tensors:
                 log(tensor, operation, number, frame, False, args)
+            return result
+
+        return write
+
+    def writing_out(self, original: Callee, operation: str) -> Callee:
+        """Wrap an operation that can write into its argument ``out``."""
+        recorder, log = self._recorder, self._log
+
+        @functools.wraps(original)
+        def write(*args: Any, **kwargs: Any) -> Any:
+            out = kwargs.get("out")
+            if out is None or get_ident() in recorder.quiet_threads:
+                return original(*args, **kwargs)
+            tensors = out if isinstance(out, (list, tuple)) else (out,)
+            for guard in recorder.guards:
+                for tensor in tensors:
+                    guard(tensor, operation)
+            number = recorder.next_number()
+            result = original(*args, **kwargs)
+            for tensor in tensors:
+                log(tensor, operation, number, sys._getframe(1), False, args)
             return result
 
         return write
@@ -165,7 +190,7 @@ class Wrappers:
                 flags |= IN_BACKWARD
             pending.append((key, weak, operation, after, number, next_order(), flags, *user))
             if is_suspect:
-                note_suspect(tensor, operation, number, frame, args)
+                note_suspect(tensor, operation, number, frame, args[1:])
             if len(pending) >= FOLD_AT:
                 fold()
 

@@ -6,8 +6,11 @@ import argparse
 import os
 import signal
 import sys
+from contextlib import suppress
 
+from gradsan.model.report import Report
 from gradsan.surfaces.cli.output import add_output_options, check_output, emit
+from gradsan.tasks.ranks import Ranks
 from gradsan.tasks.rule_pages import rule_pages
 from gradsan.tasks.run import Options, Program, run
 
@@ -36,13 +39,26 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Effect: the program's own; then the report, on stderr unless ``--output`` is given.
     """
+    ranks = Ranks.from_environment()
+    if ranks is not None and arguments.output not in (None, "-"):
+        arguments.output = ranks.file_of_rank(arguments.output)
     check_output(arguments)
     program = Program(arguments.script, tuple(arguments.arguments), is_module=arguments.module)
     outcome = run(program, options=Options(trace_full=arguments.trace == "full"))
-    sys.stdout.flush()
-    if outcome.report.findings or arguments.output is not None or arguments.output_format != "text":
-        emit(outcome.report, arguments, stream=sys.stderr, rules=rule_pages())
+    with suppress(OSError, ValueError):  # the program may have closed it
+        sys.stdout.flush()
+    _tell(outcome.report, arguments, ranks)
     if outcome.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     return outcome.status or (1 if outcome.report.findings else 0)
+
+
+def _tell(report: Report, arguments: argparse.Namespace, ranks: Ranks | None) -> None:
+    """Write the report; among several ranks, each finding on the terminal once and a file for each rank."""
+    if ranks is None:
+        emit(report, arguments, stream=sys.stderr, rules=rule_pages())
+        return
+    own = ranks.own_part(report)
+    emit(report if arguments.output is not None else own, arguments, stream=sys.stderr, rules=rule_pages())
+    ranks.leave()
