@@ -165,6 +165,8 @@ class Recorder:
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self.suspicion.wrap(self._patches)
+        step: Any = torch.autograd.profiler.record_function
+        self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
         self._removers.append(optimizers.watch_steps(self))
 
     def _look_for_out(self, filename: str) -> None:

@@ -76,18 +76,19 @@ class Wrappers:
         recorder, log = self._recorder, self._log
 
         @functools.wraps(original)
-        def write(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        def write(*args: Any, **kwargs: Any) -> Any:
+            tensors = args[0] if args else kwargs.get("self")
             if get_ident() in recorder.quiet_threads or not isinstance(tensors, (list, tuple)):
-                return original(tensors, *args, **kwargs)
+                return original(*args, **kwargs)
             frame = sys._getframe(1)
             for guard in recorder.guards:
                 for tensor in tensors:
                     guard(tensor, operation)
             number = recorder.next_number()
             try:
-                result = original(tensors, *args, **kwargs)
+                result = original(*args, **kwargs)
             except RuntimeError as error:
-                refuse_write(recorder, error, tensors[0], operation, frame)
+                refuse_write(recorder, error, tensors[0] if tensors else None, operation, frame)
                 raise
             for tensor in tensors:
                 log(tensor, operation, number, frame, False, args)
@@ -111,7 +112,7 @@ class Wrappers:
             number = recorder.next_number()
             result = original(*args, **kwargs)
             for tensor in tensors:
-                log(tensor, operation, number, sys._getframe(1), False, args)
+                log(tensor, operation, number, sys._getframe(1), False, (None, *args))
             return result
 
         return write
