@@ -101,8 +101,23 @@ def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> 
     outer = Frame(machine, info.module, info.qualified_name)
     frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
     bind_unknown(frame, info.node, receiver)
+    parameters = dict(frame.local)
     result = run_function(outer, frame, info)
-    return settle(machine, [*nodes_of(result)])
+    proven = frozenset(name for name, value in parameters.items() if is_proven(value))
+    return settle(machine, [*nodes_of(result)], proven=proven)
+
+
+def is_proven(value: Value, depth: int = 3) -> bool:
+    """Return whether a parameter was used as a tensor, or holds what was."""
+    if isinstance(value, Tensor):
+        return value.storage.is_tensor
+    if isinstance(value, Opaque):
+        if value.tensor is not None and value.tensor.storage.is_tensor:
+            return True
+        return depth > 0 and any(is_proven(part, depth - 1) for part in value.attributes.values())
+    if isinstance(value, Sequence):
+        return any(is_proven(item, depth - 1) for item in value.items)
+    return False
 
 
 def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> None:

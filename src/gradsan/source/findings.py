@@ -20,7 +20,7 @@ from gradsan.model.event import (
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
-from gradsan.source.plausible import gradient_may_flow
+from gradsan.source.plausible import gradient_may_flow, runs_without
 from gradsan.source.spans import line_of, span_of
 
 
@@ -32,27 +32,51 @@ class Inference:
     is_sure: bool
 
 
-def settle(machine: Machine, roots: list[Node], *, in_backward: bool = False) -> list[Inference]:
-    """Return what an entry's conflicts and refusals amount to."""
+MANY = 4
+"""A function that breaks its own gradient at so many places was never differentiated."""
+
+
+def settle(
+    machine: Machine, roots: list[Node], *, in_backward: bool = False, proven: frozenset[str] | None = None
+) -> list[Inference]:
+    """Return what an entry's conflicts and refusals amount to, one inference for each write.
+
+    Args:
+        machine: After the entry was run.
+        roots: What the entry hands to its caller.
+        in_backward: Whether the entry is the backward pass of a custom Function.
+        proven: The parameters that the entry uses as tensors; None where it has none.
+    """
     live = reachable([*roots, *machine.escaped])
-    found: dict[object, Inference] = {}
-    for conflict in machine.conflicts:
-        if not conflict.save.storage.is_tensor or not (in_backward or _is_needed(conflict, live)):
-            continue
-        key = id(conflict.save.place.node), id(conflict.write.place.node), conflict.write.operation
-        inference = _overwritten(machine, conflict, in_backward=in_backward)
-        known = found.get(key)
-        if known is None or (inference.is_sure and not known.is_sure):
-            found[key] = inference
+    found: dict[int, tuple[Inference, Write]] = {}
+
+    def tell(inference: Inference, write: Write) -> None:
+        known = found.get(id(write.place.node))
+        if known is None or (inference.is_sure and not known[0].is_sure):
+            found[id(write.place.node)] = inference, write
+
     for refused in machine.refusals:
-        if not refused.write.storage.is_tensor:
-            continue
-        key = refused.refusal, id(refused.write.place.node), ""
-        inference = _refused(machine, refused)
-        known = found.get(key)
-        if known is None or (inference.is_sure and not known.is_sure):
-            found[key] = inference
-    return list(found.values())
+        if refused.write.storage.is_tensor:
+            tell(_refused(machine, refused, proven), refused.write)
+    for conflict in machine.conflicts:
+        if conflict.save.storage.is_tensor and (in_backward or _is_needed(conflict, live)):
+            tell(_overwritten(machine, conflict, proven, in_backward=in_backward), conflict.write)
+    return _doubt_many(list(found.values()))
+
+
+def _doubt_many(found: list[tuple[Inference, Write]]) -> list[Inference]:
+    counts: dict[str, int] = {}
+    for inference, write in found:
+        if inference.is_sure:
+            where = f"{write.place.module.path}:{write.place.function}"
+            counts[where] = counts.get(where, 0) + 1
+    doubted = {where for where, count in counts.items() if count > MANY}
+    return [
+        Inference(inference.history, False)
+        if f"{write.place.module.path}:{write.place.function}" in doubted
+        else inference
+        for inference, write in found
+    ]
 
 
 def _is_needed(conflict: Conflict, live: set[int]) -> bool:
@@ -64,7 +88,9 @@ def _is_needed(conflict: Conflict, live: set[int]) -> bool:
     return id(node) in live
 
 
-def _overwritten(machine: Machine, conflict: Conflict, *, in_backward: bool) -> Inference:
+def _overwritten(
+    machine: Machine, conflict: Conflict, proven: frozenset[str] | None, *, in_backward: bool
+) -> Inference:
     save, write = conflict.save, conflict.write
     events: list[Event] = [
         Saved(
@@ -93,9 +119,11 @@ def _overwritten(machine: Machine, conflict: Conflict, *, in_backward: bool) -> 
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
     if _is_earlier_iteration(conflict):
         notes.append("the value saved in one iteration of the loop is overwritten in the next")
-    sure = _is_sure(machine, save.grad, save.roots, save.guard | write.guard, write.place) and not contradicts(
-        save.guard, write.guard
-    )
+    roots = save.roots if proven is None else save.roots & proven
+    sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
+    sure = sure and not contradicts(save.guard, write.guard)
+    if conflict.needed_at is None and not in_backward and runs_without(write.place):
+        sure = False
     return Inference(_history(write, events, tuple(notes), save.name), sure)
 
 
@@ -121,7 +149,7 @@ def _written(write: Write, *, in_backward: bool = False, refused: bool = False) 
     )
 
 
-def _refused(machine: Machine, refused: Refused) -> Inference:
+def _refused(machine: Machine, refused: Refused, proven: frozenset[str] | None) -> Inference:
     write, view = refused.write, refused.view
     events: list[Event] = []
     if view is not None:
@@ -139,7 +167,8 @@ def _refused(machine: Machine, refused: Refused) -> Inference:
         Raised(span=written.span, refusal=refused.refusal, message="", sequence=SequenceNumber(write.sequence))
     )
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
-    sure = _is_sure(machine, refused.grad, refused.roots, write.guard, write.place) and not write.caveats
+    roots = refused.roots if proven is None else refused.roots & proven
+    sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
     return Inference(_history(write, events, tuple(notes), ""), sure)
 
 

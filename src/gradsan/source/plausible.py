@@ -14,7 +14,7 @@ from gradsan.source.flow.graph import Place
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
@@ -48,9 +48,23 @@ def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
     """Return whether people differentiate this function with respect to these parameters."""
     if not any(not _is_data(root) for root in roots):
         return False
+    return not runs_without(place) and not _is_internal(place)
+
+
+def runs_without(place: Place) -> bool:
+    """Return whether a place stands in code that runs without gradients, by convention."""
     path = place.module.path
     try:
         shown = path.relative_to(place.module.root).as_posix()
     except ValueError:
         shown = path.name
-    return not _runs_without(place.function, shown)
+    return _runs_without(place.function, shown)
+
+
+def _is_internal(place: Place) -> bool:
+    """Return whether a function is private and its own module calls it: it is judged where it is called."""
+    name = place.function.rpartition(".")[2]
+    if not name.startswith("_") or name.startswith("__"):
+        return False
+    calls = f"{name}("
+    return sum(line.count(calls) for line in place.module.lines if calls in line) > 1

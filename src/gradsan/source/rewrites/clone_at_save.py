@@ -64,7 +64,7 @@ def propose_named(span: Span, name: str) -> Fix | None:
     program, node = found
     edits: list[Edit] = []
     for operand in _operands(node):
-        if isinstance(operand, ast.Starred) or isinstance(operand, ast.Constant):
+        if isinstance(operand, (ast.Starred, ast.Constant)):
             continue
         if any(isinstance(n, ast.expr) and dotted_name(n) == name for n in ast.walk(operand)):
             edits += _cloned(program, operand, span.path)

@@ -1,0 +1,55 @@
+"""``weight[0] = v`` -> the same under ``with torch.no_grad():``, where it sets a leaf's value and is no computation."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.rewrite import Applicability, Fix
+from gradsan.model.span import Span
+from gradsan.source.program import Program
+from gradsan.source.rewrites.editing import indentation, insert, locate
+
+TITLE = "keep the write off the tape"
+_STEP = "    "
+
+
+def propose(span: Span) -> Fix | None:
+    """Return the fix that puts the write's statement, and those beside it that write too, under ``no_grad``.
+
+    Args:
+        span: The write.
+
+    Returns:
+        None where the statement can't be indented as it stands, or where the file does not know the framework.
+    """
+    found = locate(span)
+    if found is None:
+        return None
+    program, node = found
+    statement = program.statement_of(node)
+    framework = _name_of_framework(program)
+    if statement is None or not framework or not isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign)):
+        return None
+    blanks = indentation(program, statement)
+    if blanks is None or _holds_long_text(statement):
+        return None
+    lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    head = insert(span.path, statement.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
+    rest = [insert(span.path, line, 1, _STEP) for line in lines[1:] if program.lines[line - 1].strip()]
+    return Fix(TITLE, Applicability.UNSAFE, (head, *rest))
+
+
+def _name_of_framework(program: Program) -> str:
+    return next((name for name, origin in program.imports.items() if origin == "torch"), "")
+
+
+def _holds_long_text(statement: ast.stmt) -> bool:
+    """Whether a literal text runs over several lines: indenting would mutate it."""
+    return any(
+        isinstance(node, (ast.Constant, ast.JoinedStr)) and (node.end_lineno or node.lineno) > node.lineno
+        for node in ast.walk(statement)
+        if not isinstance(node, ast.Constant) or isinstance(node.value, (str, bytes))
+    )
+
+
+__all__ = ["TITLE", "propose"]
