@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.repair import Repair
 
 SCHEMA = "gradsan/1"
 
@@ -33,6 +34,8 @@ class Report:
     """What was not looked at, and why, one sentence each."""
     suppressed: tuple[Diagnostic, ...] = ()
     """Findings that a comment in the source allows."""
+    repair: Repair | None = None
+    """What `fix` did; its findings are those that were repaired, each with the fix that was chosen."""
 
     def shown_path(self, path: str) -> str:
         """Return a path as the report shows it: relative to ``directory`` where it lies below it."""

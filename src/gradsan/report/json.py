@@ -7,6 +7,7 @@ from typing import Any
 
 from gradsan import __version__
 from gradsan.model.diagnostic import Diagnostic, Help, Label
+from gradsan.model.repair import Repair
 from gradsan.model.report import SCHEMA, Report
 from gradsan.model.rewrite import Edit, Fix
 
@@ -27,6 +28,18 @@ def document(report: Report) -> dict[str, Any]:
         "findings": [_finding(finding, report) for finding in report.findings],
         "not_covered": list(report.not_covered),
         "suppressed": len(report.suppressed),
+        **({} if report.repair is None else {"repair": _repair(report.repair)}),
+    }
+
+
+def _repair(repair: Repair) -> dict[str, Any]:
+    return {
+        "outcome": repair.outcome.value,
+        "written": repair.is_written,
+        "diff": repair.diff,
+        "edits": list(repair.titles),
+        "proof": list(repair.proof),
+        "remains": list(repair.remains),
     }
 
 

@@ -14,6 +14,7 @@ from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
 from gradsan.report.cells import printable
 from gradsan.report.excerpt import Mark, Paper, draw_excerpt
+from gradsan.report.repair_text import repair_lines
 from gradsan.report.source_lines import LinesOf, read_lines
 from gradsan.report.styled import Line, Segment, Style, ansi, plain
 from gradsan.report.suggestion import draw_suggestion
@@ -58,6 +59,8 @@ def styled_lines(
     report: Report, *, width: int = 80, encoding: str = "utf-8", lines_of: LinesOf = read_lines
 ) -> list[Line]:
     """Return the whole report as styled lines."""
+    if report.repair is not None:
+        return repair_lines(report.repair)
     out: list[Line] = []
     for finding in report.findings:
         out += _finding(finding, report, width=width, encoding=encoding, lines_of=lines_of)

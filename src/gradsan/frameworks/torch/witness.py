@@ -29,9 +29,12 @@ SPREAD = 1024
 MAX_PASSES_WITH_LEAVES = 200
 MAX_OBJECTS = 20_000
 MAX_DEPTH = 8
+LARGEST = 2**53
+"""Larger whole numbers are addresses and hashes."""
 
 _OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
 _FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
+_swap: Callable[[torch.Tensor, torch.Tensor], None] = torch.utils.swap_tensors
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
 """Refusals that are no write: nothing can be performed instead."""
@@ -80,7 +83,7 @@ class Witness:
         def perform(*args: Any, **kwargs: Any) -> Any:
             if not args or not isinstance(args[0], torch.Tensor):
                 return function(*args, **kwargs)
-            return self._perform(lambda tensor, *rest, **named: function(tensor, *rest, **named), args, kwargs)
+            return self._perform(function, args, kwargs)
 
         return perform
 
@@ -106,7 +109,7 @@ class Witness:
             else:
                 copy = tensor.clone()
                 write(copy, *rest, **kwargs)
-                torch.utils.swap_tensors(tensor, copy)
+                _swap(tensor, copy)
             return tensor
 
     def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,10 +141,10 @@ class Witness:
 
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in _walk(names):
-            sample = _sample(tensor)
+            sample = _sample(tensor) if isinstance(tensor, torch.Tensor) else _numbers(tensor)
             if sample is not None:
                 self.observations.state[path] = sample
-            if tensor.is_leaf and tensor.requires_grad:
+            if isinstance(tensor, torch.Tensor) and tensor.is_leaf and tensor.requires_grad:
                 grad = _sample(tensor.grad)
                 if grad is None:
                     self.observations.absent.add(f"{path}.grad")
@@ -221,13 +224,26 @@ def _sample(tensor: Any) -> Sample | None:
     return Sample(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), numbers)
 
 
-def _walk(names: dict[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield (path, tensor) of what names lead to, through containers, modules and objects of the program's classes."""
+def _numbers(value: Any) -> Sample:
+    numbers = value if isinstance(value, (list, tuple)) else [value]
+    return Sample((len(numbers),), "float64", array("d", map(float, numbers)))
+
+
+def _is_numbers(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(_is_numbers(item) for item in value) and not isinstance(value[0], (list, tuple))
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def _walk(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the tensors and numbers that names lead to, through containers, modules and the program's own objects."""
     seen: set[int] = set()
     waiting = [(name, value, 0) for name, value in names.items() if not name.startswith("__")]
     while waiting and len(seen) < MAX_OBJECTS:
         path, value, depth = waiting.pop(0)
-        if isinstance(value, torch.Tensor):
+        if type(value).__module__ == "numpy" and hasattr(value, "__array_interface__"):
+            value = torch.as_tensor(value) if value.dtype.kind in "fiubc" else None
+        if isinstance(value, torch.Tensor) or _is_numbers(value):
             yield path, value
             continue
         if depth >= MAX_DEPTH or id(value) in seen:

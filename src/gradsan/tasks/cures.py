@@ -1,0 +1,157 @@
+"""From a finding to its cures: edits of source, the smallest that is right first.
+
+# NOTE [Order of cures] Out of place costs nothing that in place had saved, and reads best, but is right only where no
+other name must see the write.  A clone where the tensor is saved is right whoever writes, and costs a copy.  A clone
+before the write costs one too, and hides the write from every other name.  State that outlives a call (a parameter, a
+buffer, a leaf held in an attribute) stays the object that it is: there the save is cloned, or the write kept off the
+tape.  Which of them is right for a program is proven by `gradsan fix`, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.event import Needed, Refusal, Saved, Viewed, Writer, Written
+from gradsan.model.history import History, TensorKind
+from gradsan.model.rewrite import Edit, Fix
+from gradsan.model.span import Span
+from gradsan.source.rewrites import (
+    clone_at_save,
+    clone_before_write,
+    flag_handed_down,
+    inplace_flag,
+    item_write,
+    no_grad,
+    out_of_place,
+    step_moved,
+)
+
+MAX_CURES = 12
+
+_LEAF = (Refusal.LEAF, Refusal.LEAF_VIEW)
+_STATE = (TensorKind.PARAMETER, TensorKind.BUFFER)
+
+
+def cures_of(finding: Diagnostic, *, files: Sequence[str] = ()) -> tuple[Fix, ...]:
+    """Return the fixes of a finding, best first; see NOTE [Order of cures].
+
+    Args:
+        finding: What was found; without its history there is nothing to choose by.
+        files: Other source files of the program, for what is decided by a caller.
+
+    Effect: reads the source files that the finding names.
+    """
+    history = finding.history
+    if history is None:
+        return ()
+    return _distinct(_candidates(history, files))
+
+
+def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
+    refusal = None if history.refusal is None else history.refusal.refusal
+    writes = [write for write in history.all(Written) if write.span is not None]
+    match refusal:
+        case Refusal.LEAF | Refusal.LEAF_VIEW:
+            for write in writes:
+                yield from _of_leaf(write, history)
+        case Refusal.INFERENCE_SAVED:
+            yield from _at_saves(history, writes)
+        case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
+            for write in writes:
+                yield from _before_write(write)
+                yield from _out_of_place(write)
+        case None | Refusal.SAVED_OVERWRITTEN:
+            yield from _of_overwritten(history, writes, files)
+        case _:
+            for write in writes:
+                yield from _of_write(write, files)
+            for view in history.all(Viewed):
+                yield _cloned_view(view)
+
+
+def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
+    is_state = history.subject.kind in _STATE or any(_is_attribute(write) for write in writes)
+    by_write = [fix for write in writes for fix in _of_write(write, files)]
+    by_save = list(_at_saves(history, writes))
+    yield from [*by_save, *by_write] if is_state else [*by_write, *by_save]
+    needed = history.last(Needed)
+    for write in writes:
+        if write.writer is Writer.OPTIMIZER and write.span and needed is not None and needed.span:
+            yield step_moved.propose(write.span, needed.span)
+
+
+def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
+    span = write.span
+    if span is None or write.writer in (Writer.OPTIMIZER, Writer.COLLECTIVE):
+        return
+    if write.created is not None:
+        yield inplace_flag.propose(write.created, call=span)
+        yield flag_handed_down.propose(write.created, paths=files)
+    if write.writer is Writer.MODULE:
+        yield clone_at_save.propose(span, "input", "")
+        return
+    yield from _out_of_place(write)
+    yield from _before_write(write)
+
+
+def _of_leaf(write: Written, history: History) -> Iterator[Fix | None]:
+    """A leaf held as state is set; a leaf held by a local name takes part in a computation."""
+    span = write.span
+    if span is None:
+        return
+    off_tape = no_grad.propose(span)
+    if history.subject.kind in _STATE or _is_attribute(write):
+        yield off_tape
+        return
+    yield from _out_of_place(write)
+    yield from _before_write(write)
+    yield off_tape
+
+
+def _out_of_place(write: Written) -> Iterator[Fix | None]:
+    if write.span is not None:
+        yield out_of_place.propose(write.span)
+        yield item_write.propose(write.span)
+
+
+def _before_write(write: Written) -> Iterator[Fix | None]:
+    if write.span is not None:
+        yield clone_before_write.propose(write.span)
+
+
+def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
+    for saved in history.all(Saved):
+        if saved.span is None:
+            continue
+        if saved.operand:
+            yield clone_at_save.propose(saved.span, saved.operand, saved.operation)
+        for write in writes:
+            yield clone_at_save.propose_named(saved.span, _base_name(write.target))
+
+
+def _cloned_view(view: Viewed) -> Fix | None:
+    return None if view.span is None else clone_at_save.propose(view.span, "result", view.operation)
+
+
+def _is_attribute(write: Written) -> bool:
+    return "." in _base_name(write.target)
+
+
+def _base_name(target: str) -> str:
+    return target.partition("[")[0]
+
+
+def _distinct(fixes: Iterable[Fix | None]) -> tuple[Fix, ...]:
+    seen: set[tuple[Edit, ...]] = set()
+    told: list[Fix] = []
+    for fix in fixes:
+        if fix is not None and fix.edits and fix.edits not in seen:
+            seen.add(fix.edits)
+            told.append(fix)
+    return tuple(told[:MAX_CURES])
+
+
+def place_of(span: Span) -> tuple[str, int]:
+    """Return the file and line of a span."""
+    return span.path, span.line

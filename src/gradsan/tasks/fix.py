@@ -1,0 +1,149 @@
+"""`gradsan fix`: repair a program's source, and prove that the repaired program computes what the original means."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gradsan import frameworks
+from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.errors import UsageError
+from gradsan.model.repair import Outcome, Repair
+from gradsan.model.report import Report
+from gradsan.tasks import fix_files, trial
+from gradsan.tasks.fix_proof import Proof
+from gradsan.tasks.fix_search import Search, Step
+from gradsan.tasks.run import Program
+from gradsan.tasks.trial import Mode, Seen, Trial
+
+TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How far a repair may go."""
+
+    write: bool = False
+    unproven: bool = False
+    allow_dirty: bool = False
+    timeout_s: float = TIMEOUT_S
+    """Seconds that each run of the program may take."""
+
+
+def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
+    """Repair a program; the report's ``repair`` says what came of it.
+
+    Effect: runs the program many times, in processes of their own; with ``write``, replaces files.
+
+    Raises:
+        UsageError: there is no such program, or a file can't be written.
+        FrameworkMissing: torch is not installed.
+    """
+    wishes = wishes or Wishes()
+    trial.prepare()
+    first = trial.hold(Trial(program, {}, Mode.PLAIN), timeout_s=wishes.timeout_s)
+    if first.usage:
+        raise UsageError(first.usage)
+    trial.preload(first.modules)
+    if first.problem or not first.findings:
+        return _report(first, _nothing(first))
+    search = Search(program, _roots(program), wishes.timeout_s)
+    done = search.find(first)
+    if done is not None:
+        return _applied(done, wishes, Repair(outcome=Outcome.REPAIRED, proof=_proof(done, search)))
+    if search.unproven is not None:
+        why_not = () if search.unproven.proof is None else (f"not proven: {search.unproven.proof.why_not}",)
+        repair = Repair(outcome=Outcome.UNPROVEN, remains=(*why_not, *search.reasons))
+        return _applied(search.unproven, wishes, repair)
+    return _report(first, Repair(outcome=Outcome.REMAINS, remains=tuple(search.reasons)))
+
+
+def _nothing(first: Seen) -> Repair:
+    if first.problem:
+        return Repair(outcome=Outcome.REMAINS, remains=(first.problem,))
+    if first.status:
+        last = first.error.splitlines()[-1] if first.error else f"exit status {first.status}"
+        return Repair(
+            outcome=Outcome.REMAINS, remains=(f"the program fails, and not by a write that gradsan knows: {last}",)
+        )
+    return Repair(outcome=Outcome.NOTHING)
+
+
+def _applied(step: Step, wishes: Wishes, repair: Repair) -> Report:
+    """Write the edited files where that is wished and allowed; show them in any case."""
+    originals = {path: Path(path).read_bytes() for path in step.sources}
+    directory = Path.cwd()
+    repair = replace(
+        repair,
+        diff=fix_files.diff_of(step.sources, originals, directory),
+        titles=tuple(_told(finding, chosen.title) for finding, chosen in step.cures),
+    )
+    findings = tuple(replace(finding, fixes=(chosen,)) for finding, chosen in step.cures)
+    if wishes.write and (repair.outcome is Outcome.REPAIRED or wishes.unproven):
+        why_not = fix_files.why_not_to_write(sorted(step.sources), allow_dirty=wishes.allow_dirty)
+        if why_not:
+            raise UsageError(f"{why_not}; nothing was written")
+        fix_files.write_all(step.sources, originals)
+        repair = replace(repair, is_written=True)
+    return _report(replace(step.seen, findings=findings), repair)
+
+
+def _told(finding: Diagnostic, title: str) -> str:
+    span = finding.primary
+    return title if span is None else f"{title}, in `{span.function}` ({finding.code})"
+
+
+def _proof(step: Step, search: Search) -> tuple[str, ...]:
+    proof = step.proof or Proof(False)
+    reference = search.reference
+    by = "the original, its saved tensors protected"
+    if reference.is_refused and not step.is_off_tape:
+        by = "the original with each refused write made out of place"
+    elif reference.is_refused:
+        by = "the original with each refused write made off the tape"
+    said = [
+        f"{_counted(proof.n_losses, 'loss', 'losses')} and {_counted(proof.n_gradients, 'gradient', 'gradients')}"
+        f" agree with {by}",
+        f"{_counted(len(reference.protected.observations.state), 'value', 'values')} of the final state agree",
+        f"every run began with seed {trial.SEED}, on one thread",
+    ]
+    if reference.unstable:
+        said.append(f"not compared, they differ from run to run: {', '.join(sorted(reference.unstable)[:4])}")
+    return tuple(said)
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _report(seen: Seen, repair: Repair) -> Report:
+    return Report(
+        command="fix",
+        directory=Path.cwd(),
+        framework=frameworks.load("torch").framework,
+        findings=seen.findings,
+        not_covered=seen.not_covered,
+        repair=repair,
+    )
+
+
+def _roots(program: Program) -> tuple[Path, ...]:
+    """Return the folders whose files are the project's: the working directory, and the program's own."""
+    roots = [Path.cwd().resolve()]
+    if not program.is_module:
+        roots.append(Path(os.path.realpath(program.target)).parent)
+        return tuple(roots)
+    with_cwd = sys.path
+    sys.path = [os.getcwd(), *with_cwd]
+    try:
+        spec = importlib.util.find_spec(program.target.partition(".")[0])
+    except (ImportError, ValueError):
+        spec = None
+    finally:
+        sys.path = with_cwd
+    if spec is not None and spec.origin:
+        roots.append(Path(os.path.realpath(spec.origin)).parent)
+    return tuple(roots)

@@ -1,0 +1,145 @@
+"""The proof of a repair: what the edited program computed, held against what the original means.
+
+# NOTE [Two references] The original is run under protection: its losses are those of the program, its gradients the
+true ones of what was computed.  Where a write is refused there is no such run; it is then made twice, once with every
+alias seeing the write, once with none (NOTE [Refused writes] in the torch witness).  The first gives the values.  Where
+the second has the same losses, no alias mattered to them, and it gives the gradients as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradsan.record.observations import BackwardPass, Observations, all_same, same, same_leaves
+from gradsan.tasks.trial import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the original means; ``replaced`` only where a write was refused."""
+
+    protected: Seen
+    replaced: Seen | None = None
+    unstable: frozenset[str] = frozenset()
+    """Paths of the final state that differ from run to run."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the framework refused a write of the original."""
+        return bool(self.protected.observations.refused)
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether no loss depended on an alias seeing the refused writes."""
+        if self.replaced is None or self.replaced.problem or self.replaced.status != self.protected.status:
+            return False
+        first, second = self.protected.observations.passes, self.replaced.observations.passes
+        return len(first) == len(second) and all(all_same(a.roots, b.roots) for a, b in zip(first, second, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether an edited program agrees with the reference, as far as it ran; ``why_not`` names the first difference."""
+
+    holds: bool
+    why_not: str = ""
+    n_losses: int = 0
+    n_gradients: int = 0
+    is_gradient_compared: bool = True
+
+
+def prove(reference: Reference, edited: Seen, *, is_off_tape: bool, is_whole: bool) -> Proof:
+    """Compare an edited program with the original.
+
+    Args:
+        reference: What the original means.
+        edited: What the edited program did.
+        is_off_tape: Whether an edit keeps a write off the tape.
+        is_whole: Whether the edited program is to be compared to its end, state and exit status included; if not, as
+            far as it ran.
+    """
+    model, why_not = _model(reference, is_off_tape=is_off_tape)
+    if model is None:
+        return Proof(False, why_not)
+    with_gradients = not reference.is_refused or is_off_tape or model is reference.replaced
+    losses, compared = edited.observations.passes, model.observations.passes
+    n_gradients = 0
+    for number, (got, wanted) in enumerate(zip(losses, compared, strict=False), 1):
+        why_not = _differs(got, wanted, with_gradients=with_gradients)
+        if why_not:
+            return Proof(False, f"{why_not} of backward pass {number}")
+        n_gradients += len(got.leaves) + len(got.returned)
+    if is_whole:
+        why_not = _differs_at_end(reference, model, edited, with_gradients=with_gradients)
+        if why_not:
+            return Proof(False, why_not)
+    return Proof(True, "", len(losses), n_gradients, with_gradients)
+
+
+def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str]:
+    """Return the run that an edit of this kind must agree with; None and why, where there is none."""
+    protected, replaced = reference.protected, reference.replaced
+    if not reference.is_refused:
+        return (None, "the edit keeps a write off the tape that was recorded") if is_off_tape else (protected, "")
+    if not is_off_tape:
+        return (replaced if reference.is_unseen else protected), ""
+    if any(refused.cuts for refused in protected.observations.refused):
+        return None, "off the tape, the gradient of the written value would be lost"
+    if not all(refused.is_on_leaf or refused.is_on_parameter for refused in protected.observations.refused):
+        return None, "off the tape, the gradient through the write would be lost"
+    if reference.is_unseen and replaced is not None and _state_differs(reference, protected, replaced):
+        return None, "it can't be told whether other names are to see the write"
+    return protected, ""
+
+
+def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool) -> str:
+    if not all_same(got.roots, wanted.roots):
+        return "the loss"
+    if not with_gradients or not got.is_complete:
+        return ""
+    if not wanted.is_complete:
+        return ""
+    if not all_same(got.returned, wanted.returned):
+        return "a returned gradient"
+    return "" if same_leaves(got.leaves, wanted.leaves) else "a gradient"
+
+
+def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool) -> str:
+    if edited.status != model.status:
+        return f"the exit status ({edited.status}, not {model.status})"
+    n_got, n_wanted = len(edited.observations.passes), len(model.observations.passes)
+    if n_got != n_wanted:
+        return f"the number of backward passes ({n_got}, not {n_wanted})"
+    if not all(done.is_complete for done in edited.observations.passes):
+        return "a backward pass, which did not end"
+    if not with_gradients:
+        return ""
+    return _state_differs(reference, model, edited)
+
+
+def _state_differs(reference: Reference, model: Seen, edited: Seen) -> str:
+    wanted, got = model.observations, edited.observations
+    for path, sample in wanted.state.items():
+        if path in reference.unstable:
+            continue
+        if path in got.state and not same(sample, got.state[path]):
+            return f"`{path}`"
+        if path.endswith(".grad") and path in got.absent:
+            return f"`{path}`, which is None"
+    return _missing_gradient(reference, wanted, got)
+
+
+def _missing_gradient(reference: Reference, wanted: Observations, got: Observations) -> str:
+    """Name a leaf with a gradient that is no leaf any more."""
+    for path in wanted.state:
+        leaf = path.removesuffix(".grad")
+        if path != leaf and leaf in got.state and path not in got.state and path not in reference.unstable:
+            return f"`{path}`, which is gone"
+    return ""
+
+
+def unstable_paths(one: Observations, other: Observations) -> frozenset[str]:
+    """Return the paths of state that two runs of one program leave with different values."""
+    return frozenset(
+        path for path in one.state if path not in other.state or not same(one.state[path], other.state[path])
+    )

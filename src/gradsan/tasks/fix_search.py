@@ -1,0 +1,210 @@
+"""The search for a repair: a cure at a time, each tried on the program, until nothing is found any more."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gradsan.model.diagnostic import Diagnostic, Role
+from gradsan.model.rewrite import Edit, Fix
+from gradsan.source.rewrites import no_grad
+from gradsan.tasks import trial
+from gradsan.tasks.cures import cures_of
+from gradsan.tasks.fix_files import is_in_project
+from gradsan.tasks.fix_proof import Proof, Reference, prove, unstable_paths
+from gradsan.tasks.overlay import overlaid
+from gradsan.tasks.run import Program
+from gradsan.tasks.source_edits import apply_edits, line_after
+from gradsan.tasks.trial import Mode, Seen, Trial
+
+MAX_ROUNDS = 16
+MAX_TRIALS = 60
+MAX_REASONS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A state of the search: what has been edited, by which cures of which findings, and what that program did."""
+
+    sources: dict[str, bytes]
+    seen: Seen
+    cures: tuple[tuple[Diagnostic, Fix], ...] = ()
+    proof: Proof | None = None
+
+    @property
+    def is_off_tape(self) -> bool:
+        """Whether an edit keeps a write off the tape."""
+        return any(fix.title == no_grad.TITLE for _, fix in self.cures)
+
+
+@dataclass(slots=True)
+class Search:
+    """One search; `find` holds it.
+
+    Attributes:
+        unproven: The first program that was clean and not proven.
+        reasons: Why cures were turned down.
+    """
+
+    program: Program
+    roots: tuple[Path, ...]
+    timeout_s: float
+    reference: Reference = field(init=False)
+    unproven: Step | None = None
+    reasons: list[str] = field(default_factory=list)
+    n_trials: int = 0
+    is_reference_checked: bool = False
+
+    def find(self, first: Seen) -> Step | None:
+        """Return the edited program that is clean and proven; None where none was found.
+
+        Args:
+            first: What the program does as it is.
+
+        Effect: runs the program many times.
+        """
+        self.reference = self._make_reference()
+        if self.reference.protected.problem:
+            self.reasons.append(f"under protection: {self.reference.protected.problem}")
+            return None
+        return self._repaired(Step({}, first), rounds=MAX_ROUNDS)
+
+    def _make_reference(self) -> Reference:
+        protected = self._hold({}, Mode.PROTECTED)
+        replaced = self._hold({}, Mode.REPLACED) if protected.observations.refused else None
+        return Reference(protected, replaced)
+
+    def _repaired(self, step: Step, *, rounds: int) -> Step | None:
+        """Return a clean and proven program that continues a step, trying the cures of its first finding in turn."""
+        finding = step.seen.findings[0]
+        if not rounds:
+            self.reasons.append(f"more than {MAX_ROUNDS} edits would be needed")
+            return None
+        for fix in self._cures(finding, step):
+            if self.n_trials >= MAX_TRIALS:
+                self.reasons.append(f"{MAX_TRIALS} runs were not enough")
+                return None
+            after = self._tried(step, finding, fix)
+            if after is None:
+                continue
+            done = self._finished(after) if not after.seen.findings else self._repaired(after, rounds=rounds - 1)
+            if done is not None:
+                return done
+        return None
+
+    def _cures(self, finding: Diagnostic, step: Step) -> Iterator[Fix]:
+        files = sorted(path for path in step.seen.files if is_in_project(path, self.roots))
+        with overlaid(step.sources):
+            fixes = cures_of(finding, files=files)
+        if not fixes:
+            self._turn_down(finding, "no cure is known that could be written here")
+        for fix in fixes:
+            outside = [edit.path for edit in fix.edits if not is_in_project(edit.path, self.roots)]
+            if outside:
+                self._turn_down(finding, f"{fix.title}: {outside[0]} is not a file of this project")
+            else:
+                yield fix
+
+    def _tried(self, step: Step, finding: Diagnostic, fix: Fix) -> Step | None:
+        """Run a program with one more edit; None where that does not help."""
+        try:
+            sources = _edited(step.sources, fix.edits)
+        except (ValueError, SyntaxError) as error:
+            self._turn_down(finding, f"{fix.title}: {error}")
+            return None
+        seen = self._hold(sources, Mode.PLAIN)
+        after = Step(sources, seen, (*step.cures, (finding, fix)))
+        why_not = self._why_no_progress(after, finding, fix)
+        if why_not:
+            self._turn_down(finding, f"{fix.title}: {why_not}")
+            return None
+        return after
+
+    def _why_no_progress(self, after: Step, finding: Diagnostic, fix: Fix) -> str:
+        seen = after.seen
+        if seen.problem:
+            return seen.problem
+        if any(_is_same(finding, other, fix.edits) for other in seen.findings):
+            return "the finding stays"
+        if not seen.findings and seen.status and seen.status != self.reference.protected.status:
+            return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
+        proof = self._prove(after, is_whole=False)
+        return "" if proof.holds else f"{proof.why_not} differs"
+
+    def _finished(self, step: Step) -> Step | None:
+        proof = self._prove(step, is_whole=True)
+        if proof.holds and proof.is_gradient_compared:
+            return replace(step, proof=proof)
+        if proof.holds:
+            why_not = "the gradients could not be compared: the original can't run, and other names see its write"
+        else:
+            why_not = f"{proof.why_not} differs"
+        finding, fix = step.cures[-1]
+        self._turn_down(finding, f"{fix.title}: {why_not}")
+        if self.unproven is None:
+            self.unproven = replace(step, proof=replace(proof, holds=False, why_not=why_not))
+        return None
+
+    def _prove(self, step: Step, *, is_whole: bool) -> Proof:
+        proof = prove(self.reference, step.seen, is_off_tape=step.is_off_tape, is_whole=is_whole)
+        if not proof.holds and not self.is_reference_checked:
+            self._check_reference()
+            proof = prove(self.reference, step.seen, is_off_tape=step.is_off_tape, is_whole=is_whole)
+        return proof
+
+    def _check_reference(self) -> None:
+        """See whether the original computes the same twice; what does not is left out of the comparison."""
+        self.is_reference_checked = True
+        again = self._hold({}, Mode.PROTECTED)
+        first, second = self.reference.protected.observations, again.observations
+        self.reference = replace(self.reference, unstable=unstable_paths(first, second))
+        one = Reference(again)
+        if not prove(one, self.reference.protected, is_off_tape=False, is_whole=False).holds:
+            self.reasons.append(
+                "the original computes other losses or gradients from run to run: nothing can be proven"
+            )
+
+    def _hold(self, sources: dict[str, bytes], mode: Mode) -> Seen:
+        self.n_trials += 1
+        seen = trial.hold(Trial(self.program, sources, mode), timeout_s=self.timeout_s)
+        trial.preload(seen.modules)
+        return seen
+
+    def _turn_down(self, finding: Diagnostic, reason: str) -> None:
+        span = finding.primary
+        place = "" if span is None else f"{Path(span.path).name}:{span.line}: "
+        sentence = f"{place}{reason}"
+        if sentence not in self.reasons and len(self.reasons) < MAX_REASONS:
+            self.reasons.append(sentence)
+
+
+def _edited(sources: dict[str, bytes], edits: tuple[Edit, ...]) -> dict[str, bytes]:
+    """Return the sources after edits.
+
+    Raises:
+        ValueError: the edits don't fit.
+        SyntaxError: what they make is no Python.
+    """
+    out = dict(sources)
+    for path in dict.fromkeys(edit.path for edit in edits):
+        content = sources[path] if path in sources else Path(path).read_bytes()
+        out[path] = apply_edits(content, [edit for edit in edits if edit.path == path])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(out[path])
+    return out
+
+
+def _is_same(before: Diagnostic, after: Diagnostic, edits: tuple[Edit, ...]) -> bool:
+    """Whether a finding is still there after edits: the same rule, written and saved on the same lines."""
+    if before.code != after.code or before.primary is None or after.primary is None:
+        return before.code == after.code and before.message == after.message
+    return _places(before, edits) == _places(after, ())
+
+
+def _places(finding: Diagnostic, edits: tuple[Edit, ...]) -> list[tuple[str, int]]:
+    spans = [label.span for label in (*finding.labels_of(Role.WRITE)[:1], *finding.labels_of(Role.SAVE)[:1])]
+    return [(span.path, line_after(span.line, [e for e in edits if e.path == span.path])) for span in spans]
