@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from gradsan.model.copied import Copied
 from gradsan.model.diagnostic import Diagnostic
@@ -14,7 +17,7 @@ from gradsan.tasks.inspect_graph import conflicts
 from gradsan.tasks.protect import Protect
 from gradsan.tasks.watch import Watch
 
-_enabled: Watch | None = None
+_enabled: _Enabled | None = None
 
 
 class WatchSession:
@@ -64,10 +67,14 @@ class ProtectSession:
         return self._protect.not_covered
 
 
-def enable() -> None:
+def enable(*, strict: bool = False) -> None:
     """Explain every in-place gradient error of this process from now on, as `faulthandler.enable` does for crashes.
 
     The exception keeps its type and message; the explanation rides on it as a note.  A second call changes nothing.
+
+    Args:
+        strict: Raise `gradsan.model.errors.SilentCorruption` before a backward that would use a silently overwritten
+            value, instead of letting it compute a wrong gradient.
 
     Example:
         >>> import gradsan
@@ -78,17 +85,36 @@ def enable() -> None:
     """
     global _enabled
     if _enabled is None:
-        watch = Watch(command="enable", explain=_note)
+        watch = Watch(command="enable", explain=_note, strict=strict)
         watch.start()
-        _enabled = watch
+        _enabled = _Enabled(watch, sys.excepthook)
+        sys.excepthook = _enabled.excepthook
 
 
 def disable() -> None:
     """Undo `enable`; without it, do nothing."""
     global _enabled
     if _enabled is not None:
-        _enabled.stop()
+        _enabled.watch.stop()
+        if sys.excepthook == _enabled.excepthook:
+            sys.excepthook = _enabled.before
         _enabled = None
+
+
+@dataclass(frozen=True)
+class _Enabled:
+    watch: Watch
+    before: Callable[[type[BaseException], BaseException, TracebackType | None], object]
+
+    def excepthook(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        """Explain what no wrapper has seen, then show the exception as before.
+
+        Effect: before Python 3.11, which does not show notes, prints them.
+        """
+        self.watch.see(error)
+        self.before(kind, error, traceback)
+        if sys.version_info < (3, 11):
+            print(*getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
 
 
 @contextmanager

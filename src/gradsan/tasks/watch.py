@@ -34,12 +34,13 @@ class Watch:
         framework: str = "torch",
         options: Options | None = None,
         explain: Explain | None = None,
+        strict: bool = False,
     ) -> None:
         self._command = command
         self._adapter = frameworks.load(framework)
         self._explain = explain
         self._found: dict[object, Diagnostic] = {}
-        self._session = Session(listener=self._listen, options=options or Options())
+        self._session = Session(listener=self._listen, options=options or Options(), is_strict=strict)
         self._directory = Path.cwd()
         self._rank = int(os.environ.get("RANK", "0") or 0)
 
