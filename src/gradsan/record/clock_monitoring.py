@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from types import CodeType, FrameType
 from typing import Any
 
@@ -20,7 +21,8 @@ class MonitoringClock:
         self._user_code = user_code
         self._next_number = next_number
         self._timelines = Timelines()
-        self._followed: set[CodeType] = set()
+        self._followed: dict[int, weakref.ref[CodeType]] = {}
+        """By identity: code of two files may be equal, and generated code must be free to die."""
         self._tool = -1
         self._refusal = ""
 
@@ -39,20 +41,20 @@ class MonitoringClock:
         monitoring.use_tool_id(self._tool, TOOL_NAME)
         events = monitoring.events
         self._local_events = events.LINE | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
-        on_line, on_return, on_resume = self._callbacks()
+        on_line, on_return, on_resume, on_unwind = self._callbacks()
         monitoring.register_callback(self._tool, events.PY_START, self._on_start)
         monitoring.register_callback(self._tool, events.LINE, on_line)
         monitoring.register_callback(self._tool, events.PY_RETURN, on_return)
         monitoring.register_callback(self._tool, events.PY_YIELD, on_return)
         monitoring.register_callback(self._tool, events.PY_RESUME, on_resume)
-        monitoring.set_events(self._tool, events.PY_START)
+        monitoring.register_callback(self._tool, events.PY_UNWIND, on_unwind)
+        monitoring.set_events(self._tool, events.PY_START | events.PY_UNWIND)
+        monitoring.restart_events()  # functions that an earlier clock of this place has met are met again
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if self._user_code(frame.f_code):
-                self._followed.add(frame.f_code)
+                self._follow(frame.f_code)
             frame = frame.f_back
-        for code in self._followed:
-            monitoring.set_local_events(self._tool, code, self._local_events)
 
     def stop(self) -> None:
         """Stop.
@@ -63,9 +65,12 @@ class MonitoringClock:
             return
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         monitoring.set_events(self._tool, 0)
-        for code in self._followed:
-            monitoring.set_local_events(self._tool, code, 0)
-        for event in ("PY_START", "LINE", "PY_RETURN", "PY_YIELD", "PY_RESUME"):
+        for reference in list(self._followed.values()):
+            code = reference()
+            if code is not None:
+                monitoring.set_local_events(self._tool, code, 0)
+        self._followed.clear()
+        for event in ("PY_START", "PY_UNWIND", "LINE", "PY_RETURN", "PY_YIELD", "PY_RESUME"):
             monitoring.register_callback(self._tool, getattr(monitoring.events, event), None)
         monitoring.free_tool_id(self._tool)
         self._tool = -1
@@ -88,11 +93,16 @@ class MonitoringClock:
     def _on_start(self, code: CodeType, _offset: int) -> object:
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         if self._tool >= 0 and self._user_code(code):
-            self._followed.add(code)
-            monitoring.set_local_events(self._tool, code, self._local_events)
+            self._follow(code)
         return monitoring.DISABLE
 
-    def _callbacks(self) -> tuple[Any, Any, Any]:
+    def _follow(self, code: CodeType) -> None:
+        key, followed = id(code), self._followed
+        followed[key] = weakref.ref(code, lambda _: followed.pop(key, None))
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        monitoring.set_local_events(self._tool, code, self._local_events)
+
+    def _callbacks(self) -> tuple[Any, Any, Any, Any]:
         # Hot: everything they need is a local of this closure.
         next_number = self._next_number
         innermost = self._user_code.innermost
@@ -131,4 +141,13 @@ class MonitoringClock:
         def on_resume(code: CodeType, offset: int) -> None:
             put(code, -1 - offset)
 
-        return on_line, on_return, on_resume
+        answers = self._user_code.answers
+
+        def on_unwind(code: CodeType, _offset: int, _error: BaseException) -> None:
+            # An exception may be caught in the middle of the caller's line: `getattr(self, "scale", 1.0) * x`.
+            if answers.get(code.co_filename):
+                caller = innermost(get_frame(1).f_back)
+                if caller is not None:
+                    put(caller.f_code, -1 - caller.f_lasti)
+
+        return on_line, on_return, on_resume, on_unwind

@@ -40,7 +40,8 @@ class SettraceClock:
             return
         self._refusal = ""
         self._running = True
-        threading.settrace(self._global_trace)
+        if threading.gettrace() is None:
+            threading.settrace(self._global_trace)
         trace = self._make_trace(self._timelines.mine())
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
@@ -61,6 +62,11 @@ class SettraceClock:
             sys.settrace(None)
         elif not self._refusal:
             self._refusal = TAKEN
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if self._is_ours(frame.f_trace):
+                frame.f_trace = None
+            frame = frame.f_back
         if self._is_ours(getattr(threading, "_trace_hook", None)):
             threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
 
@@ -138,6 +144,9 @@ class SettraceClock:
             code = frame.f_code
             is_user = answers.get(code.co_filename)
             if not is_user and (is_user is not None or not is_user_code(code)):
+                return None
+            if not self._running:  # stopped by another thread, which can't remove this one's trace function
+                sys.settrace(None)
                 return None
             if frame.f_lasti > 8:  # a generator or coroutine resumed in the middle of a line
                 put(code, frame.f_lineno)

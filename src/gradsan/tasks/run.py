@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
 from gradsan.model.errors import SourceError, UsageError
 from gradsan.model.report import Report
@@ -157,10 +158,23 @@ def _execute(prepared: _Prepared, watch: Watch) -> tuple[int, bool]:
         sys.path[0] = prepared.path0
     sys.modules["__main__"] = prepared.main
     status, interrupted = _call(lambda: exec(prepared.code, prepared.main.__dict__), watch)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    _end_threads()
     return status, interrupted
+
+
+def _end_threads() -> None:
+    """Wait for the program's threads, as the interpreter does once ``__main__`` has ended.
+
+    Joining them would not do: an executor's workers end only when `threading` calls what the executor registered.
+
+    Effect: ends `threading`; the interpreter's own call of the same function finds nothing left to do.
+    """
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+    except BaseException as error:
+        _strip(error, set())
+        arguments: Any = sys.UnraisableHookArgs
+        sys.unraisablehook(arguments((type(error), error, error.__traceback__, None, threading)))
 
 
 def _call(program: Callable[[], None], watch: Watch) -> tuple[int, bool]:
@@ -194,6 +208,9 @@ def _exit_status(error: SystemExit) -> int:
 def _show(error: BaseException) -> None:
     """Show an exception that the program did not catch, through its own ``sys.excepthook``, without our frames."""
     _strip(error, set())
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
     sys.excepthook(type(error), error, error.__traceback__)
 
 

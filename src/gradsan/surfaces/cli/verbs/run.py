@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from contextlib import suppress
 
@@ -43,15 +42,22 @@ def execute(arguments: argparse.Namespace) -> int:
     if ranks is not None and arguments.output not in (None, "-"):
         arguments.output = ranks.file_of_rank(arguments.output)
     check_output(arguments)
+    if arguments.output not in (None, "-"):
+        arguments.output = os.path.abspath(arguments.output)  # the program may go to another folder
     program = Program(arguments.script, tuple(arguments.arguments), is_module=arguments.module)
     outcome = run(program, options=Options(trace_full=arguments.trace == "full"))
     with suppress(OSError, ValueError):  # the program may have closed it
         sys.stdout.flush()
     _tell(outcome.report, arguments, ranks)
     if outcome.interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        # The interpreter ends as it does for any Ctrl-C: it calls the exit functions, then dies by the signal.
+        sys.excepthook = _was_shown
+        raise KeyboardInterrupt
     return outcome.status or (1 if outcome.report.findings else 0)
+
+
+def _was_shown(*_error: object) -> None:
+    pass
 
 
 def _tell(report: Report, arguments: argparse.Namespace, ranks: Ranks | None) -> None:
