@@ -34,7 +34,7 @@ from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleIn
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
 
-FUEL = 1500
+FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
 
 
@@ -46,6 +46,9 @@ class Analyst:
     table: Table
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    opposites: dict[int, ast.Compare] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     reach: Reach = field(init=False)
 
@@ -56,21 +59,48 @@ class Analyst:
         """Drop what is known of files."""
         self.project.forget()
         self.reach.forget()
+        for remembered in (self.texts, self.abouts, self.opposites):
+            remembered.clear()
 
     def machine(self) -> Machine:
         """Return a fresh machine."""
-        return Machine(self.project, self.table, fuel=FUEL, operations=self.operations, effects=self.effects)
+        return Machine(
+            self.project,
+            self.table,
+            fuel=FUEL,
+            texts=self.texts,
+            abouts=self.abouts,
+            opposites=self.opposites,
+            operations=self.operations,
+            effects=self.effects,
+        )
 
 
 def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     """Return what may happen in a module."""
+    if not any("torch" in line for line in module.lines):
+        return []
     found: list[Inference] = []
-    found += _guarded(analyst, f"{module.path}", lambda: _run_body(analyst, module))
+    if has_program(module.tree):
+        found += _guarded(analyst, f"{module.path}", lambda: _run_body(analyst, module))
     for function in module.functions.values():
         found += _guarded(analyst, f"{module.path}:{function.name}", lambda f=function: _run_function(analyst, f))  # type: ignore[misc]
     for info in module.classes.values():
         found += _run_class(analyst, info)
     return found
+
+
+def has_program(tree: ast.Module) -> bool:
+    """Return whether a module's body does more than define: whether it calls anything in a statement or a loop."""
+    for statement in tree.body:
+        match statement:
+            case ast.For() | ast.While() | ast.With() | ast.AugAssign():
+                return True
+            case ast.Expr(value=ast.Call()):
+                return True
+            case ast.If(test=test) if "__main__" in ast.dump(test):
+                return True
+    return False
 
 
 def _guarded(analyst: Analyst, what: str, run):  # type: ignore[no-untyped-def]
