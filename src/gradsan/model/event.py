@@ -117,7 +117,7 @@ class Saved:
         match self.operand:
             case "":
                 return "this tensor"
-            case "result":
+            case operand if operand.startswith("result"):
                 return "its result"
             case "self" | "input":
                 return "its input"
@@ -192,6 +192,8 @@ class Written:
 
     def _way(self) -> str:
         match self.writer, self.access:
+            case Writer.MODULE, _ if "." in self.module:
+                return f"modified here by `{self.module}`"
             case Writer.BACKWARD, _:
                 return "modified here during backward"
             case _, Access.VIEW:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradsan.model.event import Event, Raised, Written
+from gradsan.model.event import Event, Raised, Saved, Written
 from gradsan.model.history import History, Subject
 from gradsan.source import expressions
 
@@ -12,7 +12,23 @@ from gradsan.source import expressions
 def make_precise(history: History) -> History:
     """Return the history with columns where only lines were known, and with the tensor's name."""
     events = tuple(_named(_narrowed(event)) for event in history.events)
-    return replace(history, events=events, subject=_named_subject(history.subject, events))
+    notes = (*history.notes, *_notes_on_loops(events))
+    return replace(history, events=events, notes=notes, subject=_named_subject(history.subject, events))
+
+
+def _notes_on_loops(events: tuple[Event, ...]) -> tuple[str, ...]:
+    """Say where time runs against the lines: what stands below was saved before what stands above wrote."""
+    saved = next((event for event in events if isinstance(event, Saved)), None)
+    written = next((event for event in events if isinstance(event, Written)), None)
+    if saved is None or written is None or saved.span is None or written.span is None:
+        return ()
+    save, write = saved.span, written.span
+    is_above = save.path == write.path and save.function == write.function and write.line < save.line
+    if not is_above:
+        return ()
+    if expressions.loop_around(save.path, save.line, write.line):
+        return ("it was saved in an earlier iteration of the loop",)
+    return (f"it was saved in an earlier call of `{save.function}`",) if save.function != "<module>" else ()
 
 
 def _narrowed(event: Event) -> Event:
@@ -34,4 +50,11 @@ def _named_subject(subject: Subject, events: tuple[Event, ...]) -> Subject:
     if subject.name:
         return subject
     names = [event.target for event in events if isinstance(event, Written) and event.target]
-    return replace(subject, name=names[0]) if names else subject
+    return replace(subject, name=_without_data(names[0])) if names else subject
+
+
+def _without_data(target: str) -> str:
+    """Return the tensor whose ``.data`` was written: ``h`` for ``h.data`` and ``h.data[mask]``."""
+    owner, dot, rest = target.partition(".data")
+    is_attribute_of_tensor = dot and owner != "self" and (not rest or rest[0] in ".[")
+    return owner if is_attribute_of_tensor else target

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan import knowledge
-from gradsan.frameworks.torch.graph import Conflict, conflicts_of, root_number
+from gradsan.frameworks.torch.graph import Conflict, conflicts_of, nearest_leaves, root_number
 from gradsan.frameworks.torch.modules import ModuleTree
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
@@ -105,7 +106,8 @@ class _Explanation:
             node=node,
             superseded=self._is_superseded(saved_at, writes),
         )
-        subject = self._subject(slot.tensor, text)
+        function = "" if saved.span is None else saved.span.function
+        subject = replace(self._subject(slot.tensor, text), module=self._module_around(slot.node, function))
         return self._finish(subject, [saved, *writes], text if raised else None, node=node, found=found)
 
     def hidden(self, text: ErrorText) -> History:
@@ -203,6 +205,16 @@ class _Explanation:
             created=None if created is None else created.span(),
             module="" if agent is None else self.tree.path_of(agent),
         )
+
+    def _module_around(self, node: Any, function: str) -> str:
+        """Return the path of the module in whose method a node was made, found by the nearest parameters."""
+        class_name = function.rpartition(".")[0]
+        for parent in nearest_leaves(node):
+            owner = self.tree.owner_of(storage_key(parent))
+            path = "" if owner is None else owner.qualified_name.rpartition(".")[0]
+            if found := self.tree.enclosing(path, class_name):
+                return found
+        return ""
 
     def _access_of(self, run: Run, key: int | None) -> Access:
         for suspect in self.recorder.suspects.writes_to(key):

@@ -7,6 +7,7 @@ are the user's, and are never run by us.  A custom Function has ``_raw_saved_ten
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,22 @@ def first_view_node(view: torch.Tensor) -> Any:
             return node
         node = parents[0]
     return None
+
+
+MAX_NODES_AROUND = 48
+
+
+def nearest_leaves(node: Any) -> Iterator[torch.Tensor]:
+    """Yield the leaves that a node's inputs were computed from, the nearest first, up to `MAX_NODES_AROUND` nodes."""
+    queue, seen = deque([node]), {node}
+    while queue and len(seen) < MAX_NODES_AROUND:
+        for child, _ in queue.popleft().next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                queue.append(child)
+                variable = getattr(child, "variable", None)
+                if variable is not None:
+                    yield variable
 
 
 _RAW_NAMES: dict[type, tuple[str, ...]] = {}

@@ -68,10 +68,12 @@ class ModuleTree:
 
     def __init__(self) -> None:
         self._paths: dict[int, str] = {}
+        self._types: dict[str, set[str]] = {}
         self._owners: dict[int, Owner] = {}
         for root in _roots():
             for path, module in root.named_modules():
                 self._paths.setdefault(id(module), path)
+                self._types.setdefault(path, set()).update(kind.__qualname__ for kind in type(module).__mro__)
                 self._add_tensors(path, module)
 
     def _add_tensors(self, path: str, module: torch.nn.Module) -> None:
@@ -85,6 +87,14 @@ class ModuleTree:
     def path_of(self, module: object) -> str:
         """Return the path of a module from its root; its type's name for a root or an unknown one."""
         return self._paths.get(id(module), "") or type(module).__name__
+
+    def enclosing(self, path: str, class_name: str) -> str:
+        """Return the innermost module at or above ``path`` that is of a class; empty where none is."""
+        while path:
+            if class_name in self._types.get(path, ()):
+                return path
+            path = path.rpartition(".")[0]
+        return ""
 
     def owner_of(self, key: int | None) -> Owner | None:
         """Return the parameter or buffer that lives in a storage."""
