@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradsan.surfaces.library import disable, enable, inspect_graph, watch
+    from gradsan.surfaces.library import disable, enable, inspect_graph, protect, watch
 
 # NOTE [Lazy verbs] A name's home; `__getattr__` imports it on first use, so that `import gradsan` stays below 50 ms.
 _HOMES = {
     "disable": "gradsan.surfaces.library",
     "enable": "gradsan.surfaces.library",
     "inspect_graph": "gradsan.surfaces.library",
+    "protect": "gradsan.surfaces.library",
     "watch": "gradsan.surfaces.library",
 }
 
-__all__ = ["__version__", "disable", "enable", "inspect_graph", "watch"]
+__all__ = ["__version__", "disable", "enable", "inspect_graph", "protect", "watch"]
 
 
 def __getattr__(name: str) -> Any:
