@@ -122,7 +122,7 @@ class Saved:
             case "self" | "input":
                 return "its input"
             case name:
-                return f"its argument `{name}`"
+                return f"its `{name}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

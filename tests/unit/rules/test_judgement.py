@@ -145,7 +145,9 @@ def test_write_beside_the_saved_elements_is_explained() -> None:
 
 
 def test_silent_writes_are_another_story() -> None:
-    assert judge(History(subject=H, events=(saved(), attempt()))) is None
+    finding = judge(History(subject=H, events=(saved(), attempt())))
+    assert finding is not None
+    assert finding.code == "GS301"
 
 
 def test_many_places_are_counted_not_listed() -> None:
