@@ -140,6 +140,15 @@ class History:
             return None
         return Overwriting(saved=saved, writes=writes, needed=self.last(Needed))
 
+    def unseen(self) -> Overwriting | None:
+        """Return the story of a saved tensor that was overwritten without the framework noticing; None without one."""
+        saved = self.first(Saved)
+        if self.refusal is not None or saved is None:
+            return None
+        after = self.events[self.events.index(saved) + 1 :]
+        writes = tuple(e for e in after if isinstance(e, Written) and not e.bumps_version)
+        return Overwriting(saved=saved, writes=writes, needed=self.last(Needed)) if writes else None
+
     @property
     def was(self) -> str:
         """*was* for what we saw, *may be* for what we infer."""

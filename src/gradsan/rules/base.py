@@ -90,6 +90,12 @@ def labels_of(events: tuple[Event, ...]) -> tuple[Label, ...]:
     return tuple(labels)
 
 
+def relabelled(finding: Diagnostic, role: Role, text: str) -> Diagnostic:
+    """Return the finding with another text on its labels of one role."""
+    labels = tuple(replace(label, text=text) if label.role is role else label for label in finding.labels)
+    return replace(finding, labels=labels)
+
+
 def attempts(history: History) -> tuple[Event, ...]:
     """Return the events of a refused write, the attempt marked as one: its version did not move."""
     return tuple(
@@ -122,4 +128,4 @@ def _role_of(event: Event) -> Role:
             return Role.RELATED
 
 
-__all__ = ["Certainty", "Help", "Rule", "attempts", "labels_of"]
+__all__ = ["Certainty", "Help", "Rule", "attempts", "labels_of", "relabelled"]
