@@ -38,7 +38,7 @@ y.sum().backward()
 """
     source = "gradsan's own convention"
 
-    def judge(self, history: History) -> Diagnostic | None:
+    def judge(self, history: History) -> Diagnostic | None:  # noqa: ARG002
         """Say nothing: no history of a tensor is about a comment."""
         return None
 

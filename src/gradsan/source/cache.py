@@ -52,7 +52,7 @@ class Cache:
                 reads, result = pickle.load(entry)
             if all(self._digest(read) == digest for read, digest in reads.items()):
                 return result
-        except Exception:  # noqa: BLE001  an entry of whatever content is only a missed shortcut
+        except Exception:
             return None
         return None
 

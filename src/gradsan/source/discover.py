@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pathspec
 
@@ -43,7 +44,8 @@ def _relative(file: Path) -> str:
         return file.as_posix()
 
 
-Specs = tuple[tuple[Path, pathspec.PathSpec], ...]
+Spec: TypeAlias = "pathspec.PathSpec[Any]"
+Specs: TypeAlias = "tuple[tuple[Path, Spec], ...]"
 
 
 def _ignored_above(folder: Path) -> Specs:
@@ -56,7 +58,7 @@ def _ignored_above(folder: Path) -> Specs:
     return ()
 
 
-def _read_ignored(folder: Path) -> tuple[Path, pathspec.PathSpec] | None:
+def _read_ignored(folder: Path) -> tuple[Path, Spec] | None:
     try:
         lines = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

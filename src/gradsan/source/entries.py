@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from gradsan.knowledge import Effect, Operation, Table
 from gradsan.model.history import TensorKind
@@ -84,7 +85,7 @@ def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     if has_program(module.tree):
         found += _guarded(analyst, f"{module.path}", lambda: _run_body(analyst, module))
     for function in module.functions.values():
-        found += _guarded(analyst, f"{module.path}:{function.name}", lambda f=function: _run_function(analyst, f))  # type: ignore[misc]
+        found += _guarded(analyst, f"{module.path}:{function.name}", partial(_run_function, analyst, function))
     for info in module.classes.values():
         found += _run_class(analyst, info)
     return found
@@ -103,7 +104,7 @@ def has_program(tree: ast.Module) -> bool:
     return False
 
 
-def _guarded(analyst: Analyst, what: str, run):  # type: ignore[no-untyped-def]
+def _guarded(analyst: Analyst, what: str, run: Callable[[], list[Inference]]) -> list[Inference]:
     try:
         return run()
     except RecursionError:
@@ -133,8 +134,8 @@ def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> 
     bind_unknown(frame, info.node, receiver)
     parameters = dict(frame.local)
     result = run_function(outer, frame, info)
-    proven = frozenset(name for name, value in parameters.items() if is_proven(value))
-    return settle(machine, [*nodes_of(result)], proven=proven)
+    unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
+    return settle(machine, [*nodes_of(result)], unproven=unproven)
 
 
 def is_proven(value: Value, depth: int = 3) -> bool:
@@ -199,7 +200,7 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
 
 def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
     if is_function_class(analyst.project, info):
-        return _guarded(analyst, f"{info.module.path}:{info.name}", lambda: _run_custom(analyst, info))  # type: ignore[no-any-return]
+        return _guarded(analyst, f"{info.module.path}:{info.name}", lambda: _run_custom(analyst, info))
     found: list[Inference] = []
     machine: Machine | None = None
     instance: Instance | None = None
@@ -218,10 +219,7 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
             receiver = Instance(info, is_self=True)
         mark = machine.journal.mark()
 
-        def run(method: FunctionInfo = method, receiver: Value | None = receiver) -> list[Inference]:
-            assert machine is not None
-            return _run_entry(machine, method, receiver)
-
+        run = partial(_run_entry, machine, method, receiver)
         found += _guarded(analyst, f"{info.module.path}:{method.qualified_name}", run)
         reset(machine, mark)
     return found
@@ -245,7 +243,7 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
             if value is not None and not _is_registered(value):
                 instance.attributes[name] = Opaque(name=f"self.{name}")
 
-    instance.pending = lambda made: construct_apart(Frame(machine, info.module, info.name), run)
+    instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
     return instance
 
 
@@ -266,9 +264,9 @@ def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
         if name in ("__init__", "__new__") or method.is_static:
             continue
         for node in ast.walk(method.node):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                if isinstance(node.value, ast.Name) and node.value.id == "self":
-                    names.add(node.attr)
+            match node:
+                case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
+                    names.add(attribute)
     return frozenset(names)
 
 

@@ -37,7 +37,7 @@ MANY = 4
 
 
 def settle(
-    machine: Machine, roots: list[Node], *, in_backward: bool = False, proven: frozenset[str] | None = None
+    machine: Machine, roots: list[Node], *, in_backward: bool = False, unproven: frozenset[str] = frozenset()
 ) -> list[Inference]:
     """Return what an entry's conflicts and refusals amount to, one inference for each write.
 
@@ -45,7 +45,7 @@ def settle(
         machine: After the entry was run.
         roots: What the entry hands to its caller.
         in_backward: Whether the entry is the backward pass of a custom Function.
-        proven: The parameters that the entry uses as tensors; None where it has none.
+        unproven: The parameters that nothing shows to be tensors.
     """
     live = reachable([*roots, *machine.escaped])
     found: dict[int, tuple[Inference, Write]] = {}
@@ -57,10 +57,10 @@ def settle(
 
     for refused in machine.refusals:
         if refused.write.storage.is_tensor:
-            tell(_refused(machine, refused, proven), refused.write)
+            tell(_refused(machine, refused, unproven), refused.write)
     for conflict in machine.conflicts:
         if conflict.save.storage.is_tensor and (in_backward or _is_needed(conflict, live)):
-            tell(_overwritten(machine, conflict, proven, in_backward=in_backward), conflict.write)
+            tell(_overwritten(machine, conflict, unproven, in_backward=in_backward), conflict.write)
     return _doubt_many(list(found.values()))
 
 
@@ -88,9 +88,7 @@ def _is_needed(conflict: Conflict, live: set[int]) -> bool:
     return id(node) in live
 
 
-def _overwritten(
-    machine: Machine, conflict: Conflict, proven: frozenset[str] | None, *, in_backward: bool
-) -> Inference:
+def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str], *, in_backward: bool) -> Inference:
     save, write = conflict.save, conflict.write
     events: list[Event] = [
         Saved(
@@ -119,7 +117,7 @@ def _overwritten(
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
     if _is_earlier_iteration(conflict):
         notes.append("the value saved in one iteration of the loop is overwritten in the next")
-    roots = save.roots if proven is None else save.roots & proven
+    roots = save.roots - unproven
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward and runs_without(write.place):
@@ -149,7 +147,7 @@ def _written(write: Write, *, in_backward: bool = False, refused: bool = False) 
     )
 
 
-def _refused(machine: Machine, refused: Refused, proven: frozenset[str] | None) -> Inference:
+def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> Inference:
     write, view = refused.write, refused.view
     events: list[Event] = []
     if view is not None:
@@ -167,7 +165,7 @@ def _refused(machine: Machine, refused: Refused, proven: frozenset[str] | None) 
         Raised(span=written.span, refusal=refused.refusal, message="", sequence=SequenceNumber(write.sequence))
     )
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
-    roots = refused.roots if proven is None else refused.roots & proven
+    roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
     return Inference(_history(write, events, tuple(notes), ""), sure)
 

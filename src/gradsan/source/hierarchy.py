@@ -59,9 +59,7 @@ def members_after(
     return _find(order[at:], name, setters=False)
 
 
-def _find(
-    order: list[ClassInfo], name: str, *, setters: bool
-) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
+def _find(order: list[ClassInfo], name: str, *, setters: bool) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
     for owner in order:
         if setters:
             if name in owner.setters:
@@ -89,8 +87,10 @@ def external_bases(project: Project, info: ClassInfo) -> list[str]:
 
 def is_function_class(project: Project, info: ClassInfo) -> bool:
     """Return whether a class is a custom ``autograd.Function``."""
-    return any(base.endswith(("autograd.Function", "autograd.function.Function")) or base == "Function"
-               for base in external_bases(project, info))
+    return any(
+        base.endswith(("autograd.Function", "autograd.function.Function")) or base == "Function"
+        for base in external_bases(project, info)
+    )
 
 
 def is_module_class(project: Project, info: ClassInfo) -> bool:

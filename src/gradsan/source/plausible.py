@@ -21,7 +21,7 @@ _DATA = re.compile(
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|match|log|tta)(?:_|\d|$)",
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta)(?:_|\d|$)",
     re.IGNORECASE,
 )
 """Words in the names of functions that run without gradients, by convention."""

@@ -32,8 +32,41 @@ _STRICT = re.compile(
 """What in a callee makes its caller worth a look: no items of dicts, no counters."""
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _KEYWORDS = frozenset(
-    "if elif while for in and or not return print len range isinstance int float str list tuple dict super zip"
-    " enumerate getattr hasattr max min sum type assert yield lambda def class".split()
+    [
+        "if",
+        "elif",
+        "while",
+        "for",
+        "in",
+        "and",
+        "or",
+        "not",
+        "return",
+        "print",
+        "len",
+        "range",
+        "isinstance",
+        "int",
+        "float",
+        "str",
+        "list",
+        "tuple",
+        "dict",
+        "super",
+        "zip",
+        "enumerate",
+        "getattr",
+        "hasattr",
+        "max",
+        "min",
+        "sum",
+        "type",
+        "assert",
+        "yield",
+        "lambda",
+        "def",
+        "class",
+    ]
 )
 
 

@@ -60,5 +60,8 @@ def notebook_text(data: bytes, path: str) -> str:
         if text.lstrip().startswith("%%"):
             lines += ["" for _ in text.split("\n")]
             continue
-        lines += [line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip()[:1] in ("%", "!") else line for line in text.split("\n")]
+        lines += [
+            line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip()[:1] in ("%", "!") else line
+            for line in text.split("\n")
+        ]
     return "\n".join(lines) + "\n"

@@ -227,15 +227,15 @@ def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
     return (span.path, span.line, span.column, finding.code) if span is not None else ("", 0, 0, finding.code)
 
 
-def _is_allowed(
-    finding: Diagnostic, allowed: dict[str, tuple[Suppression, ...]], used: set[tuple[str, int]]
-) -> bool:
+def _is_allowed(finding: Diagnostic, allowed: dict[str, tuple[Suppression, ...]], used: set[tuple[str, int]]) -> bool:
     span = finding.primary
     if span is None:
         return False
     for suppression in allowed.get(span.path, ()):
         names = suppression.names
-        if span.line <= suppression.target <= span.end_line and (finding.name in names or finding.code.lower() in names):
+        if span.line <= suppression.target <= span.end_line and (
+            finding.name in names or finding.code.lower() in names
+        ):
             used.add((span.path, suppression.line))
             return True
     return False

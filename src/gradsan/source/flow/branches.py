@@ -130,7 +130,9 @@ def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:
             return name, False, False
         case ast.Compare(left=ast.Name(id=name), ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
             return name, True, False
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
+        case ast.Compare(
+            left=ast.Name(id=name), ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]
+        ):
             return name, True, True
         case _:
             return None, False, False
@@ -229,7 +231,14 @@ def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None]
         if isinstance(test.op, ast.And) is negated:
             return None
         undos = [undo for part in test.values if (undo := narrowed(frame, part, holds=not negated))]
-        return (lambda: [undo() for undo in undos] and None) if undos else None
+        if not undos:
+            return None
+
+        def undo_all() -> None:
+            for undo in undos:
+                undo()
+
+        return undo_all
     machine = frame.machine
     if negated and isinstance(test, ast.Call) and text_of(frame, test).endswith("is_grad_enabled()"):
         was = machine.grad_enabled

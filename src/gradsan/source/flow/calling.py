@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from gradsan.model.event import ViewKind
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import EVERYWHERE, Grad
 from gradsan.source.flow.journal import Changes, Exit, Journal
@@ -30,8 +31,6 @@ from gradsan.source.flow.values import (
 )
 from gradsan.source.hierarchy import container_base, find_member, is_module_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
-from gradsan.model.event import ViewKind
-
 
 CONSTRUCTION_FUEL = 300
 """Statements that one constructor may run."""
@@ -134,9 +133,7 @@ def bind_parameters(inner: Frame, node: FunctionNode, arguments: Arguments) -> N
         name = parameter.arg
         if name not in local:
             default = defaults.get(name)
-            local[name] = (
-                evaluate(home, default) if default is not None and arguments.is_exact else Opaque(name=name)
-            )
+            local[name] = evaluate(home, default) if default is not None and arguments.is_exact else Opaque(name=name)
     if spec.vararg is not None:
         local[spec.vararg.arg] = Sequence(
             arguments.positional[len(names) :], is_exact=arguments.is_exact, is_tuple=True
@@ -156,7 +153,7 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
         if machine.is_program or not is_module_class(machine.project, info):
             call(frame, constructor, arguments, node)
         else:
-            instance.pending = lambda made: construct_apart(frame, lambda: call(frame, constructor, arguments, node))
+            instance.pending = lambda _made: construct_apart(frame, lambda: call(frame, constructor, arguments, node))
         return instance
     if find_member(machine.project, info, "__new__") is not None:
         return Opaque()
@@ -216,9 +213,7 @@ def _names(found: Mapping) -> tuple[str, ...]:
 
 def _fill_fields(frame: Frame, instance: Instance, info: ClassInfo, arguments: Arguments) -> None:
     """Set the fields of a dataclass or a named tuple."""
-    names = [
-        s.target.id for s in info.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-    ]
+    names = [s.target.id for s in info.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
     for name, value in zip(names, arguments.positional, strict=False):
         frame.machine.journal.set(instance.attributes, name, value)
     for name, value in arguments.keywords.items():

@@ -60,7 +60,7 @@ def sequence_method(frame: Frame, value: Sequence, name: str, arguments: Argumen
     return Opaque()
 
 
-def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments, node: ast.AST) -> Value:
+def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments, _node: ast.AST) -> Value:
     """Call a method of a dict."""
     journal = frame.machine.journal
     key = arguments.positional[0] if arguments.positional else None
@@ -152,7 +152,9 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             items, is_exact = elements(frame, first, node)
             start = arguments.get(1, "start")
             at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-            return Sequence([Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)], is_exact=is_exact)
+            return Sequence(
+                [Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)], is_exact=is_exact
+            )
         case "range":
             return _range(arguments)
         case "map" if first is not None and len(arguments.positional) > 1:

@@ -9,7 +9,6 @@ from typing import Any
 
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard
-from gradsan.source.flow.iterating import loop_items
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, evaluates, get_attribute
 from gradsan.source.flow.names import find_name, function_of
 from gradsan.source.flow.operations import apply, bind
@@ -48,7 +47,6 @@ _BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
 }
 """What Python's operators call.  Source: torch/_tensor.py, 2.13.0."""
 
-_REFLECTED = {"sub": "rsub", "div": "reciprocal"}
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -67,7 +65,7 @@ def _name(frame: Frame, node: ast.Name) -> Value:
 
 
 @evaluates(ast.Constant)
-def _constant(frame: Frame, node: ast.Constant) -> Value:
+def _constant(_frame: Frame, node: ast.Constant) -> Value:
     return Const(node.value)
 
 
@@ -156,7 +154,9 @@ def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.
         if name == "sub":
             return _operate(frame, "rsub", [right, left], node)
         if name == "div":
-            return _operate(frame, "reciprocal", [right], node, label="div")
+            # Source: torch/_tensor.py, __rdiv__ (2.13.0): the reciprocal, times the number.
+            inner = _operate(frame, "reciprocal", [right], node)
+            return _operate(frame, "mul", [inner, left], node)
         if name in ("add", "mul"):
             return _operate(frame, name, [right, left], node)
         return _operate(frame, name, [left, right], node)
@@ -205,9 +205,7 @@ def _fold(compute: Callable[[Any, Any], Any], left: object, right: object) -> Va
 
 def _lists(left: Value, right: Value, op: ast.operator) -> Value:
     if isinstance(left, Sequence) and isinstance(right, Sequence) and isinstance(op, ast.Add):
-        return Sequence(
-            [*left.items, *right.items], is_exact=left.is_exact and right.is_exact, is_tuple=left.is_tuple
-        )
+        return Sequence([*left.items, *right.items], is_exact=left.is_exact and right.is_exact, is_tuple=left.is_tuple)
     pair = (left, right) if isinstance(left, Sequence) else (right, left)
     if isinstance(op, ast.Mult) and isinstance(pair[0], Sequence):
         if isinstance(pair[1], Const) and isinstance(pair[1].value, int) and 0 <= pair[1].value <= 8:
@@ -351,60 +349,6 @@ def _dict(frame: Frame, node: ast.Dict) -> Value:
             is_exact = False
             found[id(key), "unknown"] = value
     return Mapping(found, is_exact=is_exact)
-
-
-@evaluates(ast.ListComp, ast.SetComp, ast.GeneratorExp)
-def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
-    items: list[Value] = []
-    is_exact = _generate(frame, node.generators, 0, lambda: items.append(evaluate(frame, node.elt)))
-    return Sequence(items, is_exact=is_exact)
-
-
-@evaluates(ast.DictComp)
-def _dict_comprehension(frame: Frame, node: ast.DictComp) -> Value:
-    found: dict[object, Value] = {}
-
-    def add() -> None:
-        key = evaluate(frame, node.key)
-        found[key.value if isinstance(key, Const) and isinstance(key.value, (str, int)) else len(found)] = evaluate(
-            frame, node.value
-        )
-
-    is_exact = _generate(frame, node.generators, 0, add)
-    return Mapping(found, is_exact=is_exact)
-
-
-def _generate(frame: Frame, generators: list[ast.comprehension], at: int, produce: Callable[[], None]) -> bool:
-    """Run the loops of a comprehension; return whether every element is known."""
-    from gradsan.source.flow.statements import assign
-
-    if at == len(generators):
-        produce()
-        return True
-    generator = generators[at]
-    machine = frame.machine
-    items, is_exact = loop_items(frame, evaluate(frame, generator.iter), generator.iter)
-    names = [n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)]
-    hidden = {name: frame.local[name] for name in names if name in frame.local}
-    for item in items:
-        machine.fuel -= 1
-        assign(frame, generator.target, item, generator.iter)
-        before = machine.guard
-        skip = False
-        for test in generator.ifs:
-            verdict, when_true, _ = decide(frame, test)
-            if verdict is False:
-                skip = True
-                break
-            if verdict is None:
-                is_exact = False
-                machine.guard |= when_true
-        if not skip:
-            is_exact = _generate(frame, generators, at + 1, produce) and is_exact
-        machine.guard = before
-    for name, value in hidden.items():
-        machine.journal.set(frame.local, name, value)
-    return is_exact
 
 
 @evaluates(ast.Lambda)

@@ -11,6 +11,7 @@ from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
 from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import SWITCH, switch
@@ -50,7 +51,23 @@ _TRANSPARENT = frozenset(
         "torch.jit.unused",
     }
 )
-_NEW = frozenset("zeros ones full empty rand randn randint arange linspace eye tensor as_tensor from_numpy".split())
+_NEW = frozenset(
+    [
+        "zeros",
+        "ones",
+        "full",
+        "empty",
+        "rand",
+        "randn",
+        "randint",
+        "arange",
+        "linspace",
+        "eye",
+        "tensor",
+        "as_tensor",
+        "from_numpy",
+    ]
+)
 _CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
 
 
@@ -73,7 +90,7 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         found = containers.call_builtin(frame, "dict", arguments, node)
         return found if found is not None else Opaque()
     if dotted == "itertools.chain":
-        items = [containers.elements(frame, given, node) for given in arguments.positional]
+        items = [elements(frame, given, node) for given in arguments.positional]
         return Sequence([i for part, _ in items for i in part], is_exact=all(exact for _, exact in items))
     if head in ("math", "numpy", "random", "time", "os"):
         return Opaque(is_number=head in ("math", "time"))
@@ -105,7 +122,7 @@ def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) 
     if name in ("any", "all") and arguments.positional:
         return _quantify(frame, name, arguments.positional[0], node)
     if name == "sum" and arguments.positional:
-        items, _ = containers.elements(frame, arguments.positional[0], node)
+        items, _ = elements(frame, arguments.positional[0], node)
         return _total(frame, items)
     if name == "print":
         return Const(None)
@@ -113,7 +130,7 @@ def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) 
 
 
 def _quantify(frame: Frame, name: str, value: Value, node: ast.AST) -> Value:
-    items, is_exact = containers.elements(frame, value, node)
+    items, is_exact = elements(frame, value, node)
     truths = [truth_of(item) for item in items]
     decisive = name == "any"
     if decisive in truths:

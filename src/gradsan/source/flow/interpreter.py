@@ -2,6 +2,7 @@
 
 from gradsan.source.flow import (  # noqa: F401
     calling,
+    comprehending,
     evaluating,
     external,
     layers,

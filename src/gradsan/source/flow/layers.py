@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.knowledge import UNKNOWN
 from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call, run_hooks
+from gradsan.source.flow.graph import Node
 from gradsan.source.flow.machine import Arguments, Frame, calls
 from gradsan.source.flow.operations import apply, literal_of
 from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
 from gradsan.source.flow.weights import layer_weights
-from gradsan.knowledge import UNKNOWN
 
 CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList"})
 
@@ -66,7 +67,7 @@ def _shape(name: str, result: Value) -> Value:
     items = result.items if isinstance(result, Sequence) else [result]
     match name:
         case "LSTM":
-            rest = items[1:] or [Opaque(), Opaque()]
+            rest: list[Value] = list(items[1:]) or [Opaque(), Opaque()]
             return Sequence([items[0], Sequence(rest, is_tuple=True)], is_tuple=True)
         case "GRU" | "RNN" | "MultiheadAttention" | "LSTMCell":
             if len(items) == 1:
@@ -74,7 +75,7 @@ def _shape(name: str, result: Value) -> Value:
     return result
 
 
-def _node(value: Value):  # type: ignore[no-untyped-def]
+def _node(value: Value) -> Node | None:
     return value.node if isinstance(value, Tensor) else None
 
 

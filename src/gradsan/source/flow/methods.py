@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from gradsan.source.flow.branches import text_of
 from gradsan.source.flow import containers, module_methods
+from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
+from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
 from gradsan.source.flow.objects import require_grad
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
 from gradsan.source.flow.training import call_backward, run_backward, step
@@ -34,30 +35,6 @@ from gradsan.source.flow.values import (
     Value,
     nodes_of,
 )
-
-_TO_NUMBERS = frozenset(
-    "item tolist numpy size dim numel nelement stride element_size is_floating_point is_complex data_ptr get_device"
-    " storage untyped_storage __len__ is_contiguous ndimension type storage_offset has_names is_cuda __array__".split()
-)
-_IGNORED = frozenset("register_hook retain_grad share_memory_ pin_memory register_post_accumulate_grad_hook".split())
-_INTEGERS = frozenset(
-    "long int short bool byte char argmax argmin argsort nonzero eq ne lt le gt ge isnan isinf isfinite"
-    " logical_not logical_and logical_or any all searchsorted bucketize round floor ceil sign".split()
-)
-"""Results that never carry a gradient.  Source: derivatives.yaml, 2.13.0 (not differentiable, or zero)."""
-
-AMBIGUOUS = frozenset(
-    "T all any argmax argmin argsort astype choose clip conj copy cumprod cumsum diagonal dot fill flatten item"
-    " max mean min nonzero partition prod ptp put ravel repeat reshape resize round searchsorted sort squeeze std sum"
-    " swapaxes take tolist trace transpose var view imag real dtype index append extend insert pop remove reverse count"
-    " keys values items get update clear setdefault join split strip lower upper format encode decode replace"
-    " to cpu cuda float half double bfloat16 type train eval apply apply_ share_memory_ requires_grad_ zero_grad"
-    " sample log_prob entropy expand add sub difference union intersection data size where mode median size set_"
-    " register_hook coalesce indices select step len unique map filter storage new char int long bool short byte"
-    " normal normal_ random_ uniform_ exp_ names rename rename_ chunk load save write read close search match find"
-    " head tail merge fit transform inverse name numpy is_shared permute roll log info debug warning hash signal".split()
-)
-"""Tensor methods that other kinds of objects have as well: calling one proves nothing."""
 
 
 @calls(Bound)
@@ -102,39 +79,41 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     special = _SPECIAL.get(name)
     if special is not None:
         return special(frame, tensor, arguments, node)
-    if name in _TO_NUMBERS:
+    if name in TO_NUMBERS:
         return Opaque(is_number=True)
-    if name in _IGNORED:
+    if name in IGNORED:
         return tensor if name.endswith("_") else Opaque()
-    operation = frame.machine.operation(f"torch.Tensor.{name}")
+    operation = frame.machine.operation(f"torch.Tensor.{name}") if not name.startswith("_") else None
     if operation is None:
         return derived(frame, [tensor, *arguments.values()])
-    target = text_of(frame, node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    target = (
+        text_of(frame, node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    )
     given = Arguments([tensor, *arguments.positional], arguments.keywords, arguments.is_exact)
     result = call_operation(frame, operation, given, node, target=target)
-    if name in _INTEGERS and isinstance(result, Tensor):
+    if name in INTEGERS and isinstance(result, Tensor):
         result.is_integer = True
     return result
 
 
-def _detach(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+def _detach(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
     return detached(frame, tensor)
 
 
-def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, _node: ast.AST) -> Value:
     require_grad(frame, tensor, arguments.get(0, "requires_grad") or TRUE)
     return tensor
 
 
-def _numpy(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+def _numpy(_frame: Frame, _tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
     return Opaque(is_number=False)
 
 
-def _new(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+def _new(frame: Frame, _tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
     return fresh(frame)
 
 
-def _clone(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
+def _clone(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
     enabled = frame.machine.grad_enabled
     result = fresh(
         frame,
@@ -153,7 +132,7 @@ def _backward(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST)
 
 _SPECIAL: dict[str, Callable[[Frame, Tensor, Arguments, ast.AST], Value]] = {
     "detach": _detach,
-    "detach_": lambda frame, tensor, arguments, node: detached(frame, tensor),
+    "detach_": lambda frame, tensor, _arguments, _node: detached(frame, tensor),
     "requires_grad_": _requires_grad,
     "numpy": _numpy,
     "clone": _clone,
@@ -164,7 +143,7 @@ _SPECIAL: dict[str, Callable[[Frame, Tensor, Arguments, ast.AST], Value]] = {
 
 def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """Call a method of something unknown."""
-    if receiver.tensor is not None and (receiver.tensor.storage.is_tensor or name not in _NOT_TENSOR):
+    if receiver.tensor is not None and (receiver.tensor.storage.is_tensor or name not in NOT_TENSOR):
         return tensor_method(frame, receiver.tensor, name, arguments, node)
     if name == "backward":
         if arguments.positional and not isinstance(arguments.positional[0], Const):
@@ -182,7 +161,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         from gradsan.source.flow.weights import opaque_weights
 
         return Sequence([opaque_weights(frame, receiver)], is_exact=False)
-    if name in _INTEGERS and name in AMBIGUOUS and not receiver.is_number and receiver.tensor is None:
+    if name in INTEGERS and name in AMBIGUOUS and not receiver.is_number and receiver.tensor is None:
         return Opaque(node=None, name="")
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
         return receiver
@@ -191,7 +170,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         tensor = as_tensor(frame, receiver)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
-    if name in AMBIGUOUS and receiver.roots and name in _VIEWS:
+    if name in AMBIGUOUS and receiver.roots and name in VIEWS:
         tensor = as_tensor(frame, receiver, is_sure=False)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
@@ -202,15 +181,11 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         return call(frame, member, arguments, node)
     result = opaque_call(frame, member, arguments, node)
     if isinstance(result, Opaque):
-        result.is_number = result.is_number or name in _TO_NUMBERS
+        result.is_number = result.is_number or name in TO_NUMBERS
         if result.node is None and receiver.node is not None:
             result.node = receiver.node
         result.roots |= receiver.roots if frame.machine.grad_enabled else frozenset()
     return result
-
-
-_NOT_TENSOR = frozenset("append extend insert pop keys values items get update".split())
-_VIEWS = frozenset("reshape view transpose permute squeeze ravel diagonal expand chunk split swapaxes flatten".split())
 
 
 def _is_tensor_like(receiver: Opaque) -> bool:

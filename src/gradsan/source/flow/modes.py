@@ -46,4 +46,6 @@ def switch(frame: Frame, node: ast.Call) -> None:
 
 def decorated_off(decorators: tuple[str, ...]) -> bool:
     """Return whether decorators switch gradients off."""
-    return any(name in OFF or name.endswith((".no_grad", ".inference_mode")) or name == "no_grad" for name in decorators)
+    return any(
+        name in OFF or name.endswith((".no_grad", ".inference_mode")) or name == "no_grad" for name in decorators
+    )

@@ -25,7 +25,23 @@ from gradsan.source.flow.values import (
 from gradsan.source.flow.weights import layer_weights, parameters_of
 from gradsan.source.hierarchy import container_base
 
-_SAME = frozenset("to cuda cpu half float double bfloat16 type train eval share_memory to_empty compile".split())
+_SAME = frozenset(
+    [
+        "to",
+        "cuda",
+        "cpu",
+        "half",
+        "float",
+        "double",
+        "bfloat16",
+        "type",
+        "train",
+        "eval",
+        "share_memory",
+        "to_empty",
+        "compile",
+    ]
+)
 
 
 def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -43,9 +59,7 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
         case "parameters":
             return Sequence(list(parameters_of(frame, module)), is_exact=False)
         case "named_parameters":
-            found: list[Value] = [
-                Sequence([Opaque(), p], is_tuple=True) for p in parameters_of(frame, module)
-            ]
+            found: list[Value] = [Sequence([Opaque(), p], is_tuple=True) for p in parameters_of(frame, module)]
             return Sequence(found, is_exact=False)
         case "children" | "modules" | "named_children" | "named_modules":
             return _modules(module, deep=name.endswith("modules"), named=name.startswith("named"))

@@ -88,16 +88,51 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
 
 
 MODULE_METHODS = frozenset(
-    "parameters named_parameters buffers named_buffers children named_children modules named_modules apply to cuda cpu"
-    " half float double bfloat16 type train eval requires_grad_ zero_grad state_dict load_state_dict register_buffer"
-    " register_parameter add_module register_module register_forward_hook register_forward_pre_hook"
-    " register_full_backward_hook register_backward_hook get_submodule share_memory to_empty compile forward"
-    " __call__ extra_repr".split()
+    [
+        "parameters",
+        "named_parameters",
+        "buffers",
+        "named_buffers",
+        "children",
+        "named_children",
+        "modules",
+        "named_modules",
+        "apply",
+        "to",
+        "cuda",
+        "cpu",
+        "half",
+        "float",
+        "double",
+        "bfloat16",
+        "type",
+        "train",
+        "eval",
+        "requires_grad_",
+        "zero_grad",
+        "state_dict",
+        "load_state_dict",
+        "register_buffer",
+        "register_parameter",
+        "add_module",
+        "register_module",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_backward_hook",
+        "get_submodule",
+        "share_memory",
+        "to_empty",
+        "compile",
+        "forward",
+        "__call__",
+        "extra_repr",
+    ]
 )
 
 
 @gets(Layer)
-def _layer(frame: Frame, value: Layer, name: str, node: ast.AST) -> Value:
+def _layer(frame: Frame, value: Layer, name: str, _node: ast.AST) -> Value:
     known = value.attributes.get(name)
     if known is not None:
         return known
@@ -169,7 +204,7 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
 
 
 @gets(Context)
-def _context(frame: Frame, value: Context, name: str, node: ast.AST) -> Value:
+def _context(_frame: Frame, value: Context, name: str, _node: ast.AST) -> Value:
     known = value.attributes.get(name)
     if known is not None:
         return known
@@ -180,14 +215,14 @@ def _context(frame: Frame, value: Context, name: str, node: ast.AST) -> Value:
 
 
 @gets(Sequence)
-def _sequence(frame: Frame, value: Sequence, name: str, node: ast.AST) -> Value:
+def _sequence(_frame: Frame, value: Sequence, name: str, _node: ast.AST) -> Value:
     if name in value.fields:
         return value.items[value.fields.index(name)]
     return Bound(value, name)
 
 
 @gets(Mapping, Optimizer, Const, Partial)
-def _bound(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
+def _bound(_frame: Frame, value: Value, name: str, _node: ast.AST) -> Value:
     if isinstance(value, Mapping) and name in value.items and name not in ("items", "keys", "values", "get", "update"):
         return value.items[name]
     return Bound(value, name)
@@ -201,12 +236,12 @@ def _choice(frame: Frame, value: Choice, name: str, node: ast.AST) -> Value:
 
 
 @gets(External)
-def _external(frame: Frame, value: External, name: str, node: ast.AST) -> Value:
+def _external(_frame: Frame, value: External, name: str, _node: ast.AST) -> Value:
     return External(f"{value.dotted}.{name}")
 
 
 @gets(Namespace)
-def _namespace(frame: Frame, value: Namespace, name: str, node: ast.AST) -> Value:
+def _namespace(frame: Frame, value: Namespace, name: str, _node: ast.AST) -> Value:
     found = find_global(frame, value.module, name)
     if isinstance(found, Opaque):
         inner = frame.machine.project.find_module(value.module, f"{value.module.name}.{name}")

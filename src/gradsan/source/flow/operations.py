@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from gradsan.knowledge import UNKNOWN, Effect, Operation, TensorFacts
 from gradsan.model.event import ViewKind, Writer
@@ -136,6 +137,10 @@ _Inputs = list[tuple[str, Tensor, Guard]]
 def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) -> _Inputs:
     found: _Inputs = []
     for name, value in bound.items():
+        if name in _INDICES and type(value) is not Sequence:
+            if type(value) is Tensor:
+                found.append((name, replace(value, grad=Grad.NO, is_detached=True), frozenset()))
+            continue
         parameter = operation.parameter(name)
         is_sure = (parameter is not None and parameter.tensor and name in ("self", "input", "tensors")) or (
             operation.kind == "module" and name in operation.inputs[:1]
@@ -156,7 +161,9 @@ def _graph(inputs: _Inputs) -> Node:
     return Node(tuple(parents.values()))
 
 
-def _needs(effect: Effect, operand: str, inputs: _Inputs, grad: Grad, roots: frozenset[str]) -> tuple[Grad, frozenset[str]]:
+def _needs(
+    effect: Effect, operand: str, inputs: _Inputs, grad: Grad, roots: frozenset[str]
+) -> tuple[Grad, frozenset[str]]:
     """Return the gradient of the arguments whose formula reads a saved operand."""
     names = effect.saves_when.get(operand)
     if not names:
@@ -260,7 +267,7 @@ def _result(
     place: Place,
     grad: Grad,
     roots: frozenset[str],
-    given: dict[str, object],
+    _given: dict[str, object],
 ) -> Value:
     if effect.views == "multiple" and effect.aliases:
         return _views(frame, effect, bound, node, label)
@@ -356,7 +363,7 @@ def _alias(
                 views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
                 continue
         view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=_keeps_layout(label, tensor))
-        if effect.may_return_input and not effect.views == "single":
+        if effect.may_return_input and effect.views != "single":
             view.view, view.is_leaf = tensor.view, tensor.is_leaf
         if asked is not None and asked not in frame.machine.guard:
             views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard | {-asked}))
@@ -380,7 +387,9 @@ def dtype_literal(frame: Frame, tensor: Tensor, dtype: str) -> int:
     return frame.machine.literal(("dtype", id(tensor.storage), dtype), Condition(f"{name}.dtype == {dtype}"))
 
 
-_REORDERING = frozenset({"transpose", "permute", "t", "T", "mT", "movedim", "swapaxes", "expand", "expand_as", "narrow"})
+_REORDERING = frozenset(
+    {"transpose", "permute", "t", "T", "mT", "movedim", "swapaxes", "expand", "expand_as", "narrow"}
+)
 
 
 def _keeps_layout(label: str, tensor: Tensor) -> bool | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from functools import partial
 
 from gradsan.source.flow.branches import decide, fork, narrowed, text_of
 from gradsan.source.flow.evaluating import binary, derived
@@ -62,8 +64,10 @@ def _bind(frame: Frame, name: str, value: Value) -> None:
 
 def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
     if isinstance(value, Choice):
-        value = value.options[-1][0] if not any(isinstance(v, Sequence) for v, _ in value.options) else next(
-            v for v, _ in value.options if isinstance(v, Sequence)
+        value = (
+            value.options[-1][0]
+            if not any(isinstance(v, Sequence) for v, _ in value.options)
+            else next(v for v, _ in value.options if isinstance(v, Sequence))
         )
     tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
     if tensor is not None and tensor.storage.is_tensor:
@@ -161,12 +165,12 @@ def _return(frame: Frame, node: ast.Return) -> bool:
 
 
 @executes(ast.Raise)
-def _raise(frame: Frame, node: ast.Raise) -> bool:
+def _raise(_frame: Frame, _node: ast.Raise) -> bool:
     return False
 
 
 @executes(ast.Break)
-def _break(frame: Frame, node: ast.Break) -> bool:
+def _break(frame: Frame, _node: ast.Break) -> bool:
     if frame.loops:
         loop = frame.loops[-1]
         loop.breaks.append((frame.machine.guard, frame.machine.journal.changes(loop.start)))
@@ -174,7 +178,7 @@ def _break(frame: Frame, node: ast.Break) -> bool:
 
 
 @executes(ast.Continue)
-def _continue(frame: Frame, node: ast.Continue) -> bool:
+def _continue(frame: Frame, _node: ast.Continue) -> bool:
     if frame.loops:
         loop = frame.loops[-1]
         loop.continues.append((frame.machine.guard, frame.machine.journal.changes(loop.iteration)))
@@ -209,7 +213,7 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
     items, _ = loop_items(frame, iterable, node.iter)
     if not items:
         return execute(frame, node.orelse)
-    return _loop(frame, node, [lambda item=item: assign(frame, node.target, item, node.iter) for item in items])  # type: ignore[misc]
+    return _loop(frame, node, [partial(assign, frame, node.target, item, node.iter) for item in items])
 
 
 @executes(ast.While)
@@ -221,7 +225,7 @@ def _while(frame: Frame, node: ast.While) -> bool:
     return _loop(frame, node, [lambda: None] * n_rounds)
 
 
-def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list) -> bool:  # type: ignore[type-arg]
+def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[Callable[[], None]]) -> bool:
     """Run the body once for each round; return whether control goes on after the loop."""
     machine = frame.machine
     journal = machine.journal
@@ -296,13 +300,13 @@ if hasattr(ast, "TryStar"):
 def _match(frame: Frame, node: ast.Match) -> bool:
     evaluate(frame, node.subject)
     machine = frame.machine
-    ways = []
+    ways: list[tuple[Guard, Callable[[], bool]]] = []
     previous: Guard = EVERYWHERE
     for at, case in enumerate(node.cases):
         from gradsan.source.flow.machine import Condition
 
         literal = machine.literal((id(node), at, machine.clock), Condition(ast.unparse(case.pattern)))
-        ways.append((previous | {literal}, lambda body=case.body: execute(frame, body)))
+        ways.append((previous | {literal}, partial(execute, frame, case.body)))
         previous |= {-literal}
     ways.append((previous, lambda: True))
     return fork(frame, ways)
@@ -342,7 +346,7 @@ def _delete(frame: Frame, node: ast.Delete) -> bool:
 
 
 @executes(ast.Assert)
-def _assert(frame: Frame, node: ast.Assert) -> bool:
+def _assert(_frame: Frame, _node: ast.Assert) -> bool:
     return True
 
 
@@ -354,4 +358,4 @@ def _import(frame: Frame, node: ast.Import | ast.ImportFrom) -> bool:
     return True
 
 
-__all__ = ["Const", "External", "Mapping", "assign", "derived", "binary", "node_of", "nodes_of"]
+__all__ = ["Const", "External", "Mapping", "assign", "binary", "derived", "node_of", "nodes_of"]

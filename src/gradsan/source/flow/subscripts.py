@@ -5,11 +5,20 @@ from __future__ import annotations
 import ast
 
 from gradsan.source.flow.branches import text_of
-from gradsan.source.flow.graph import Guard
+from gradsan.source.flow.graph import Grad, Guard, Node
 from gradsan.source.flow.machine import Frame, evaluate, get_attribute
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, fresh, grad_of, node_of, record_save, roots_of, tensors_of, view_of, write
-from gradsan.source.flow.graph import Node, Grad
+from gradsan.source.flow.tensors import (
+    as_tensor,
+    fresh,
+    grad_of,
+    node_of,
+    record_save,
+    roots_of,
+    tensors_of,
+    view_of,
+    write,
+)
 from gradsan.source.flow.values import (
     Choice,
     Const,

@@ -103,9 +103,7 @@ def fresh(
     return Tensor(storage, grad, roots, node=node, is_contiguous=True)
 
 
-def leaf(
-    frame: Frame, *, kind: TensorKind, name: str = "", requires_grad: bool = True, owner: str = ""
-) -> Tensor:
+def leaf(frame: Frame, *, kind: TensorKind, name: str = "", requires_grad: bool = True, owner: str = "") -> Tensor:
     """Return a parameter, a buffer or another leaf."""
     tensor = fresh(frame, grad=Grad.YES if requires_grad else Grad.NO, kind=kind, name=name)
     tensor.is_leaf = True
@@ -144,7 +142,7 @@ def view_of(
     )
 
 
-def detached(frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
+def detached(_frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
     """Return an alias outside the graph."""
     return replace(
         base,
@@ -175,7 +173,7 @@ def record_save(
     """Record that an operation kept a tensor for its backward."""
     machine = frame.machine
     storage = tensor.storage
-    if grad is Grad.NO or tensor.is_data and tensor.is_foreign:
+    if grad is Grad.NO or (tensor.is_data and tensor.is_foreign):
         return
     if len(storage.saves) >= MAX_SAVES:
         storage.saves = storage.saves[MAX_SAVES // 2 :]
@@ -270,7 +268,7 @@ def _access_to(tensor: Tensor, save: Save) -> Access:
 def _incoming(frame: Frame, sources: tuple[Value, ...]) -> tuple[Grad, frozenset[str]]:
     grad, roots = Grad.NO, frozenset[str]()
     for source in sources:
-        if isinstance(source, Const):
+        if isinstance(source, Const) or (isinstance(source, Opaque) and source.tensor is None and source.node is None):
             continue
         for tensor, _ in tensors_of(frame, source, is_sure=False):
             grad = max(grad, grad_of(tensor))
@@ -329,7 +327,7 @@ def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: froze
         machine.refusals.append(Refused(refusal, event, grad, roots, view))
 
 
-def nodes_and_grad(frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:
+def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:
     """Return what a computation from values would hang on in the graph."""
     parents: dict[int, Node] = {}
     grad, roots = Grad.NO, frozenset[str]()

@@ -209,6 +209,7 @@ Value: TypeAlias = (
     | Partial
 )
 
+
 def complete(instance: Instance) -> Instance:
     """Run the constructor of an object, if that is still to be done."""
     if instance.pending is not None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from gradsan.model.history import TensorKind
-from gradsan.source.flow.graph import Storage
+from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import leaf
-from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, complete
 
 _TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
@@ -59,7 +58,8 @@ def _children(value: Value) -> list[Value]:
             held = [
                 v
                 for v in attributes.values()
-                if isinstance(v, (Instance, Layer)) or (isinstance(v, Tensor) and v.storage.kind is TensorKind.PARAMETER)
+                if isinstance(v, (Instance, Layer))
+                or (isinstance(v, Tensor) and v.storage.kind is TensorKind.PARAMETER)
             ]
             return [*held, *(children.items if children is not None else ())]
         case Layer(children=Sequence(items=items)):
@@ -81,5 +81,4 @@ def opaque_weights(frame: Frame, value: Opaque) -> Tensor:
     if value.weights is None:
         value.weights = Storage(kind=TensorKind.PARAMETER, name=value.name)
         frame.machine.touched.append(value.weights)
-    tensor = Tensor(value.weights, Grad.YES, is_leaf=True)
-    return tensor
+    return Tensor(value.weights, Grad.YES, is_leaf=True)
