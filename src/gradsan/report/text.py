@@ -146,9 +146,9 @@ def _without_source(labels: Sequence[Label], report: Report, paper: Paper) -> It
 
 def _proposals(finding: Diagnostic, paper: Paper, lines_of: LinesOf) -> Iterator[Line]:
     shown = {fix.title: draw_suggestion(fix, lines_of, paper) for fix in finding.fixes}
-    told = {help_.text for help_ in finding.helps}
     proposals = [(help_.text, help_.code, shown.get(help_.text, [])) for help_ in finding.helps]
-    proposals += [(_title(fix), "", shown[fix.title]) for fix in finding.fixes if fix.title not in told]
+    if not proposals:
+        proposals = [(_title(fix), "", shown[fix.title]) for fix in finding.fixes]
     for index, (text, code, suggestion) in enumerate(proposals):
         yield from _prose(f"{'':{paper.gutter}} = help: ", text, Style.HELP, paper.width, paper.encoding)
         block = suggestion or [

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradsan.model.diagnostic import Diagnostic
-from gradsan.model.event import Needed, Refusal, Saved, Viewed, Writer, Written
+from gradsan.model.event import Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
 from gradsan.model.history import History, TensorKind
 from gradsan.model.rewrite import Edit, Fix
-from gradsan.model.span import Span
 from gradsan.source.rewrites import (
     clone_at_save,
     clone_before_write,
+    clone_parts,
     flag_handed_down,
     inplace_flag,
     item_write,
@@ -66,8 +66,9 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
         case _:
             for write in writes:
                 yield from _of_write(write, files)
-            for view in history.all(Viewed):
-                yield _cloned_view(view)
+            yield from (_cloned_view(view) for view in history.all(Viewed))
+            if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
+                yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
 
 
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
@@ -131,7 +132,11 @@ def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
 
 
 def _cloned_view(view: Viewed) -> Fix | None:
-    return None if view.span is None else clone_at_save.propose(view.span, "result", view.operation)
+    if view.span is None:
+        return None
+    if view.kind is ViewKind.MULTI_OUTPUT:
+        return clone_parts.propose(view.span)
+    return clone_at_save.propose(view.span, "result", view.operation)
 
 
 def _is_attribute(write: Written) -> bool:
@@ -150,8 +155,3 @@ def _distinct(fixes: Iterable[Fix | None]) -> tuple[Fix, ...]:
             seen.add(fix.edits)
             told.append(fix)
     return tuple(told[:MAX_CURES])
-
-
-def place_of(span: Span) -> tuple[str, int]:
-    """Return the file and line of a span."""
-    return span.path, span.line

@@ -31,10 +31,20 @@ class Reference:
     @property
     def is_unseen(self) -> bool:
         """Whether no loss depended on an alias seeing the refused writes."""
-        if self.replaced is None or self.replaced.problem or self.replaced.status != self.protected.status:
+        if self.replaced is None or self.replaced.problem:
             return False
-        first, second = self.protected.observations.passes, self.replaced.observations.passes
-        return len(first) == len(second) and all(all_same(a.roots, b.roots) for a, b in zip(first, second, strict=True))
+        first, second = self.protected.observations, self.replaced.observations
+        is_alike = (self.protected.status, len(first.passes)) == (self.replaced.status, len(second.passes))
+        # Without its gradient the program may fail on `x.grad` being None; the losses until then are its own.
+        is_cut_short = any(refused.cuts for refused in first.refused) and 0 < len(first.passes) <= len(second.passes)
+        if not is_alike and not (is_cut_short and self.protected.status):
+            return False
+        return all(all_same(a.roots, b.roots) for a, b in zip(first.passes, second.passes, strict=False))
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """The exit statuses that the original means."""
+        return (self.protected.status, *((self.replaced.status,) if self.replaced is not None else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.history import History
 from gradsan.model.report import Report
 from gradsan.record.session import Options, Session
+from gradsan.tasks.cures import cures_of
 from gradsan.tasks.precision import make_precise
 
 Explain = Callable[[Diagnostic], str]
@@ -79,9 +80,15 @@ class Watch:
             command=self._command,
             directory=self._directory,
             framework=self._adapter.framework,
-            findings=self.findings,
+            findings=self._with_cures(),
             not_covered=self._session.not_covered,
         )
+
+    def _with_cures(self) -> tuple[Diagnostic, ...]:
+        findings = self.findings
+        with self._session.border():
+            findings = tuple(replace(finding, fixes=cures_of(finding)) for finding in findings)
+        return findings
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         finding = rules.judge(make_precise(history))

@@ -35,6 +35,7 @@ LARGEST = 2**53
 _OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
 _FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
 _swap: Callable[[torch.Tensor, torch.Tensor], None] = torch.utils.swap_tensors
+_PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
 """Refusals that are no write: nothing can be performed instead."""
@@ -107,7 +108,9 @@ class Witness:
                 with torch.inference_mode(tensor.is_inference()), torch.no_grad():
                     write(tensor.data, *rest, **kwargs)
             else:
-                copy = tensor.clone()
+                # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its
+                # graph already holds.
+                copy = (tensor.detach().requires_grad_() if tensor.is_leaf and tensor.requires_grad else tensor).clone()
                 write(copy, *rest, **kwargs)
                 _swap(tensor, copy)
             return tensor
@@ -176,8 +179,19 @@ def _refused(refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refus
         refusal=refusal.value,
         is_on_leaf=refusal in _LEAF_REFUSALS,
         is_on_parameter=isinstance(base, torch.nn.Parameter),
-        cuts=any(given.requires_grad for given in _tensors(arguments)),
+        cuts=any(
+            given.requires_grad and not _is_put_back(tensor, given, arguments[0]) for given in _tensors(arguments)
+        ),
     )
+
+
+def _is_put_back(tensor: torch.Tensor, given: torch.Tensor, arguments: tuple[Any, ...]) -> bool:
+    """Whether ``tensor[index] = given`` assigns a part of the tensor to itself, as ``tensor[index] += 1`` ends in."""
+    if len(arguments) != 2 or arguments[1] is not given or not isinstance(arguments[0], _PLAIN_INDEX):
+        return False
+    part = tensor.detach()[arguments[0]]
+    own, other = ((t.data_ptr(), tuple(t.shape), t.stride()) for t in (part, given))
+    return own == other
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
