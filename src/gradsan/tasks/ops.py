@@ -167,7 +167,7 @@ def verdicts(operation: Operation) -> list[str]:
         lines.append(f"You may modify {_names(free)} in place afterwards: backward does not need the value.")
     lines.append(_result_line(operation))
     if operation.may_return_input:
-        lines.append("The result may be the very tensor that came in: what is written to one is then in the other.")
+        lines.append("The result may be its input, or share its memory: then a write to one is a write to the other.")
     elif operation.views != "none":
         what = "The results are views" if operation.views == "multiple" else "The result is a view"
         lines.append(f"{what} of {_names(operation.aliases)}: a write through one is seen by all.")
