@@ -11,6 +11,8 @@ import importlib.machinery
 import importlib.util
 import io
 import os
+import pkgutil
+import runpy
 import signal
 import sys
 import threading
@@ -70,7 +72,9 @@ def run(program: Program, *, options: Options | None = None) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    code: CodeType
+    """A program that is there and can be parsed, as far as can be told before anything of it runs."""
+
+    start: Callable[[], object]
     main: ModuleType
     argv: tuple[str, ...]
     path0: str
@@ -78,7 +82,7 @@ class _Prepared:
 
 def _prepare_script(program: Program) -> _Prepared:
     path = program.target
-    if os.path.isdir(path) or path.endswith((".zip", ".pyz")):
+    if pkgutil.get_importer(path) is not None:
         return _prepare_package(program)
     try:
         with io.open_code(os.path.abspath(path)) as file:
@@ -89,18 +93,55 @@ def _prepare_script(program: Program) -> _Prepared:
         raise UsageError(f"can't read script {path!r}: {error.strerror}") from None
     absolute = os.path.abspath(path)
     code = _compile(source, absolute)
-    main = _main_module(absolute, importlib.machinery.SourceFileLoader("__main__", absolute))
-    return _Prepared(code, main, (path, *program.arguments), os.path.dirname(os.path.realpath(path)))
+    main = _main_module()
+    main.__file__, main.__loader__ = absolute, importlib.machinery.SourceFileLoader("__main__", absolute)
+    main.__dict__["__cached__"] = None
+    folder = os.path.dirname(os.path.realpath(path))
+    return _Prepared(lambda: exec(code, main.__dict__), main, (path, *program.arguments), folder)
 
 
 def _prepare_package(program: Program) -> _Prepared:
+    """Prepare a folder or a zip file with a ``__main__`` inside."""
     path = program.target
-    spec = importlib.machinery.PathFinder.find_spec("__main__", [path])
-    get_code = None if spec is None else getattr(spec.loader, "get_code", None)
-    code = None if get_code is None else get_code("__main__")
-    if spec is None or code is None:
+    if importlib.machinery.PathFinder.find_spec("__main__", [path]) is None:
         raise UsageError(f"can't run {path!r}: it has no __main__.py; give a Python script")
-    return _Prepared(code, _main_module(code.co_filename, spec.loader), (path, *program.arguments), path)
+    return _Prepared(lambda: _run_as_main("__main__", False), _main_module(), (path, *program.arguments), path)
+
+
+def _prepare_module(program: Program) -> _Prepared:
+    name, folder = program.target, os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        is_there = importlib.util.find_spec(name.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        is_there = False
+    finally:
+        del sys.path[0]
+    if not is_there:
+        raise UsageError(f"no module named {name!r}; is it on sys.path?")
+    return _Prepared(lambda: _run_as_main(name), _main_module(), ("-m", *program.arguments), folder)
+
+
+def _run_as_main(name: str, *alter_argv: bool) -> None:
+    """Run a module by the function that ``python -m`` runs: it is in the program's tracebacks.
+
+    Effect: the program's own.
+
+    Raises:
+        UsageError: there is no such module, or it can't be run.
+        SourceError: it can't be parsed.
+    """
+    run_as_main: Any = runpy._run_module_as_main  # type: ignore[attr-defined]
+    try:
+        run_as_main(name, *alter_argv)
+    except SystemExit as error:
+        if isinstance(error.__context__, runpy._Error):  # type: ignore[attr-defined]
+            raise UsageError(f"can't run module {name!r}: {error.__context__}") from None
+        raise
+    except SyntaxError as error:
+        if any(entry.tb_frame.f_code.co_name == "_run_code" for entry in _entries(error.__traceback__)):
+            raise
+        raise SourceError(f"{error.filename}:{error.lineno or 1}: the module can't be parsed: {error.msg}") from None
 
 
 def _compile(source: bytes, path: str) -> CodeType:
@@ -112,38 +153,9 @@ def _compile(source: bytes, path: str) -> CodeType:
         raise SourceError(f"{path}: the script can't be parsed: {error}") from None
 
 
-def _prepare_module(program: Program) -> _Prepared:
-    name = program.target
-    sys.path.insert(0, os.getcwd())
-    try:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations is not None:
-            spec = importlib.util.find_spec(f"{name}.__main__")
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"can't run module {name!r}: {error}") from None
-    finally:
-        del sys.path[0]
-    if spec is None:
-        raise UsageError(f"no module named {name!r} (or it is a package without __main__); is it on sys.path?")
-    get_code = getattr(spec.loader, "get_code", None)
-    try:
-        code = get_code(spec.name) if get_code is not None else None
-    except SyntaxError as error:
-        raise SourceError(f"{error.filename}:{error.lineno or 1}: the module can't be parsed: {error.msg}") from None
-    if code is None:
-        raise UsageError(f"can't run module {name!r}: it has no Python code")
-    main = _main_module(spec.origin or name, spec.loader)
-    main.__spec__, main.__package__ = spec, spec.parent
-    return _Prepared(code, main, (spec.origin or name, *program.arguments), os.getcwd())
-
-
-def _main_module(path: str, loader: object) -> ModuleType:
+def _main_module() -> ModuleType:
     main = ModuleType("__main__")
-    main.__file__ = path
-    main.__loader__ = loader  # type: ignore[assignment]
     main.__builtins__ = builtins  # type: ignore[attr-defined]
-    main.__package__ = None
-    main.__dict__["__cached__"] = None
     main.__dict__.setdefault("__annotations__", {})
     return main
 
@@ -157,7 +169,7 @@ def _execute(prepared: _Prepared, watch: Watch) -> tuple[int, bool]:
     if sys.path and not getattr(sys.flags, "safe_path", False):
         sys.path[0] = prepared.path0
     sys.modules["__main__"] = prepared.main
-    status, interrupted = _call(lambda: exec(prepared.code, prepared.main.__dict__), watch)
+    status, interrupted = _call(prepared.start, watch)
     _end_threads()
     return status, interrupted
 
@@ -177,7 +189,7 @@ def _end_threads() -> None:
         sys.unraisablehook(arguments((type(error), error, error.__traceback__, None, threading)))
 
 
-def _call(program: Callable[[], None], watch: Watch) -> tuple[int, bool]:
+def _call(program: Callable[[], object], watch: Watch) -> tuple[int, bool]:
     try:
         program()
     except SystemExit as error:
@@ -186,6 +198,8 @@ def _call(program: Callable[[], None], watch: Watch) -> tuple[int, bool]:
         _show(error)
         return 128 + signal.SIGINT, True
     except BaseException as error:
+        if _entries(error.__traceback__)[-1].tb_frame.f_code is _run_as_main.__code__:
+            raise
         watch.see(error)
         _show(error)
         return 1, False

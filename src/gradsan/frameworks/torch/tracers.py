@@ -21,7 +21,8 @@ import torch
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.doors import Patches
 
-_marked: set[int] = set()
+_ROOMS = ("gradsan.record.", "gradsan.frameworks.torch.")
+_looked_into: set[str] = set()
 
 
 def see_through(wrapper: Any) -> None:
@@ -41,7 +42,6 @@ def skip(code: CodeType, *, with_callees: bool) -> None:
     Effect: for the life of the code object.
     """
     engine: Any = torch._C._dynamo.eval_frame
-    _marked.add(id(code))
     if not hasattr(engine, "set_code_exec_strategy"):  # before torch 2.7
         engine.skip_code(code)
         return
@@ -51,24 +51,26 @@ def skip(code: CodeType, *, with_callees: bool) -> None:
 
 
 def skip_our_code() -> None:
-    """Keep compilers out of all code of ours that is loaded; see NOTE [Compilers see through us].
+    """Keep compilers out of our code that a program's frames call; see NOTE [Compilers see through us].
 
     Effect: marks each code object once.
     """
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "gradsan":
-            for code in _code_of(vars(module)):
-                if id(code) not in _marked:
-                    skip(code, with_callees=True)
+        if name.startswith(_ROOMS) and name not in _looked_into:
+            _looked_into.add(name)
+            for code in _code_of(vars(module), name):
+                skip(code, with_callees=True)
 
 
-def _code_of(namespace: Any) -> Iterator[CodeType]:
+def _code_of(namespace: Any, module: str) -> Iterator[CodeType]:
     for value in list(namespace.values()):
+        if getattr(value, "__module__", module) != module:
+            continue
         value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
         if isinstance(value, FunctionType):
             yield from _with_inner(value.__code__)
-        elif isinstance(value, type) and value.__module__.partition(".")[0] == "gradsan":
-            yield from _code_of(vars(value))
+        elif isinstance(value, type):
+            yield from _code_of(vars(value), module)
 
 
 def _with_inner(code: CodeType) -> Iterator[CodeType]:
