@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Protocol
 
-from gradsan.record.frames import Site, UserCode
+from gradsan.record.frames import Site, UserCode, site_at
 
 MAX_ENTRIES = 1 << 17
 """Lines that made nodes, kept per thread; about 12 MB when full."""
@@ -45,20 +45,16 @@ class Timeline:
         if at < 0:
             return None
         _, code, position = entries[at]
-        return None if code is None else _site(code, position)
+        return None if code is None else site_at(code, position)
 
     def ran(self, site: Site, *, after: int) -> bool:
         """Return whether a line ran, and made a node, after number ``after``."""
         for number, code, position in reversed(self.entries):
             if number < after:
                 return False
-            if code is site.code and _site(code, position).line_number == site.line_number:
+            if code is site.code and site_at(code, position).line_number == site.line_number:
                 return True
         return False
-
-
-def _site(code: CodeType, position: int) -> Site:
-    return Site(code, -1, position) if position >= 0 else Site(code, -1 - position)
 
 
 class LineClock(Protocol):
@@ -83,21 +79,25 @@ class LineClock(Protocol):
     def refusal(self) -> str:
         """Why the clock does not run, in one sentence; empty while it does."""
 
+    @property
+    def local(self) -> threading.local:
+        """Holds the ``timeline`` of each thread, whose last entry is the line that runs now; for hot paths."""
+
 
 class Timelines:
     """One timeline a thread."""
 
-    __slots__ = ("_all", "_local")
+    __slots__ = ("_all", "local")
 
     def __init__(self) -> None:
-        self._local = threading.local()
+        self.local = threading.local()
         self._all: deque[Timeline] = deque(maxlen=256)
 
     def mine(self) -> Timeline:
         """Return the calling thread's timeline."""
-        timeline: Timeline | None = getattr(self._local, "timeline", None)
+        timeline: Timeline | None = getattr(self.local, "timeline", None)
         if timeline is None:
-            timeline = self._local.timeline = Timeline()
+            timeline = self.local.timeline = Timeline()
             self._all.append(timeline)
         return timeline
 

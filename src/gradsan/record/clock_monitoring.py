@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from types import CodeType, FrameType
 from typing import Any
@@ -90,6 +91,11 @@ class MonitoringClock:
         """Why the clock does not run; empty while it does."""
         return self._refusal
 
+    @property
+    def local(self) -> threading.local:
+        """Holds the ``timeline`` of each thread."""
+        return self._timelines.local
+
     def _on_start(self, code: CodeType, _offset: int) -> object:
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         if self._tool >= 0 and self._user_code(code):
@@ -106,7 +112,7 @@ class MonitoringClock:
         # Hot: everything they need is a local of this closure.
         next_number = self._next_number
         innermost = self._user_code.innermost
-        local = self._timelines._local
+        local = self._timelines.local
         mine = self._timelines.mine
         get_frame = sys._getframe
 

@@ -100,6 +100,11 @@ class SettraceClock:
             return TAKEN
         return self._refusal
 
+    @property
+    def local(self) -> threading.local:
+        """Holds the ``timeline`` of each thread."""
+        return self._timelines.local
+
     def _is_ours(self, trace: object) -> bool:
         return getattr(trace, "clock", None) is self or trace == self._global_trace
 

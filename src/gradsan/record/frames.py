@@ -97,6 +97,11 @@ class Site:
         return _span_of(self.code, self.offset, self.line)
 
 
+def site_at(code: CodeType, position: int) -> Site:
+    """Return the site of a position: a line number, or ``-1 - offset`` of an instruction."""
+    return Site(code, -1, position) if position >= 0 else Site(code, -1 - position)
+
+
 def current_site(user_code: UserCode) -> Site | None:
     """Return where the user's code stands now, seen from the caller of this function."""
     frame = user_code.innermost(sys._getframe(1))

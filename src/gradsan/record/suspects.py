@@ -38,17 +38,19 @@ class Region:
 class Alias:
     """A second way to a storage: outside the graph, or with a version counter of its own.
 
-    ``producer`` is the number of the node whose result lives there, -1 without one.
+    ``producers`` are the numbers of the nodes whose result lives there.
     """
 
     weak: object
     operation: str
     access: Access
-    producer: int
+    producers: tuple[int, ...]
     code: CodeType | None
     offset: int
     tensor: Callable[[], object]
     """Weak reference to the alias itself."""
+    origin: Callable[[], object]
+    """Weak reference to the tensor of which it is one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,14 +66,19 @@ class Suspect:
     code: CodeType | None
     offset: int
     access: Access
-    producer: int
+    producers: tuple[int, ...]
+    """Numbers of the nodes whose result was written: the tensor's own and, through views, that of its base."""
     region: Region
+    whole: Region | None = None
+    """What the tensor covers of which ``region`` was written, where its node is the first of ``producers``."""
     agent: Callable[[], object] | None = None
     alias: Alias | None = None
     grad_enabled: bool = True
     cuts_graph: bool = False
     """A value with history was copied to where no history is kept, inside a module's forward."""
     is_on_tape: bool = True
+    is_in_function: bool = False
+    """Written inside the forward of a custom Function, before that has saved anything."""
     n_times: int = 1
 
     @property
@@ -80,14 +87,33 @@ class Suspect:
         return None if self.code is None else Site(self.code, self.offset)
 
 
-class SuspectLog:
-    """Aliases and suspicious writes, by the key of the storage."""
+@dataclass(slots=True, eq=False)
+class Move:
+    """A tensor was given other memory; what it had before, and what was written in effect."""
 
-    __slots__ = ("_is_dead", "_release", "_sweep_at", "aliases", "last_number", "writes")
+    before: tuple[int, Region]
+    after: tuple[int, Region]
+    weak_before: object
+    suspect: Suspect
+
+
+@dataclass(slots=True, eq=False)
+class Moves:
+    """The moves of one tensor."""
+
+    tensor: Callable[[], object]
+    entries: list[Move]
+
+
+class SuspectLog:
+    """Aliases and suspicious writes, by the key of the storage; moves, by the tensor."""
+
+    __slots__ = ("_is_dead", "_release", "_sweep_at", "aliases", "last_number", "moves", "writes")
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.aliases: dict[int, Alias] = {}
         self.writes: dict[int, tuple[object, list[Suspect]]] = {}
+        self.moves: dict[int, Moves] = {}
         self.last_number = -1
         """Number of the youngest suspicious write: older graphs are worth a look."""
         self._is_dead = is_dead
@@ -99,8 +125,8 @@ class SuspectLog:
         before = self.aliases.get(key)
         if before is not None:
             self._release(before.weak)
-            if alias.producer < 0 and before.producer >= 0:
-                alias.producer = before.producer
+            if not alias.producers and before.producers:
+                alias.producers, alias.origin = before.producers, before.origin
         elif len(self.aliases) >= self._sweep_at:
             self.sweep()
         self.aliases[key] = alias
@@ -126,6 +152,32 @@ class SuspectLog:
             del entries[0]
         entries.append(suspect)
 
+    def add_move(self, identity: int, tensor: Callable[[], object], move: Move) -> None:
+        """Remember that a tensor was given other memory.
+
+        ``identity`` may be recycled: the entries of a tensor that has died are dropped.
+        """
+        known = self.moves.get(identity)
+        if known is None or known.tensor() is not tensor():
+            if known is not None:
+                self._forget(known)
+            elif len(self.moves) >= self._sweep_at:
+                self.sweep()
+            known = self.moves[identity] = Moves(tensor, [])
+        if len(known.entries) >= MAX_PER_STORAGE:
+            self._release(known.entries.pop(0).weak_before)
+        known.entries.append(move)
+        self.last_number = max(self.last_number, move.suspect.number)
+
+    def moves_of(self, tensor: object) -> list[Move]:
+        """Return the moves of a tensor, oldest first."""
+        known = self.moves.get(id(tensor))
+        return known.entries if known is not None and known.tensor() is tensor else []
+
+    def _forget(self, moves: Moves) -> None:
+        for move in moves.entries:
+            self._release(move.weak_before)
+
     def writes_to(self, key: int | None) -> Iterator[Suspect]:
         """Yield the suspicious writes to a storage, oldest first."""
         known = None if key is None else self.writes.get(key)
@@ -137,6 +189,9 @@ class SuspectLog:
         for key, (_, entries) in self.writes.items():
             for suspect in entries:
                 yield key, suspect
+        for moves in self.moves.values():
+            for move in moves.entries:
+                yield move.after[0], move.suspect
 
     def sweep(self) -> None:
         """Drop the storages that have died."""
@@ -144,7 +199,9 @@ class SuspectLog:
             self._release(self.aliases.pop(key).weak)
         for key in [key for key, (weak, _) in self.writes.items() if self._is_dead(weak)]:
             self._release(self.writes.pop(key)[0])
-        self._sweep_at = max(FIRST_SWEEP, 2 * max(len(self.aliases), len(self.writes)))
+        for identity in [identity for identity, moves in self.moves.items() if moves.tensor() is None]:
+            self._forget(self.moves.pop(identity))
+        self._sweep_at = max(FIRST_SWEEP, 2 * max(len(self.aliases), len(self.writes), len(self.moves)))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -152,6 +209,9 @@ class SuspectLog:
             self._release(alias.weak)
         for weak, _ in self.writes.values():
             self._release(weak)
+        for moves in self.moves.values():
+            self._forget(moves)
         self.aliases.clear()
         self.writes.clear()
+        self.moves.clear()
         self.last_number = -1

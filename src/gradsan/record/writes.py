@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from types import CodeType
 
 from gradsan.model.event import Access, SequenceNumber, StorageId, Version, Writer
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, site_at
 
 MAX_RUNS_PER_STORAGE = 512
 FIRST_SWEEP = 4096
@@ -27,8 +28,8 @@ FOLD_AT = 2048
 GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
 """Bits of a pending write's flags."""
 
-PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int, Callable[[], object] | None]
-"""Key, weak reference, operation, version after, number, order, flags, code, offset, agent."""
+PendingWrite = tuple[int, object, str, int, int, int, CodeType | None, int, Callable[[], object] | None]
+"""Key, weak reference, operation, version after, number, flags, code, position (as in the line clock), agent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +41,7 @@ class Run:
     """
 
     code: CodeType | None
-    offset: int
+    position: int
     operation: str
     first_before: int
     last_after: int
@@ -66,7 +67,7 @@ class Run:
     @property
     def site(self) -> Site | None:
         """Where the writes were made."""
-        return None if self.code is None else Site(self.code, self.offset)
+        return None if self.code is None else site_at(self.code, self.position)
 
 
 @dataclass(slots=True, eq=False)
@@ -79,14 +80,14 @@ class StorageLog:
     runs: list[Run] = field(default_factory=list)
     n_forgotten: int = 0
 
-    def put(self, write: PendingWrite) -> None:
+    def put(self, write: PendingWrite, order: int) -> None:
         """Append a write, to the last run where it goes on with it; too many runs forget the oldest quarter."""
-        _, _, operation, after, number, order, flags, code, offset, agent = write
+        _, _, operation, after, number, flags, code, position, agent = write
         last = self.runs[-1] if self.runs else None
         if (
             last is not None
             and last.code is code
-            and last.offset == offset
+            and last.position == position
             and last.flags == flags
             and last.operation == operation
         ):
@@ -97,7 +98,7 @@ class StorageLog:
             cut = MAX_RUNS_PER_STORAGE // 4
             self.n_forgotten += cut
             del self.runs[:cut]
-        self.runs.append(Run(code, offset, operation, after - 1, after, number, number, order, order, flags, agent))
+        self.runs.append(Run(code, position, operation, after - 1, after, number, number, order, order, flags, agent))
 
     def writes_after(self, version: Version, number: SequenceNumber | None = None) -> Iterator[Run]:
         """Yield the runs that moved the counter past ``version``, oldest first.
@@ -116,11 +117,13 @@ class WriteLog:
     into runs, and by then most activations have died and cost nothing more.
     """
 
-    __slots__ = ("_is_dead", "_release", "_sweep_at", "pending", "storages")
+    __slots__ = ("_is_dead", "_release", "_sweep_at", "orders", "pending", "storages")
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.storages: dict[int, StorageLog] = {}
         self.pending: list[PendingWrite] = []
+        self.orders = count()
+        """A count over all events of a session; what is pending takes its place when it is folded."""
         self._is_dead = is_dead
         self._release = release
         self._sweep_at = FIRST_SWEEP
@@ -136,6 +139,11 @@ class WriteLog:
         self.sweep()
         return list(self.storages.values())
 
+    def next_order(self) -> int:
+        """Return the place of an event that happens now, after every pending write."""
+        self.fold()
+        return next(self.orders)
+
     def fold(self) -> None:
         """Turn the pending tuples into runs."""
         pending, self.pending[:] = self.pending[:], []
@@ -149,7 +157,7 @@ class WriteLog:
                 continue
             else:
                 log = self._open(key, weak)
-            log.put(write)
+            log.put(write, next(self.orders))
 
     def _open(self, key: int, weak: object) -> StorageLog:
         if len(self.storages) >= self._sweep_at:

@@ -35,6 +35,9 @@ def _narrowed(event: Event) -> Event:
     if event.span is None or (event.span.line, event.span.column) != (event.span.end_line, event.span.end_column):
         return event
     operation = "" if isinstance(event, Raised) else event.operation
+    if isinstance(event, Written) and event.module:
+        # A module's call is named by its attribute: `self.activ(x)` for `block.activ`.
+        operation = event.module.rpartition(".")[2]
     return replace(event, span=expressions.narrow(event.span, operation))
 
 

@@ -218,7 +218,7 @@ class _Explanation:
 
     def _access_of(self, run: Run, key: int | None) -> Access:
         for suspect in self.recorder.suspects.writes_to(key):
-            if suspect.code is run.code and suspect.offset == run.offset and suspect.access is Access.DETACHED:
+            if suspect.code is run.code and -1 - suspect.offset == run.position and suspect.access is Access.DETACHED:
                 return Access.DETACHED
         return run.access
 

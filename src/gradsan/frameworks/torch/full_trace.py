@@ -73,8 +73,7 @@ class FullTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         after = tensor._version + 1
         flags = GRAD_ENABLED if torch.is_grad_enabled() else 0
         name = func._schema.name.removeprefix("aten::")
-        order = next(self._recorder.orders)
         write: PendingWrite = (
-            storage._cdata, storage._weak_ref(), name, after, number, order, flags, code, offset, agent
+            storage._cdata, storage._weak_ref(), name, after, number, flags, code, -1 - offset, agent
         )  # fmt: skip
         pending.append(write)

@@ -16,6 +16,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradsan.frameworks.torch.doors import Callee, open_doors, shut_doors
 from gradsan.frameworks.torch.frames import user_frame
+from gradsan.frameworks.torch.regions import parts_of
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Writer
 from gradsan.record.writes import GRAD_ENABLED, Run
@@ -33,33 +35,60 @@ if TYPE_CHECKING:
 MAX_RUNS = 256
 
 
+@dataclass(slots=True, eq=False)
+class Steps:
+    """Steps of one optimizer from one line; ``skipped`` holds the parameters that had no gradient then."""
+
+    run: Run
+    skipped: frozenset[int]
+
+
 class StepLog:
     """Runs of steps of each living optimizer."""
 
     def __init__(self) -> None:
-        self._runs: weakref.WeakKeyDictionary[Optimizer, list[Run]] = weakref.WeakKeyDictionary()
+        self._steps: weakref.WeakKeyDictionary[Optimizer, list[Steps]] = weakref.WeakKeyDictionary()
 
-    def add(self, optimizer: Optimizer, run: Run) -> None:
+    def add(self, optimizer: Optimizer, run: Run, skipped: frozenset[int] = frozenset()) -> None:
         """Append a step, to the last run where the same line stepped again."""
-        runs = self._runs.setdefault(optimizer, [])
-        last = runs[-1] if runs else None
-        if last is not None and last.code is run.code and last.offset == run.offset:
-            last.last_number, last.last_order = run.last_number, run.last_order
-            last.n_times += 1
+        steps = self._steps.setdefault(optimizer, [])
+        last = steps[-1] if steps else None
+        same_place = last is not None and last.run.code is run.code and last.run.position == run.position
+        if last is not None and same_place and last.skipped == skipped:
+            last.run.last_number, last.run.last_order = run.last_number, run.last_order
+            last.run.n_times += 1
             return
-        if len(runs) >= MAX_RUNS:
-            del runs[: MAX_RUNS // 4]
-        runs.append(run)
+        if len(steps) >= MAX_RUNS:
+            del steps[: MAX_RUNS // 4]
+        steps.append(Steps(run, skipped))
 
     def writes_to(self, key: int) -> Iterator[Run]:
         """Yield the runs of steps that wrote the parameter of a storage."""
-        for optimizer, runs in list(self._runs.items()):
+        for optimizer, steps in list(self._steps.items()):
             if any(storage_key(parameter) == key for parameter in parameters_of(optimizer)):
-                yield from runs
+                yield from (each.run for each in steps)
+
+    def by_storage(self) -> dict[int, list[Run]]:
+        """Return the runs that wrote each parameter, by the key of its storage."""
+        found: dict[int, list[Run]] = {}
+        for optimizer, steps in list(self._steps.items()):
+            for parameter in parameters_of(optimizer):
+                runs = [each.run for each in steps if id(parameter) not in each.skipped]
+                for key in keys_of(parameter) if runs else ():
+                    found.setdefault(key, []).extend(runs)
+        return found
 
     def clear(self) -> None:
         """Forget everything."""
-        self._runs.clear()
+        self._steps.clear()
+
+
+def keys_of(parameter: torch.Tensor) -> Iterator[int]:
+    """Yield the keys of the storages in which a parameter lives: several for a sharded one."""
+    for part in parts_of(parameter):
+        key = storage_key(part)
+        if key is not None:
+            yield key
 
 
 def parameters_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
@@ -103,6 +132,7 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         for guard in recorder.guards:
             for parameter in parameters_of(optimizer):
                 guard(parameter, f"{type(optimizer).__name__}.step")
+        marks[threading.get_ident()] = _first_updated(optimizer)
         if threading.active_count() == 1:
             shut_doors()
         recorder.quiet_threads.add(threading.get_ident())
@@ -113,12 +143,20 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
             return
         end_quiet(recorder)
         code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
-        number, order = recorder.next_number(), next(recorder.orders)
+        number, order = recorder.next_number(), recorder.writes.next_order()
         operation = f"{type(optimizer).__name__}.step"
-        run = Run(code, offset, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
-        recorder.steps.add(optimizer, run)
-        if recorder.hooks_were_used or any(group.get("fused") for group in optimizer.param_groups):
-            recorder.suspects.last_number = max(recorder.suspects.last_number, number)
+        run = Run(
+            code, -1 - offset, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER
+        )
+        is_unseen = any(parameter._version == version for parameter, version in marks.pop(threading.get_ident(), ()))
+        if not recorder.hooks_were_used and not is_unseen:
+            recorder.steps.add(optimizer, run)
+            return
+        skipped = frozenset(id(parameter) for parameter in parameters_of(optimizer) if parameter.grad is None)
+        recorder.steps.add(optimizer, run, skipped)
+        recorder.suspects.last_number = max(recorder.suspects.last_number, number)
+
+    marks: dict[int, list[tuple[torch.Tensor, int]]] = {}
 
     handles = (register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after))
 
@@ -127,6 +165,16 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
             handle.remove()
 
     return remove
+
+
+def _first_updated(optimizer: Optimizer) -> list[tuple[torch.Tensor, int]]:
+    """Return the first parameter with a gradient of each group, and its version: a fused step will not move it."""
+    found = []
+    for group in optimizer.param_groups:
+        parameter = next((each for each in group["params"] if each.grad is not None), None)
+        if parameter is not None:
+            found.append((parameter, int(parameter._version)))
+    return found
 
 
 def _has_closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import linecache
 import os
 import re
 import weakref
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from gradsan.frameworks.torch import doors, modules, optimizers, tracers
+from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
@@ -52,15 +52,15 @@ class Recorder:
         self.last_dirty_mark: Site | None = None
         self.hooks_were_used = False
         """Whether saved-tensor hooks, which switch the engine's version check off, have been at work."""
+        self.checkpointed = CheckpointedRegions(self)
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
         self.backwards: deque[tuple[int, int, Site | None]] = deque(maxlen=4096)
         self.constructions: weakref.WeakKeyDictionary[object, Site] = weakref.WeakKeyDictionary()
-        self.orders = itertools.count()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
-        self.backward_depth: defaultdict[int, int] = defaultdict(int)
-        """How many backward passes run on each thread."""
+        self.backward_threads: list[int] = []
+        """The threads on which a backward pass runs, once for each pass."""
         self.sessions: list[Session] = []
         self.guards: list[Guard] = []
         """Called with a tensor and an operation just before a known write to it; must not raise."""
@@ -109,6 +109,7 @@ class Recorder:
         self.user_code.answers.clear()
         self._wraps_out = False
         self.hooks_were_used = self.has_eval_statistics = False
+        self.checkpointed.clear()
         self.clock = line_clock(self.user_code, self.next_number)
 
     @property

@@ -14,13 +14,13 @@ import functools
 import sys
 from collections.abc import Callable
 from threading import get_ident
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
-from gradsan.frameworks.torch.frames import UserFrame, user_frame
+from gradsan.frameworks.torch.frames import UserFrame, module_near, user_frame
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -120,23 +120,23 @@ class Wrappers:
     def backward(self, original: Callee) -> Callee:
         """Wrap the engine's one door, behind ``backward()`` and ``grad()``."""
         recorder = self._recorder
-        depth = recorder.backward_depth
+        threads = recorder.backward_threads
 
         @functools.wraps(original)
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             frame = recorder.user_code.innermost(sys._getframe(1))
             site = None if frame is None else Site(frame.f_code, frame.f_lasti)
             number, thread = recorder.next_number(), get_ident()
-            silent.before_backward(recorder, t_outputs, site)
-            depth[thread] += 1
+            silent.before_backward(recorder, t_outputs, args[3] if len(args) > 3 else (), site)
+            threads.append(thread)
             try:
                 result = original(t_outputs, *args, **kwargs)
             except RuntimeError as error:
                 failures.backward_failed(recorder, error, t_outputs, site)
                 raise
             finally:
-                depth[thread] -= 1
-            recorder.backwards.append((number, next(recorder.orders), site))
+                threads.remove(thread)
+            recorder.backwards.append((number, recorder.writes.next_order(), site))
             return result
 
         return run_backward
@@ -161,9 +161,8 @@ class Wrappers:
         # NOTE [Hot path]
         recorder = self._recorder
         pending, fold = recorder.writes.pending, recorder.writes.fold
-        depth, answers, user_code = recorder.backward_depth, recorder.user_code.answers, recorder.user_code
+        answers, clock, backward_threads = recorder.user_code.answers, recorder.clock.local, recorder.backward_threads
         aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
-        next_order = recorder.orders.__next__
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
 
         def log(
@@ -178,22 +177,32 @@ class Wrappers:
                 key, weak = storage._cdata, storage._weak_ref()
             except REFUSALS:
                 return  # NOTE [Never disturb]
-            user: UserFrame = (frame.f_code, frame.f_lasti, None)
+            code: CodeType | None = frame.f_code
+            position, agent = -1 - frame.f_lasti, None
             if not answers.get(frame.f_code.co_filename):
-                user = user_frame(user_code, frame)
+                code, position, agent = place(frame, clock)
             flags = IS_VIEW if is_view else 0
             if is_grad_enabled():
                 flags |= GRAD_ENABLED
                 is_suspect = key in aliases or recorder.hooks_were_used
             else:
                 is_suspect = is_view or key in aliases or recorder.hooks_were_used or not tensor.is_leaf
-            if depth and depth.get(get_ident()):
+            if backward_threads and get_ident() in backward_threads:
                 flags |= IN_BACKWARD
-            pending.append((key, weak, operation, after, number, next_order(), flags, *user))
+            pending.append((key, weak, operation, after, number, flags, code, position, agent))
             if is_suspect:
-                note_suspect(tensor, operation, number, frame, args[1:])
+                note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
                 fold()
+
+        def place(frame: FrameType, clock: Any) -> UserFrame:
+            # The clock knows the user's line already; without it, or on a thread it does not follow, walk the stack.
+            timeline = getattr(clock, "timeline", None)
+            entry = None if timeline is None or recorder.clock.refusal else timeline.entries[-1]
+            if entry is None or entry[1] is None:
+                code, offset, agent = user_frame(recorder.user_code, frame)
+                return code, -1 - offset, agent
+            return entry[1], entry[2], module_near(frame)
 
         return log
 
