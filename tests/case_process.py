@@ -1,7 +1,7 @@
 """A process that has the framework loaded and runs each case in a fork of itself.
 
 Importing a framework takes a second; a fork takes milliseconds.  Reads one request a line from standard input, JSON
-``{"judge": "framework" | "run" | "check", "case": PATH, "files": [PATH, ...]}``, and answers with one line each.
+``{"judge": "framework" | "run" | "check" | "fix", "case": PATH, "files": [PATH, ...]}``, and answers each with a line.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import sys
 import tempfile
 import traceback
@@ -60,7 +61,7 @@ def _answer(request: dict[str, Any], answer_file: Path, folder: Path) -> None:
     """
     import signal
 
-    signal.alarm(SECONDS_A_CASE)
+    signal.alarm(SECONDS_A_CASE * (4 if request["judge"] == "fix" else 1))
     case = Path(request["case"])
     os.chdir(case.parent)
     silence = os.open(os.devnull, os.O_RDWR)
@@ -69,6 +70,8 @@ def _answer(request: dict[str, Any], answer_file: Path, folder: Path) -> None:
     try:
         if request["judge"] == "framework":
             answer = _run_bare(case)
+        elif request["judge"] == "fix":
+            answer = _fix(request, folder)
         else:
             answer = _ask_gradsan(request, folder / "report.json")
     except BaseException:
@@ -95,6 +98,26 @@ def _run_bare(case: Path) -> dict[str, Any]:
     function, inputs = variables["CHECKED"]
     agrees = torch.autograd.gradcheck(function, inputs, raise_exception=False, check_undefined_grad=False)
     return {"outcome": "correct" if agrees else "wrong-gradient"}
+
+
+def _fix(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Repair a copy of the case twice; the answer tells both reports and each file's text after the first repair."""
+    from gradsan.surfaces.cli import main as gradsan
+
+    place = folder / "fix"
+    place.mkdir()
+    copies = [Path(shutil.copy(file, place)) for file in request["files"]]
+    os.chdir(place)
+    reports: list[dict[str, Any]] = []
+    texts: list[dict[str, str]] = []
+    for number in range(2):
+        report = folder / f"fix{number}.json"
+        status = gradsan(["fix", "--write", "--output-format", "json", "--output", str(report), copies[0].name])
+        reports.append({**json.loads(report.read_text(encoding="utf-8"))["repair"], "status": status})
+        texts.append({copy.name: copy.read_text(encoding="utf-8") for copy in copies})
+        if not reports[-1]["written"]:
+            break
+    return {"reports": reports, "texts": texts}
 
 
 def _ask_gradsan(request: dict[str, Any], report: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every annotated program against its judges: the framework itself, the static check, the recorder.
+"""Every annotated program against its judges: the framework itself, the static check, the recorder, the repair.
 
 See ``tests/cases/README.md`` for the annotations.
 """
@@ -20,10 +20,14 @@ import pytest
 
 ROOT = Path(__file__).parent
 CASES = ROOT / "cases"
+FIXED = ".fixed.py"
+"""Ending of the golden of a repair: what `gradsan fix --write` makes of the file."""
+REWRITE = bool(os.environ.get("GRADSAN_GOLDENS"))
+"""Whether goldens are written instead of compared; a person reads the difference."""
 
 _HEADER = re.compile(r"^# (?P<key>framework|outcome): (?P<value>\S+)$", re.MULTILINE)
 _FINDING = re.compile(r"(?P<severity>error|warning|note)\[(?P<code>GS\d+)\]: (?P<text>.*)")
-_MISSED = re.compile(r"missed-by: (?P<judge>static|recorded) \((?P<reason>.+)\)")
+_MISSED = re.compile(r"missed-by: (?P<judge>static|recorded|fix) \((?P<reason>.+)\)")
 _PARTS = re.compile(r"^\s*(?:from|import) (parts_\w+)", re.MULTILINE)
 
 OUTCOMES = {"raises", "wrong-gradient", "correct"}
@@ -62,6 +66,8 @@ class Case:
 
 
 def read_case(path: Path) -> Case | None:
+    if path.name.endswith(FIXED):
+        return None
     source = path.read_text(encoding="utf-8")
     header = dict(_HEADER.findall(source))
     if not header:
@@ -191,6 +197,34 @@ def test_static(case: Case, process: CaseProcess) -> None:
     judge(case, "static", differences(case, process.ask("check", case)["report"]))
 
 
+@each_case
+def test_fixed(case: Case, process: CaseProcess) -> None:
+    """A program that raises is repaired and proven, and repaired again it stays as it is; others are left alone."""
+    if case.outcome == "wrong-gradient":
+        pytest.skip("silent corruption is judged with --audit")
+    answer = process.ask("fix", case)
+    first, *again = answer["reports"]
+    if "fix" in case.missed:
+        assert first["status"] == 1, f"repaired now: remove `missed-by: fix ({case.missed['fix']})`"
+        assert not first["written"]
+        return
+    assert first["status"] == 0, "\n".join(first["remains"])
+    assert first["written"] == (case.outcome == "raises")
+    for file in case.files:
+        compare_with_golden(file, answer["texts"][0][file.name])
+    for second in again:
+        assert (second["status"], second["written"]) == (0, False), "\n".join(second["remains"])
+
+
+def compare_with_golden(file: Path, text: str) -> None:
+    """The golden of a file that a repair leaves alone is the file itself."""
+    golden = file.with_name(file.stem + FIXED)
+    if REWRITE and text != file.read_text(encoding="utf-8"):
+        golden.write_text(text, encoding="utf-8")
+    expected = golden if golden.exists() else file
+    assert text == expected.read_text(encoding="utf-8")
+
+
 def test_correct_programs_are_as_many_as_the_others() -> None:
     n_correct = sum(case.outcome == "correct" for case in ALL)
     assert n_correct >= len(ALL) - n_correct
@@ -198,4 +232,4 @@ def test_correct_programs_are_as_many_as_the_others() -> None:
 
 def test_every_part_is_used() -> None:
     used = {file for case in ALL for file in case.files}
-    assert not [path for path in CASES.glob("*/*.py") if path not in used]
+    assert not [path for path in CASES.glob("*/*.py") if path not in used and not path.name.endswith(FIXED)]

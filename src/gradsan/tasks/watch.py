@@ -85,10 +85,9 @@ class Watch:
         )
 
     def _with_cures(self) -> tuple[Diagnostic, ...]:
-        findings = self.findings
         with self._session.border():
-            findings = tuple(replace(finding, fixes=cures_of(finding)) for finding in findings)
-        return findings
+            return tuple(replace(finding, fixes=cures_of(finding)) for finding in self.findings)
+        return self.findings
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         finding = rules.judge(make_precise(history))

@@ -6,6 +6,7 @@ What was saved is then a tensor of its own, which no later write reaches, whatev
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix
@@ -63,12 +64,19 @@ def propose_named(span: Span, name: str) -> Fix | None:
         return None
     program, node = found
     edits: list[Edit] = []
-    for operand in _operands(node):
-        if isinstance(operand, (ast.Starred, ast.Constant)):
-            continue
+    for operand in _flat(_operands(node)):
         if any(isinstance(n, ast.expr) and dotted_name(n) == name for n in ast.walk(operand)):
             edits += _cloned(program, operand, span.path)
     return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(edits)) if edits else None
+
+
+def _flat(operands: list[ast.expr]) -> Iterator[ast.expr]:
+    """Yield the operands that can be tensors; of a list or a tuple, its items."""
+    for operand in operands:
+        if isinstance(operand, (ast.List, ast.Tuple)):
+            yield from _flat(operand.elts)
+        elif not isinstance(operand, (ast.Starred, ast.Constant)):
+            yield operand
 
 
 def _operands(node: ast.AST) -> list[ast.expr]:

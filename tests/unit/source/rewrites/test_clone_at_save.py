@@ -71,3 +71,19 @@ def test_an_operand_of_an_augmented_assignment(place) -> None:
     program = place("def f(h, g):\n    «h *= g»\n")
     assert program.applied(clone_at_save.propose(program.span, "other")) == "def f(h, g):\n    h *= g.clone()\n"
     assert clone_at_save.propose(program.span, "self") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "after"),
+    [
+        ("«torch.einsum('a,b', q, self.k.t())»", "self.k", "torch.einsum('a,b', q, self.k.t().clone())"),
+        ("«a @ self.w»", "self.w", "a @ self.w.clone()"),
+        ("«f(a, [b, c])»", "c", "f(a, [b, c.clone()])"),
+        ("«f(a, b)»", "c", None),
+    ],
+)  # fmt: skip
+def test_the_operands_that_name_it(before: str, name: str, after: str | None, place) -> None:
+    head = "import torch\ndef f(self, q, a):\n    y = "
+    program = place(f"{head}{before}\n")
+    expected = "no fix" if after is None else f"{head}{after}\n"
+    assert program.applied(clone_at_save.propose_named(program.span, name)) == expected

@@ -1,0 +1,274 @@
+"""`gradsan fix` as people run it, on programs of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(find_spec("torch") is None, reason="there is nothing to run without torch"),
+]
+
+
+class Folder:
+    """A project in a folder of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return path
+
+    def fix(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gradsan", "fix", *arguments],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def repair(self, *arguments: str) -> dict[str, Any]:
+        done = self.fix("--output-format", "json", *arguments)
+        assert done.returncode in (0, 1), done.stderr
+        return {**json.loads(done.stdout)["repair"], "status": done.returncode}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+RESIDUAL = """
+    import torch
+
+    w = torch.randn(4, requires_grad=True)
+    h = torch.sigmoid(w)
+    h += 1  # residual
+    loss = h.sum()
+    loss.backward()
+"""
+
+
+def test_the_diff_is_shown_and_nothing_is_written(folder: Folder) -> None:
+    before = folder.write("train.py", RESIDUAL).read_text()
+    done = folder.fix("train.py")
+    assert done.returncode == 0
+    assert "-h += 1  # residual\n+h = h + 1  # residual\n" in done.stdout
+    assert "repaired and proven; nothing was written" in done.stdout
+    assert (folder.path / "train.py").read_text() == before
+
+
+def test_written_once_and_never_again(folder: Folder) -> None:
+    file = folder.write("train.py", RESIDUAL)
+    first = folder.repair("--write", "train.py")
+    assert (first["status"], first["outcome"], first["written"]) == (0, "repaired", True)
+    text = file.read_text()
+    assert "h = h + 1  # residual" in text
+    second = folder.repair("--write", "train.py")
+    assert (second["status"], second["outcome"], second["written"]) == (0, "nothing-to-repair", False)
+    assert file.read_text() == text
+
+
+def test_an_alias_that_reads_the_write_keeps_seeing_it(folder: Folder) -> None:
+    folder.write(
+        "train.py",
+        """
+        import torch
+
+        w = torch.randn(4, requires_grad=True)
+        h = torch.sigmoid(w)
+        kept = h
+        h += 1
+        loss = (kept * 2).sum()
+        loss.backward()
+        """,
+    )
+    told = folder.repair("train.py")
+    assert told["outcome"] == "repaired"
+    assert "+h = torch.sigmoid(w).clone()" in told["diff"]
+
+
+def test_a_function_that_writes_into_its_argument_in_another_file(folder: Folder) -> None:
+    folder.write("parts/__init__.py", "")
+    folder.write(
+        "parts/shift.py",
+        """
+        def shift(x, by):
+            x -= by
+            return x
+        """,
+    )
+    folder.write(
+        "train.py",
+        """
+        import sys
+
+        import torch
+
+        from parts.shift import shift
+
+        torch.manual_seed(int(sys.argv[1]))
+        w = torch.randn(3, requires_grad=True)
+
+
+        def loss():
+            p = torch.softmax(w, 0)
+            return (shift(p, 0.5) ** 2).sum()
+
+
+        loss().backward()
+        sys.exit(3)
+        """,
+    )
+    told = folder.repair("--write", "train.py", "7")
+    assert told["outcome"] == "repaired"
+    assert "x = x - by" in (folder.path / "parts/shift.py").read_text()
+
+
+def test_a_module_by_name(folder: Folder) -> None:
+    folder.write("pack/__init__.py", "")
+    folder.write("pack/train.py", RESIDUAL)
+    told = folder.repair("-m", "--write", "pack.train")
+    assert told["outcome"] == "repaired"
+    assert "h = h + 1" in (folder.path / "pack/train.py").read_text()
+
+
+def test_a_forward_that_would_differ_is_not_written(folder: Folder) -> None:
+    """The optimizer's step makes the second loss; neither a copy nor another order computes what was meant."""
+    file = folder.write(
+        "train.py",
+        """
+        import torch
+
+        h = torch.zeros(3)
+        w = torch.ones(3, requires_grad=True)
+        opt = torch.optim.SGD([w], lr=0.1)
+        for _ in range(2):
+            h = torch.tanh(h * w + 1)
+            opt.zero_grad()
+            h.sum().backward(retain_graph=True)
+            opt.step()
+        """,
+    )
+    before = file.read_text()
+    told = folder.repair("--write", "train.py")
+    if told["outcome"] == "repaired":
+        assert "detach" not in told["diff"]
+    else:
+        assert (told["status"], told["written"]) == (1, False)
+        assert told["remains"]
+        assert file.read_text() == before
+
+
+def test_what_cannot_be_repaired_is_said(folder: Folder) -> None:
+    folder.write(
+        "train.py",
+        """
+        import torch
+
+        w = torch.nn.Parameter(torch.ones(3))
+        s = torch.nn.Parameter(torch.ones(1))
+        w[0] = s * 2
+        w.sum().backward()
+        """,
+    )
+    told = folder.repair("--write", "train.py")
+    assert (told["status"], told["written"]) == (1, False)
+    assert any("gradient of the written value would be lost" in sentence for sentence in told["remains"])
+
+
+def test_initialisation_stays_off_the_tape(folder: Folder) -> None:
+    file = folder.write(
+        "train.py",
+        """
+        import torch
+
+
+        class Net(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = torch.nn.Linear(3, 2)
+                self.fc.bias[0] = 1.5
+
+            def forward(self, x):
+                return self.fc(x)
+
+
+        net = Net()
+        net(torch.ones(3)).sum().backward()
+        """,
+    )
+    assert folder.repair("--write", "train.py")["outcome"] == "repaired"
+    assert "        with torch.no_grad():\n            self.fc.bias[0] = 1.5\n" in file.read_text()
+
+
+def test_a_program_that_fails_for_another_reason(folder: Folder) -> None:
+    folder.write("train.py", "import torch\nraise ValueError('no data')\n")
+    told = folder.repair("train.py")
+    assert (told["status"], told["outcome"]) == (1, "remains")
+    assert "no data" in told["remains"][0]
+
+
+def test_a_program_that_ends_its_process(folder: Folder) -> None:
+    folder.write("train.py", "import os\nos._exit(0)\n")
+    assert "ended its process" in folder.repair("train.py")["remains"][0]
+
+
+def test_a_program_that_takes_too_long(folder: Folder) -> None:
+    folder.write("train.py", "import time\ntime.sleep(60)\n")
+    assert "did not end within 1 s" in folder.repair("--timeout", "1", "train.py")["remains"][0]
+
+
+def test_no_such_script(folder: Folder) -> None:
+    done = folder.fix("absent.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such file" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_uncommitted_changes_are_refused(folder: Folder) -> None:
+    file = folder.write("train.py", RESIDUAL)
+    before = file.read_text()
+    subprocess.run(["git", "init", "-q"], cwd=folder.path, check=True)
+    done = folder.fix("--write", "train.py")
+    assert done.returncode == 2
+    assert "--allow-dirty" in done.stderr
+    assert file.read_text() == before
+    assert folder.repair("--write", "--allow-dirty", "train.py")["written"]
+
+
+def test_every_finding_of_run_carries_its_fixes(folder: Folder) -> None:
+    folder.write("train.py", RESIDUAL)
+    command = [sys.executable, "-m", "gradsan", "run", "--output-format", "json", "--output", "report.json", "train.py"]
+    subprocess.run(command, cwd=folder.path, capture_output=True, timeout=120, check=False)
+    (finding,) = json.loads((folder.path / "report.json").read_text())["findings"]
+    assert finding["fixes"][0] == {
+        "title": "write out of place",
+        "applicability": "unsafe",
+        "edits": [
+            {
+                "path": "train.py",
+                "line": 5,
+                "column": 1,
+                "end_line": 5,
+                "end_column": 7,
+                "replacement": "h = h + 1",
+            }
+        ],
+    }

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from gradsan.source.rewrites import no_grad
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("«w[0] = v»", "with torch.no_grad():\n        w[0] = v"),
+        ("«w[0]» += 1  # why", "with torch.no_grad():\n        w[0] += 1  # why"),
+        ("«self.w.view(-1).fill_(1)»", "with torch.no_grad():\n        self.w.view(-1).fill_(1)"),
+        (
+            "«w[0] = f(\n        v,\n\n        u)»",
+            "with torch.no_grad():\n        w[0] = f(\n            v,\n\n            u)",
+        ),
+        ('«w[0] = f("""a\n    b""")»', None),
+        ("a = 1; «w[0] = v»", None),
+        ("if a: «w[0] = v»", None),
+        ("return «w.fill_(1)»", None),
+    ],
+)
+def test_the_statement(before: str, after: str | None, place) -> None:
+    head = "import torch\ndef f(self, w, v):\n    "
+    program = place(f"{head}{before}\n")
+    expected = "no fix" if after is None else f"{head}{after}\n"
+    assert program.applied(no_grad.propose(program.span)) == expected
+
+
+def test_the_framework_by_another_name(place) -> None:
+    program = place("import torch as t\n«w[0] = 1»\n")
+    assert program.applied(no_grad.propose(program.span)) == "import torch as t\nwith t.no_grad():\n    w[0] = 1\n"
+
+
+def test_without_the_framework_there_is_no_fix(place) -> None:
+    assert no_grad.propose(place("from model import w\n«w[0] = 1»\n").span) is None

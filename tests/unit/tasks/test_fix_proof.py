@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from array import array
+
+from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample, same_leaves
+from gradsan.tasks.fix_proof import Reference, prove, unstable_paths
+from gradsan.tasks.trial import Seen
+
+
+def sample(*values: float, dtype: str = "float32") -> Sample:
+    return Sample((len(values),), dtype, array("d", values))
+
+
+def seen(
+    loss: float = 1.0, grad: float = 2.0, *, status: int = 0, refused: Refused | None = None, **state: Sample
+) -> Seen:
+    leaf = Leaf(sample(5.0), sample(grad))
+    done = BackwardPass((sample(loss),), (leaf,), is_complete=True)
+    observations = Observations([done], dict(state), set(), [refused] if refused is not None else [])
+    return Seen(observations=observations, status=status)
+
+
+def leaf_refused(*, cuts: bool = False, is_on_leaf: bool = True) -> Refused:
+    return Refused("leaf", is_on_leaf=is_on_leaf, is_on_parameter=False, cuts=cuts)
+
+
+def holds(reference: Reference, edited: Seen, *, is_off_tape: bool = False) -> bool:
+    return prove(reference, edited, is_off_tape=is_off_tape, is_whole=True).holds
+
+
+def test_samples_agree_up_to_rounding() -> None:
+    assert sample(1.0, 100.0).agrees(sample(1.0 + 1e-6, 100.0 + 1e-4))
+    assert not sample(1.0).agrees(sample(1.001))
+    assert sample(1.0).agrees(sample(1.0))
+    assert not sample(1.0).agrees(sample(1.0, dtype="float64"))
+    assert not sample(1.0, dtype="float64").agrees(sample(1.0 + 1e-6, dtype="float64"))
+    assert not sample(1.0, dtype="int64").agrees(sample(2.0, dtype="int64"))
+    assert sample(float("nan"), float("inf")).agrees(sample(float("nan"), float("inf")))
+    assert not sample(float("nan")).agrees(sample(0.0))
+
+
+def test_the_order_of_leaves_is_free() -> None:
+    first, second = Leaf(sample(1.0), sample(2.0)), Leaf(sample(3.0), None)
+    assert same_leaves((first, second), (second, first))
+    assert not same_leaves((first, second), (first, first))
+    assert not same_leaves((first,), (first, second))
+
+
+def test_equal_programs() -> None:
+    proof = prove(Reference(seen()), seen(), is_off_tape=False, is_whole=True)
+    assert (proof.holds, proof.n_losses, proof.n_gradients) == (True, 1, 1)
+
+
+def test_another_loss_gradient_state_or_status() -> None:
+    reference = Reference(seen(w=sample(1.0)))
+    assert not holds(reference, seen(loss=1.5, w=sample(1.0)))
+    assert not holds(reference, seen(grad=2.5, w=sample(1.0)))
+    assert not holds(reference, seen(w=sample(1.5)))
+    assert not holds(reference, seen(status=1, w=sample(1.0)))
+    assert holds(reference, seen(w=sample(1.0), another=sample(7.0)))
+
+
+def test_what_differs_from_run_to_run_is_left_out() -> None:
+    one, other = seen(t=sample(1.0), w=sample(2.0)), seen(t=sample(9.0), w=sample(2.0))
+    unstable = unstable_paths(one.observations, other.observations)
+    assert unstable == {"t"}
+    assert holds(Reference(one, unstable=unstable), other)
+
+
+def test_a_leaf_may_not_lose_its_gradient() -> None:
+    reference = Reference(seen(**{"x": sample(1.0), "x.grad": sample(2.0)}))
+    assert not holds(reference, seen(x=sample(1.0)))
+
+
+def test_nothing_that_was_recorded_may_leave_the_tape() -> None:
+    assert not holds(Reference(seen()), seen(), is_off_tape=True)
+
+
+def test_a_refused_write_that_no_alias_sees_is_compared_with_gradients() -> None:
+    reference = Reference(seen(grad=0.0, refused=leaf_refused()), seen(refused=leaf_refused()))
+    assert reference.is_unseen
+    assert holds(reference, seen())
+    assert not holds(reference, seen(grad=0.0))
+
+
+def test_a_refused_write_that_an_alias_sees_has_no_gradient_to_compare() -> None:
+    reference = Reference(seen(refused=leaf_refused()), seen(loss=3.0, refused=leaf_refused()))
+    proof = prove(reference, seen(grad=7.0), is_off_tape=False, is_whole=True)
+    assert (proof.holds, proof.is_gradient_compared) == (True, False)
+
+
+def test_off_the_tape_only_where_no_gradient_is_lost() -> None:
+    elsewhere = seen(loss=3.0)
+    assert holds(Reference(seen(refused=leaf_refused()), elsewhere), seen(), is_off_tape=True)
+    assert not holds(Reference(seen(refused=leaf_refused(cuts=True)), elsewhere), seen(), is_off_tape=True)
+    assert not holds(Reference(seen(refused=leaf_refused(is_on_leaf=False)), elsewhere), seen(), is_off_tape=True)
+
+
+def test_off_the_tape_not_where_the_meaning_is_open() -> None:
+    written, kept = seen(refused=leaf_refused(), w=sample(1.0)), seen(refused=leaf_refused(), w=sample(2.0))
+    assert not holds(Reference(written, kept), seen(w=sample(1.0)), is_off_tape=True)
