@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradsan.surfaces.library import disable, enable, inspect_graph, protect, watch
+    from gradsan.surfaces.library import disable, enable, inspect_graph, protect, verify, watch
 
 # NOTE [Lazy verbs] A name's home; `__getattr__` imports it on first use, so that `import gradsan` stays below 50 ms.
 _HOMES = {
@@ -20,10 +20,11 @@ _HOMES = {
     "enable": "gradsan.surfaces.library",
     "inspect_graph": "gradsan.surfaces.library",
     "protect": "gradsan.surfaces.library",
+    "verify": "gradsan.surfaces.library",
     "watch": "gradsan.surfaces.library",
 }
 
-__all__ = ["__version__", "disable", "enable", "inspect_graph", "protect", "watch"]
+__all__ = ["__version__", "disable", "enable", "inspect_graph", "protect", "verify", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +11,7 @@ from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
 from gradsan.record.observations import Observations
+from gradsan.model.verification import Verification
 from gradsan.record.session import Session
 
 
@@ -67,6 +70,11 @@ class Adapter(Protocol):
 
         Effect: tells the sessions what it means, if it is a refusal of the framework.
         """
+
+    def verify(
+        self, fn: object, inputs: tuple[object, ...], *, protecting: Callable[[], AbstractContextManager[object]]
+    ) -> Verification:
+        """Compare a function's gradient with the true one; ``protecting`` opens a protected stretch."""
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""

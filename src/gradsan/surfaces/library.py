@@ -12,9 +12,11 @@ from types import TracebackType
 from gradsan.model.copied import Copied
 from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.report import Report
+from gradsan.model.verification import Verification
 from gradsan.report.text import render
 from gradsan.tasks.inspect_graph import conflicts
 from gradsan.tasks.protect import Protect
+from gradsan.tasks.verify import verify as verify_function
 from gradsan.tasks.watch import Watch
 
 _enabled: _Enabled | None = None
@@ -164,6 +166,24 @@ def protect() -> Iterator[ProtectSession]:
         yield ProtectSession(protected)
     finally:
         protected.stop()
+
+
+def verify(fn: object, *inputs: object) -> Verification:
+    """Tell whether a function's gradient is the true one: for tests of losses, layers and custom Functions.
+
+    The function is differentiated by the inputs that require a gradient (all floating-point ones, where none does) and
+    by the parameters of a module.  Witnesses are finite differences in float64, functionalization and `protect`; the
+    strongest that applies decides.
+
+    Example:
+        >>> result = gradsan.verify(my_loss, prediction, target)
+        >>> assert result.is_true, result
+
+    Raises:
+        UsageError: nothing to call, or nothing to differentiate.
+        FrameworkMissing: torch is not installed.
+    """
+    return verify_function(fn, *inputs)
 
 
 def inspect_graph(*roots: object) -> tuple[Diagnostic, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gradsan.frameworks.base import Capabilities
-from gradsan.frameworks.torch import failures, refusals
+from gradsan.frameworks.torch import failures, truth, refusals
 from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
@@ -13,6 +13,7 @@ from gradsan.frameworks.torch.witness import Witness
 from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
+from gradsan.model.verification import Verification
 from gradsan.record.session import Session
 
 
@@ -59,6 +60,10 @@ class TorchAdapter:
     def explain(self, error: BaseException) -> None:
         """Look at an exception that no wrapper has seen: what a reading operation or ``Function.apply`` raised."""
         refusals.left_unseen(self._recorder, error)
+
+    def verify(self, fn: object, inputs: tuple[object, ...], *, protecting: truth.Protecting) -> Verification:
+        """Compare a function's gradient with the true one; ``protecting`` opens a protected stretch."""
+        return truth.verify(fn, inputs, protecting)
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""

@@ -12,6 +12,10 @@ time.  What is saved there is copied at once, and what is saved already is copie
 before it happens.  The write that is about to happen is therefore remembered: what is saved from its storage at its
 version is copied at once.
 
+# NOTE [Writes beside a kept tensor] A base and its views share one counter, so a write that overlaps nothing of a kept
+tensor moves its version all the same.  How far is not known before the write: until the next write to the storage
+tells, the version is kept as ``-1 - version`` and not compared.
+
 # NOTE [Recomputation] A checkpointed region computes its activations again, from whatever its inputs hold by then.
 Under protection it keeps them instead, at the price of the memory that checkpointing saves.
 """
@@ -107,7 +111,7 @@ class Protection:
 
     def around(self, pack: Pack, unpack: Unpack) -> Pair:
         """Return the hooks that run a pair of the program's inside."""
-        if _recomputes(pack):
+        if _recomputes(unpack):
             return self._pair
 
         def pack_around(tensor: Any) -> Kept:
@@ -152,7 +156,7 @@ class Protection:
             return
         # NOTE [A write that saves its operand]
         self._about_to_write = (key, tensor._version) if tensor.requires_grad and torch.is_grad_enabled() else None
-        if key in self._kept and operation not in _MOVES_NO_BYTES:
+        if key in self._kept:
             self._copy_overlapped(key, tensor, operation)
 
     def _make_pack(self) -> Pack:
@@ -227,9 +231,12 @@ class Protection:
     def _copy_overlapped(self, key: int, tensor: Any, operation: str) -> None:
         alive = [kept for each in self._kept[key] if (kept := each()) is not None and kept.tensor is not None]
         extent = None if operation == "resize_" else byte_extent(tensor)
+        if operation in _MOVES_NO_BYTES:
+            extent = 0, 0
         site, clones = None, dict[tuple[Any, ...], Any]()
         left = []
         for kept in dict.fromkeys(alive):
+            _settle(kept)
             if kept.mark is not None and operation in _NORMS:
                 left.append(weakref.ref(kept))
             elif extent is None or any(
@@ -238,6 +245,8 @@ class Protection:
                 site = site or current_site(self._recorder.user_code)
                 self._copy(kept, operation, site, clones)
             else:
+                if kept.version >= 0:  # NOTE [Writes beside a kept tensor]
+                    kept.version = -1 - kept.version
                 left.append(weakref.ref(kept))
         if left:
             self._kept[key] = left
@@ -246,7 +255,7 @@ class Protection:
 
     def _copy(self, kept: Kept, operation: str, site: Site | None, clones: dict[tuple[Any, ...], Any]) -> None:
         tensor = kept.tensor
-        if tensor._version != kept.version:  # overwritten before, unseen: backward says so
+        if tensor._version != kept.version and kept.version >= 0:  # overwritten before, unseen: backward says so
             return
         what = geometry_of(tensor)
         clone = None if what is None else clones.get(what)
@@ -297,7 +306,8 @@ class Protection:
     def _norm(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(original)
         def normalize(input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any) -> Any:
-            keys = {key_of(each) for each in (mean, var) if training and isinstance(each, torch.Tensor)} - {None}
+            found = [key_of(each) for each in (mean, var) if training and isinstance(each, torch.Tensor)]
+            keys = {key for key in found if key is not None}
             if not keys:
                 return original(input, weight, bias, mean, var, training, *rest)
             for each in (mean, var):
@@ -316,14 +326,20 @@ def _unpack(kept: Kept) -> Any:
     if kept.unpack_hook is not None:
         return kept.unpack_hook(kept.packed)
     tensor = kept.tensor
-    if tensor._version != kept.version:
+    if tensor._version != kept.version and kept.version >= 0:
         kept.producer = None
         raise stale_error(kept)
     return tensor
 
 
-def _recomputes(pack: Pack) -> bool:
-    return getattr(pack, "__module__", "") == torch.utils.checkpoint.__name__
+def _settle(kept: Kept) -> None:
+    # NOTE [Writes beside a kept tensor]
+    if kept.version < 0 and kept.tensor._version != -1 - kept.version:
+        kept.version = kept.tensor._version
+
+
+def _recomputes(unpack: Unpack) -> bool:
+    return getattr(unpack, "__module__", "") == torch.utils.checkpoint.__name__
 
 
 def _call_plainly(function: Callable[..., Any], _preserve_rng_state: bool, *args: Any) -> Any:
