@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pathspec
 
@@ -26,7 +26,7 @@ def find_files(paths: Iterable[Path], *, exclude: tuple[str, ...] = ()) -> list[
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            unwanted = pathspec.PathSpec.from_lines("gitwildmatch", exclude) if exclude else None
+            unwanted = pathspec.GitIgnoreSpec.from_lines(exclude) if exclude else None
             for file in _walk(path.resolve(), _ignored_above(path.resolve())):
                 if unwanted is None or not unwanted.match_file(_relative(file)):
                     found[file] = None
@@ -44,7 +44,7 @@ def _relative(file: Path) -> str:
         return file.as_posix()
 
 
-Spec: TypeAlias = "pathspec.PathSpec[Any]"
+Spec: TypeAlias = pathspec.GitIgnoreSpec
 Specs: TypeAlias = "tuple[tuple[Path, Spec], ...]"
 
 
@@ -63,7 +63,7 @@ def _read_ignored(folder: Path) -> tuple[Path, Spec] | None:
         lines = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    return folder, pathspec.PathSpec.from_lines("gitwildmatch", lines)
+    return folder, pathspec.GitIgnoreSpec.from_lines(lines)
 
 
 def _walk(folder: Path, specs: Specs) -> Iterator[Path]:

@@ -109,7 +109,9 @@ def _guarded(analyst: Analyst, what: str, run: Callable[[], list[Inference]]) ->
         return run()
     except RecursionError:
         analyst.problems.append(f"{what}: nested too deeply to be followed")
-        return []
+    except Exception as error:
+        analyst.problems.append(f"{what}: not followed, because of an error of gradsan's own ({error!r})")
+    return []
 
 
 def _run_body(analyst: Analyst, module: ModuleInfo) -> list[Inference]:

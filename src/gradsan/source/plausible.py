@@ -33,6 +33,9 @@ _FOLDERS = re.compile(
 )
 
 
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
 @cache
 def _is_data(name: str) -> bool:
     return _DATA.search(name.lower()) is not None
@@ -40,7 +43,7 @@ def _is_data(name: str) -> bool:
 
 @cache
 def _runs_without(function: str, path: str) -> bool:
-    parts = function.split(".")
+    parts = _CAMEL.sub("_", function).split(".")
     return any(_FUNCTIONS.search(part) for part in parts if part != "<locals>") or _FOLDERS.search(path) is not None
 
 
@@ -63,8 +66,9 @@ def runs_without(place: Place) -> bool:
 
 def _is_internal(place: Place) -> bool:
     """Return whether a function is private and its own module calls it: it is judged where it is called."""
-    name = place.function.rpartition(".")[2]
-    if not name.startswith("_") or name.startswith("__"):
-        return False
-    calls = f"{name}("
-    return sum(line.count(calls) for line in place.module.lines if calls in line) > 1
+    for name in place.function.split("."):
+        if name.startswith("_") and not name.startswith("__"):
+            calls = f"{name}("
+            if sum(line.count(calls) for line in place.module.lines if calls in line) > 1:
+                return True
+    return False

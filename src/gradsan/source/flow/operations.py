@@ -184,6 +184,9 @@ def _save_inputs(
     roots: frozenset[str],
     label: str,
 ) -> None:
+    if label in _PRODUCTS:
+        _save_factors(frame, inputs, graph, place, label)
+        return
     for operand in effect.saves_inputs:
         if operand in effect.maybe or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
             continue
@@ -203,6 +206,31 @@ def _save_inputs(
                     backward=operation.backward or "",
                     name=tensor.storage.name,
                 )
+
+
+_PRODUCTS = frozenset({"einsum", "tensordot"})
+"""Contractions of several tensors: each factor is saved for the gradient of the others.
+
+Source: einsum is made of ``bmm``; derivatives.yaml, 2.13.0.
+"""
+
+
+def _save_factors(frame: Frame, inputs: _Inputs, graph: Node, place: Place, label: str) -> None:
+    for _, tensor, guard in inputs:
+        others = [other for _, other, _ in inputs if other is not tensor]
+        record_save(
+            frame,
+            tensor,
+            node=graph,
+            place=place,
+            operation=label,
+            operand="operand",
+            grad=max((grad_of(other) for other in others), default=Grad.NO),
+            roots=frozenset().union(*(roots_of(other) for other in others)) if others else frozenset(),
+            guard=guard,
+            backward="BmmBackward0",
+            name=tensor.storage.name,
+        )
 
 
 def _write(
@@ -271,7 +299,7 @@ def _result(
 ) -> Value:
     if effect.views == "multiple" and effect.aliases:
         return _views(frame, effect, bound, node, label)
-    if effect.aliases or effect.may_return_input:
+    if (effect.aliases or effect.may_return_input) and label not in _PRODUCTS:
         alias = _alias(frame, effect, bound, node, label, graph, grad, roots)
         if alias is not None:
             return alias

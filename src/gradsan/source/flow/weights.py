@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame
@@ -19,13 +20,18 @@ def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
         operation = frame.machine.operation(layer.dotted)
         names = {p.name for p in operation.parameters} if operation is not None else set()
         found: dict[object, Value] = {}
-        if names & _TELLING and layer.arguments.get("affine", layer.arguments.get("elementwise_affine")) is not False:
+        if operation is not None:
+            for name in weight_names(operation):
+                found[name] = _parameter(frame, layer, name)
+        if (
+            not found
+            and names & _TELLING
+            and layer.arguments.get("affine", layer.arguments.get("elementwise_affine")) is not False
+        ):
             for name in ("weight", "bias"):
                 if name == "bias" and layer.arguments.get("bias") is False:
                     continue
-                tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
-                tensor.storage.owner = layer.dotted.rpartition(".")[2]
-                found[name] = tensor
+                found[name] = _parameter(frame, layer, name)
         known = layer.attributes["<weights>"] = Mapping(found)
     assert isinstance(known, Mapping)
     return {
@@ -33,6 +39,27 @@ def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
         for name, tensor in known.items.items()
         if isinstance(tensor, Tensor)
     }
+
+
+def _parameter(frame: Frame, layer: Layer, name: str) -> Tensor:
+    tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
+    tensor.storage.owner = layer.dotted.rpartition(".")[2]
+    return tensor
+
+
+def weight_names(operation: Operation) -> list[str]:
+    """Return the parameters that the table names beside a module's inputs; recurrent layers name many."""
+    known: dict[str, None] = {}
+    for case in operation.cases:
+        for operand, needs in case.saves.items():
+            known.update(dict.fromkeys((operand, *needs)))
+    settings = {p.name for p in operation.parameters}
+    return [
+        name
+        for name in known
+        if name.startswith(("weight", "bias")) and "." not in name and name not in operation.inputs
+        if name not in settings or name == "bias"
+    ]
 
 
 def parameters_of(frame: Frame, value: Value, *, depth: int = 6) -> list[Tensor]:

@@ -1,0 +1,258 @@
+"""What the data flow sees, one small program each: what must be found, and what must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from gradsan import knowledge
+from gradsan.rules import judge
+from gradsan.source.entries import Analyst, analyse
+from gradsan.source.project import Project
+
+HEAD = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n"
+
+
+def errors(tmp_path: Path, source: str, **others: str) -> set[tuple[str, int]]:
+    """The rules and lines (after the imports) of what surely breaks."""
+    for name, text in others.items():
+        (tmp_path / f"{name}.py").write_text(HEAD + dedent(text))
+    path = tmp_path / "program.py"
+    path.write_text(HEAD + dedent(source))
+    analyst = Analyst(Project(), knowledge.load("torch"))
+    found = set()
+    for inference in analyse(analyst, analyst.project.load(path)):
+        diagnostic = judge(inference.history)
+        if diagnostic is not None and inference.is_sure and diagnostic.primary is not None:
+            found.add((diagnostic.code, diagnostic.primary.line - HEAD.count("\n")))
+    return found
+
+
+BREAKS = {
+    "saved result": (
+        """\
+        def f(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+        """,
+        ("GS101", 3),
+    ),
+    "saved input": (
+        """\
+        def f(x, a):
+            h = x.unsqueeze(0) * 2
+            y = h.pow(2)
+            h.add_(1)
+            return y
+        """,
+        ("GS101", 4),
+    ),
+    "through a view": (
+        """\
+        def f(x):
+            y = torch.exp(x)
+            y[:, 0] = 0.0
+            return y
+        """,
+        ("GS101", 3),
+    ),
+    "one branch only": (
+        """\
+        def f(x, shift=None):
+            y = torch.tanh(x)
+            if shift is not None:
+                y += shift
+            return y
+        """,
+        ("GS101", 4),
+    ),
+    "next iteration": (
+        """\
+        def f(x, n):
+            state = torch.zeros(3)
+            total = 0
+            for _ in range(n):
+                state += x.sigmoid()
+                total = total + state.pow(2).sum() * x.sum()
+            return total
+        """,
+        ("GS101", 5),
+    ),
+    "a method of the class": (
+        """\
+        class A(nn.Module):
+            def squash(self, x):
+                return torch.tanh(x)
+
+            def forward(self, x):
+                y = self.squash(x)
+                y *= 2
+                return y
+        """,
+        ("GS101", 7),
+    ),
+    "leading activation in place": (
+        """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+                self.act = nn.Sigmoid()
+                self.drop = nn.Dropout(0.1, inplace=True)
+
+            def forward(self, x):
+                return self.drop(self.act(self.fc(x)))
+        """,
+        ("GS101", 9),
+    ),
+    "leaf": (
+        """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.weight = nn.Parameter(torch.zeros(3))
+
+            def tie(self):
+                self.weight[0] = 1.0
+        """,
+        ("GS202", 7),
+    ),
+    "row of an unpacked tensor": (
+        """\
+        def f(x):
+            a, b = torch.sigmoid(x).unbind(0)
+            a += 1
+            return a + b
+        """,
+        ("GS203", 3),
+    ),
+    "optimizer before backward": (
+        """\
+        def train(x, y):
+            net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+            optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+            first = (net(x) - y).pow(2).mean()
+            second = net(x * 2).pow(2).mean()
+            first.backward()
+            optimizer.step()
+            second.backward()
+        """,
+        ("GS102", 7),
+    ),
+    "saved tensor in backward": (
+        """\
+        class Scale(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, scale):
+                ctx.save_for_backward(scale)
+                return x * scale
+
+            @staticmethod
+            def backward(ctx, grad):
+                (scale,) = ctx.saved_tensors
+                scale *= grad
+                return scale, None
+        """,
+        ("GS107", 10),
+    ),
+    "module body": (
+        """\
+        x = torch.ones(3, requires_grad=True)
+        y = x.exp()
+        y += 1
+        y.sum().backward()
+        """,
+        ("GS101", 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_finds(tmp_path: Path, name: str) -> None:
+    source, expected = BREAKS[name]
+    codes = {line: code for code, line in errors(tmp_path, source)}
+    assert expected[1] in codes
+    assert codes[expected[1]][:3] == expected[0][:3]
+
+
+HARMLESS = {
+    "nothing of it was saved": "def f(x):\n    y = x * 2\n    y += 1\n    return y\n",
+    "cloned before": "def f(x):\n    y = torch.exp(x).clone()\n    y += 1\n    return y\n",
+    "written before it is saved": "def f(x):\n    y = x * 2\n    y += 1\n    return y.exp()\n",
+    "no gradient": "def f(x):\n    with torch.no_grad():\n        y = torch.exp(x)\n        y += 1\n    return y\n",
+    "decorated": "@torch.no_grad()\ndef f(x):\n    y = torch.exp(x)\n    y += 1\n    return y\n",
+    "other path": (
+        "def f(x, flag):\n    y = x * 2\n    if flag:\n        y = torch.exp(x)\n    if not flag:\n        y += 1\n    return y\n"
+    ),
+    "rebound": "def f(x):\n    y = torch.exp(x)\n    y = y + 1\n    y += 1\n    return y\n",
+    "number": "def f(x):\n    n = 0\n    n += 1\n    return x * n\n",
+    "result is dropped": "def f(x):\n    print(x.pow(2).sum().item())\n    h = x * 1\n    return h\n",
+    "constant": "def f(x):\n    m = torch.zeros(3)\n    m[0] = 1\n    return x * m\n",
+    "reciprocal of a tensor": "def f(x):\n    d = 1.0 / x\n    d[d == float('inf')] = 0\n    return d\n",
+    "linear then relu in place": (
+        "class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
+        "    def forward(self, x):\n        h = self.fc(x)\n        h += 1\n        return h\n"
+    ),
+    "backward came first": (
+        "def train(x):\n    net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))\n"
+        "    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n    for _ in range(3):\n        opt.zero_grad()\n"
+        "        net(x).sum().backward()\n        opt.step()\n"
+    ),
+    "initialised": (
+        "class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.w = nn.Parameter(torch.zeros(3))\n"
+        "        nn.init.normal_(self.w)\n        self.w.data.fill_(1)\n        with torch.no_grad():\n            self.w[0] = 1\n"
+    ),
+    "unknown": "def f(x, act):\n    y = act(x)\n    y += 1\n    return y\n",
+    "copied where it is float32": (
+        "def f(x):\n    p = torch.exp(x)\n    q = p.clone() if p.dtype == torch.float32 else p.float()\n    q += 1\n    return p + q\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_stays_silent(tmp_path: Path, name: str) -> None:
+    assert errors(tmp_path, HARMLESS[name]) == set()
+
+
+def test_follows_calls_into_other_files(tmp_path: Path) -> None:
+    source = """\
+    from layers import squash, shift_
+
+    def f(x):
+        y = squash(x)
+        shift_(y)
+        return y
+    """
+    layers = """\
+    def squash(x):
+        return torch.sigmoid(x)
+
+    def shift_(x):
+        x += 1
+    """
+    assert errors(tmp_path, source, layers=layers) == {("GS101", 5)}
+
+
+def test_says_under_which_condition(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(HEAD + "def f(x, norm):\n    y = torch.exp(x)\n    if norm:\n        y /= 2\n    return y\n")
+    analyst = Analyst(Project(), knowledge.load("torch"))
+    (inference,) = analyse(analyst, analyst.project.load(path))
+    assert "if `norm` is true" in inference.history.notes
+
+
+def test_a_private_helper_is_judged_where_it_is_called(tmp_path: Path) -> None:
+    source = """\
+    def _shift(x):
+        y = torch.exp(x)
+        y += 1
+        return y
+
+    @torch.no_grad()
+    def preview(x):
+        return _shift(x)
+    """
+    assert errors(tmp_path, source) == set()
