@@ -40,9 +40,11 @@ types: $(READY)
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python tools/write_docs.py
+	$(BIN)/python tools/write_operations_page.py
 
 docs-check: $(READY)
 	$(BIN)/python tools/write_docs.py --check
+	$(BIN)/python tools/write_operations_page.py --check
 
 check: lint types docs-check test  ## all that CI asks: lint, types, generated pages, tests
 
@@ -59,6 +61,7 @@ goldens: $(READY)  ## rewrite the expected outputs of the tests; read the diff
 	GRADSAN_WRITE_GOLDENS=1 $(BIN)/python -m pytest -q -m 'not slow' $(TESTS)
 
 picture: $(READY)  ## draw docs/run.svg from a run of examples/residual
+	@rm -f docs/run.svg
 	cd examples/residual && "$(abspath $(BIN))/gradsan" run --output-format svg --output ../../docs/run.svg train.py 2>/dev/null || true
 	@test -s docs/run.svg
 

@@ -93,6 +93,7 @@ SESSIONS = [session for page in PAGES for session in sessions_of(page)]
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.id)
 def test_console_blocks_are_real(session: Session) -> None:
     printed = printed_by(session.command)
+    assert "/src/gradsan/" not in printed, f"gradsan itself failed:\n{printed}"
     if os.environ.get("GRADSAN_WRITE_GOLDENS"):
         text, asked = session.page.read_text(encoding="utf-8"), f"$ {session.command}\n"
         shown = rewritten(session.shown, printed)
