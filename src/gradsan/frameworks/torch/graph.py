@@ -19,6 +19,15 @@ from gradsan.model.event import SequenceNumber
 
 _RAW = "_raw_saved_"
 
+VIEWS = frozenset(
+    f"{name}Backward0"
+    for name in (
+        *("View", "UnsafeView", "ReshapeAlias", "Alias", "Select", "Slice", "Narrow", "T", "Transpose", "Permute"),
+        *("Unsqueeze", "Squeeze", "Expand", "AsStrided", "Unbind", "Split", "SplitWithSizes", "Diagonal", "Unfold"),
+    )
+)
+"""Nodes whose result lives in the memory of their input."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -59,6 +68,38 @@ def nodes_of(roots: Any) -> Iterator[Any]:
                 stack.append(child)
 
 
+def nodes_between(roots: Any, inputs: Any) -> Iterator[Any]:
+    """Yield the nodes that a backward pass from ``roots`` will run; without ``inputs``, all."""
+    ends = {_end_of(each) for each in inputs or ()} - {None}
+    if not ends:
+        yield from nodes_of(roots)
+        return
+    nodes = list(nodes_of(roots))
+    parents: dict[Any, list[Any]] = {}
+    for node in nodes:
+        for child, _ in node.next_functions:
+            if child is not None:
+                parents.setdefault(child, []).append(node)
+    stack, needed = list(ends), set(ends)
+    while stack:
+        for parent in parents.get(stack.pop(), ()):
+            if parent not in needed:
+                needed.add(parent)
+                stack.append(parent)
+    yield from (node for node in nodes if node in needed and node not in ends)
+
+
+def _end_of(input_: Any) -> Any:
+    if isinstance(input_, torch.Tensor) and input_.is_leaf:
+        return torch.autograd.graph.get_gradient_edge(input_).node
+    return _node_of(input_)
+
+
+def roots_of(roots: Any) -> Iterator[Any]:
+    """Yield each root."""
+    yield from _flatten(roots)
+
+
 def _flatten(roots: Any) -> Iterator[Any]:
     yield from roots if isinstance(roots, (list, tuple)) and not hasattr(roots, "node") else (roots,)
 
@@ -76,6 +117,38 @@ def node_of(tensor: Any) -> Any:
         return _node_of(tensor)
     except RuntimeError:
         return None
+
+
+def number_of(tensor: Any) -> int:
+    """Return the number of the node that made a tensor, through its base for a view without history; else -1."""
+    if not isinstance(tensor, torch.Tensor):
+        return -1
+    with torch._C.DisableTorchFunction():
+        node = node_of(tensor)
+        if node is None and tensor._is_view() and tensor._base is not None:
+            node = node_of(tensor._base)
+    return -1 if node is None else int(node._sequence_nr())
+
+
+def producers_of(tensor: Any) -> tuple[int, ...]:
+    """Return the numbers of the nodes whose result a tensor shows: its own and, through views, that of its base.
+
+    Empty where it shows a leaf: a leaf that is mutated is differentiated at its new value.
+    """
+    with torch._C.DisableTorchFunction():
+        base = tensor._base if tensor._is_view() else None
+        ends = [node for node in (node_of(tensor), None if base is None else node_of(base)) if node is not None]
+    numbers: dict[int, None] = {}
+    for end in ends:
+        node = end
+        while node is not None:
+            numbers[int(node._sequence_nr())] = None
+            if type(node).__name__ not in VIEWS:
+                break
+            node = node.next_functions[0][0]
+            if node is not None and not node.next_functions:
+                return ()
+    return tuple(numbers)
 
 
 def root_number(roots: Any) -> SequenceNumber | None:
@@ -136,11 +209,11 @@ def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:
             yield Slot(node, attribute, tensor, is_hooked)
 
 
-def packed_of(node: Any) -> Iterator[object]:
-    """Yield what saved-tensor hooks packed in place of tensors."""
-    for _, raw in _raw_of(node):
+def packed_of(node: Any) -> Iterator[tuple[str, object]]:
+    """Yield what saved-tensor hooks packed in place of tensors, by attribute."""
+    for name, raw in _raw_of(node):
         if raw.unpack_hook is not None:
-            yield raw.data
+            yield name.replace("_raw", "", 1), raw.data
 
 
 def _raw_of(node: Any) -> Iterator[tuple[str, Any]]:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan.frameworks.torch.doors import Callee, Door, Patches
-from gradsan.frameworks.torch.frames import is_in_forward, user_frame
-from gradsan.frameworks.torch.graph import node_of
+from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
+from gradsan.frameworks.torch.graph import number_of, producers_of
 from gradsan.model.event import Access
-from gradsan.record.suspects import Alias, Region, Suspect
+from gradsan.record.suspects import Alias, Move, Region, Suspect
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -34,7 +35,14 @@ _COLLECTIVES = (
 )
 
 
+_STORAGE_WRITES = ("fill_", "copy_", "__setitem__")
+
 _UNCOUNTED = frozenset({*_COLLECTIVES, "batch_norm", "Parameter"})
+
+
+def is_collective(operation: str) -> bool:
+    """Return whether a write is a collective's."""
+    return operation in _COLLECTIVES
 
 
 class Suspicion:
@@ -57,8 +65,9 @@ class Suspicion:
         patches.set(torch, "batch_norm", self._batch_norm(torch.batch_norm))
         parameter: Any = torch.nn.Parameter
         patches.set(parameter, "__new__", staticmethod(self._new_parameter(parameter.__new__)))
-        hooks: Any = torch.autograd.graph.saved_tensors_hooks
-        patches.set(hooks, "__init__", self._hooks_init(hooks.__init__))
+        self._recorder.checkpointed.wrap(patches)
+        for name in _STORAGE_WRITES:
+            patches.set(torch.UntypedStorage, name, self._storage_write(getattr(torch.UntypedStorage, name), name))
         if torch.distributed.is_available():
             for name in _COLLECTIVES:
                 original = getattr(torch.distributed, name)
@@ -70,10 +79,11 @@ class Suspicion:
             storage = _storage_of(tensor)
             if storage is None:
                 return
-            producer = number_of(tensor)
+            producers = producers_of(tensor)
             code, offset, _ = user_frame(self._recorder.user_code, frame)
             operation = "data" if access is Access.DATA else "detach"
-            alias = Alias(storage._weak_ref(), operation, access, producer, code, offset, weakref.ref(other))
+            one, two = weakref.ref(other), weakref.ref(tensor)
+            alias = Alias(storage._weak_ref(), operation, access, producers, code, offset, one, two)
             self._log.add_alias(storage._cdata, alias)
 
     def note_write(
@@ -81,32 +91,58 @@ class Suspicion:
     ) -> None:
         """Remember a write that the version counter or the tape may not see."""
         with self._recorder.border():
+            args = args[1:] if args and args[0] is tensor else args
             storage, region = _storage_of(tensor), region_of(tensor, args if operation == "__setitem__" else ())
             if storage is None or region is None:
                 return
             alias = self._log.aliases.get(storage._cdata)
             is_alias = alias is not None and _is_made_of(tensor, alias.tensor())
             own = -1 if is_alias else number_of(tensor)
-            if alias is None and own < 0 and operation not in _UNCOUNTED and not self._recorder.hooks_were_used:
+            is_copy = operation == "copy_" and _has_history(args)
+            is_known = alias is not None or own >= 0 or operation in _UNCOUNTED
+            if not (is_known or is_copy or self._recorder.hooks_were_used):
                 return
+            origin = tensor if own >= 0 or alias is None else alias.origin()
+            suspect = self._suspect(operation, number, frame, region)
+            suspect.access = alias.access if alias is not None and own < 0 else Access.ITSELF
+            suspect.alias = alias
+            if isinstance(origin, torch.Tensor):
+                suspect.producers, suspect.whole = producers_of(origin), region_of(origin)
+            elif alias is not None:
+                suspect.producers = alias.producers
             is_outside = own < 0 or not torch.is_grad_enabled()
-            code, offset, agent = user_frame(self._recorder.user_code, frame)
-            suspect = Suspect(
-                operation,
-                number,
-                next(self._recorder.orders),
-                code,
-                offset,
-                access=alias.access if alias is not None else Access.ITSELF,
-                producer=own if own >= 0 else alias.producer if alias is not None else -1,
-                region=region,
-                agent=agent,
-                alias=alias,
-                grad_enabled=torch.is_grad_enabled(),
-                cuts_graph=is_outside and _has_history(args) and is_in_forward(frame),
-                is_on_tape=not is_outside,
-            )
+            suspect.is_on_tape = not is_outside
+            suspect.cuts_graph = is_outside and _has_history(args) and is_in_forward(frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
+
+    def note_move(self, tensor: Any, before: Place | None, value: Any, frame: FrameType) -> None:
+        """Remember that a tensor was given other memory."""
+        with self._recorder.border():
+            after = place_of(tensor)
+            if before is None or after is None or before.seat == after.seat:
+                return
+            suspect = self._suspect("data", self._recorder.next_number(), frame, after.seat[1])
+            suspect.access, suspect.is_on_tape = Access.DATA, False
+            suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
+            suspect.cuts_graph = tensor.is_leaf and _has_history((value,)) and is_in_forward(frame)
+            move = Move(before.seat, after.seat, before.storage._weak_ref(), suspect)
+            self._log.add_move(id(tensor), weakref.ref(tensor), move)
+
+    def _suspect(self, operation: str, number: int, frame: FrameType, region: Region) -> Suspect:
+        code, offset, agent = user_frame(self._recorder.user_code, frame)
+        return Suspect(
+            operation,
+            number,
+            self._recorder.writes.next_order(),
+            code,
+            offset,
+            access=Access.ITSELF,
+            producers=(),
+            region=region,
+            agent=agent,
+            grad_enabled=torch.is_grad_enabled(),
+            is_in_function=is_in_apply(frame),
+        )
 
     def _detach(self, original: Callee) -> Callee:
         @functools.wraps(original)
@@ -152,18 +188,23 @@ class Suspicion:
 
         return new
 
-    def _hooks_init(self, original: Callee) -> Callee:
+    def _storage_write(self, original: Callee, operation: str) -> Callee:
         @functools.wraps(original)
-        def init(self: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, *args, **kwargs)
+        def write(storage: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(storage, *args, **kwargs)
             if not torch.compiler.is_compiling():
-                mark()
+                note(storage, sys._getframe(1))
+            return result
 
-        def mark() -> None:
-            recorder.hooks_were_used = True
+        def note(storage: Any, frame: FrameType) -> None:
+            with recorder.border():
+                region = Region(0, (int(storage.nbytes()),), (1,), 1)
+                suspect = self._suspect(operation, recorder.next_number(), frame, region)
+                suspect.access, suspect.is_on_tape = Access.DATA, False
+                self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
 
         recorder = self._recorder
-        return init
+        return write
 
     def _collective(self, original: Callee, operation: str) -> Callee:
         @functools.wraps(original)
@@ -195,9 +236,13 @@ class DataDoor:
         return result
 
     def __set__(self, instance: Any, value: Any) -> None:
+        if type(instance) not in _PLAIN or torch.compiler.is_compiling() or self._is_quiet():
+            self.original.__set__(instance, value)
+            return
+        before = place_of(instance)
         self.original.__set__(instance, value)
-        if type(instance) in _PLAIN and not torch.compiler.is_compiling() and not self._is_quiet():
-            self.suspicion.note_alias(instance, value, Access.DATA, sys._getframe(1))
+        self.suspicion.note_move(instance, before, value, sys._getframe(1))
+        self.suspicion.note_alias(instance, value, Access.DATA, sys._getframe(1))
 
     def __delete__(self, instance: Any) -> None:
         self.original.__delete__(instance)
@@ -213,15 +258,18 @@ def _is_made_of(tensor: torch.Tensor, alias: object) -> bool:
     return alias is not None and (tensor is alias or (tensor._is_view() and tensor._base is alias))
 
 
-def number_of(tensor: Any) -> int:
-    """Return the number of the node that made a tensor, through its base for a view without history; else -1."""
-    if not isinstance(tensor, torch.Tensor):
-        return -1
-    with torch._C.DisableTorchFunction():
-        node = node_of(tensor)
-        if node is None and tensor._is_view() and tensor._base is not None:
-            node = node_of(tensor._base)
-    return -1 if node is None else int(node._sequence_nr())
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor lives: its storage, and the elements of it."""
+
+    storage: Any
+    seat: tuple[int, Region]
+
+
+def place_of(tensor: Any) -> Place | None:
+    """Return where a tensor lives; None where it can't tell."""
+    storage, region = _storage_of(tensor), region_of(tensor)
+    return None if storage is None or region is None else Place(storage, (storage._cdata, region))
 
 
 def region_of(tensor: torch.Tensor, setitem_args: tuple[Any, ...] = ()) -> Region | None:

@@ -187,6 +187,7 @@ class Wrappers:
                 is_suspect = key in aliases or recorder.hooks_were_used
             else:
                 is_suspect = is_view or key in aliases or recorder.hooks_were_used or not tensor.is_leaf
+                is_suspect = is_suspect or operation == "copy_"
             if backward_threads and get_ident() in backward_threads:
                 flags |= IN_BACKWARD
             pending.append((key, weak, operation, after, number, flags, code, position, agent))
