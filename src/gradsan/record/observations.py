@@ -17,23 +17,35 @@ _EXACT = ("int", "uint", "bool")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A tensor's values at one moment: all of a small one; of a large one evenly spread ones, and sums of all."""
+    """A tensor's values at one moment: all of a small one; of a large one evenly spread ones, and sums of its parts.
+
+    ``sums`` and ``magnitudes`` are the sums of the values, and of their absolute values, over parts of equal length.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     values: array[float]
+    sums: array[float] = field(default_factory=lambda: array("d"))
+    magnitudes: array[float] = field(default_factory=lambda: array("d"))
 
     def agrees(self, other: Sample) -> bool:
         """Whether two tensors hold the same values, up to rounding."""
         if (self.shape, self.dtype, len(self.values)) != (other.shape, other.dtype, len(other.values)):
             return False
-        if self.values.tobytes() == other.values.tobytes():
+        if self == other:
             return True
         if self.dtype.startswith(_EXACT):
             return False
+        tolerance = _TOLERANCE.get(self.dtype, _COARSE)
         finite = (abs(value) for value in other.values if math.isfinite(value))
-        allowed = _TOLERANCE.get(self.dtype, _COARSE) * max(finite, default=0.0)
-        return all(_is_near(a, b, allowed) for a, b in zip(self.values, other.values, strict=True))
+        allowed = tolerance * max(finite, default=0.0)
+        if not all(_is_near(a, b, allowed) for a, b in zip(self.values, other.values, strict=True)):
+            return False
+        parts = zip(self.sums, other.sums, self.magnitudes, other.magnitudes, strict=True)
+        return all(
+            _is_near(a, b, tolerance * weight) and _is_near(own, weight, tolerance * weight)
+            for a, b, own, weight in parts
+        )
 
 
 def _is_near(a: float, b: float, allowed: float) -> bool:
@@ -82,8 +94,6 @@ class Observations:
     passes: list[BackwardPass] = field(default_factory=list)
     state: dict[str, Sample] = field(default_factory=dict)
     """The tensors that the program's global names lead to when it has ended, by path: ``model.fc.weight``."""
-    absent: set[str] = field(default_factory=set)
-    """Paths of gradients that are None."""
     refused: list[Refused] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What could not be noted, and why."""

@@ -97,8 +97,11 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
         return None, "off the tape, the gradient of the written value would be lost"
     if not all(refused.is_on_leaf or refused.is_on_parameter for refused in protected.observations.refused):
         return None, "off the tape, the gradient through the write would be lost"
-    if reference.is_unseen and replaced is not None and _state_differs(reference, protected, replaced):
-        return None, "it can't be told whether other names are to see the write"
+    # A parameter is state, and its gradient that of what it holds; another leaf may be meant as the input it was.
+    is_state = all(refused.is_on_parameter for refused in protected.observations.refused)
+    compared = replaced if reference.is_unseen else None
+    if compared is not None and _state_differs(reference, protected, compared, with_gradients=not is_state):
+        return None, "it can't be told whether the write sets the leaf's value or is a step of the computation"
     return protected, ""
 
 
@@ -124,27 +127,27 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
         return "a backward pass, which did not end"
     if not with_gradients:
         return ""
-    return _state_differs(reference, model, edited)
+    return _state_differs(reference, model, edited) or _missing_gradient(
+        reference, reference.protected.observations, edited.observations
+    )
 
 
-def _state_differs(reference: Reference, model: Seen, edited: Seen) -> str:
+def _state_differs(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool = True) -> str:
     wanted, got = model.observations, edited.observations
     for path, sample in wanted.state.items():
-        if path in reference.unstable:
+        if path in reference.unstable or (path.endswith(".grad") and not with_gradients):
             continue
         if path in got.state and not same(sample, got.state[path]):
             return f"`{path}`"
-        if path.endswith(".grad") and path in got.absent:
-            return f"`{path}`, which is None"
-    return _missing_gradient(reference, wanted, got)
+    return _missing_gradient(reference, wanted, got) if with_gradients else ""
 
 
 def _missing_gradient(reference: Reference, wanted: Observations, got: Observations) -> str:
-    """Name a leaf with a gradient that is no leaf any more."""
+    """Name a leaf that had a gradient and has none any more: no backward reached it, or it is no leaf."""
     for path in wanted.state:
         leaf = path.removesuffix(".grad")
         if path != leaf and leaf in got.state and path not in got.state and path not in reference.unstable:
-            return f"`{path}`, which is gone"
+            return f"`{path}`, which is None,"
     return ""
 
 

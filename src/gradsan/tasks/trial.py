@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gradsan import frameworks, knowledge, rules
-from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import GradsanError
 from gradsan.record.observations import Observations
 from gradsan.tasks import run as running
@@ -199,7 +199,7 @@ def _perform(trial: Trial, errors: Path) -> Seen:
     sys.stderr.flush()
     lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return Seen(
-        findings=outcome.report.findings,
+        findings=tuple(found for found in outcome.report.findings if found.severity is Severity.ERROR),
         not_covered=(*outcome.report.not_covered, *(protect.not_covered if protect is not None else ())),
         observations=witness.observations,
         status=outcome.status,

@@ -16,7 +16,7 @@ def seen(
 ) -> Seen:
     leaf = Leaf(sample(5.0), sample(grad))
     done = BackwardPass((sample(loss),), (leaf,), is_complete=True)
-    observations = Observations([done], dict(state), set(), [refused] if refused is not None else [])
+    observations = Observations([done], dict(state), [refused] if refused is not None else [])
     return Seen(observations=observations, status=status)
 
 

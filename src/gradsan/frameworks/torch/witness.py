@@ -25,7 +25,8 @@ from gradsan.record.observations import BackwardPass, Leaf, Observations, Refuse
 
 SMALL = 4096
 """Elements up to which a tensor is noted whole."""
-SPREAD = 1024
+N_PARTS = 1024
+"""Of a larger tensor, how many values are noted, and sums of how many parts."""
 MAX_PASSES_WITH_LEAVES = 200
 MAX_OBJECTS = 20_000
 MAX_DEPTH = 8
@@ -149,9 +150,7 @@ class Witness:
                 self.observations.state[path] = sample
             if isinstance(tensor, torch.Tensor) and tensor.is_leaf and tensor.requires_grad:
                 grad = _sample(tensor.grad)
-                if grad is None:
-                    self.observations.absent.add(f"{path}.grad")
-                else:
+                if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
 
 
@@ -229,13 +228,15 @@ def _sample(tensor: Any) -> Sample | None:
             plain = tensor.detach()
             values = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
             values = values.reshape(-1).to("cpu", torch.float64)
-            if values.numel() > SMALL:
-                sums = torch.stack([values.sum(), values.abs().sum()])
-                values = torch.cat([values[:: values.numel() // SPREAD], sums])
-            numbers = array("d", values.tolist())
+            shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+            if values.numel() <= SMALL:
+                return Sample(shape, dtype, array("d", values.tolist()))
+            parts = torch.nn.functional.pad(values, (0, -values.numel() % N_PARTS)).view(N_PARTS, -1)
+            spread = values[:: values.numel() // N_PARTS]
+            columns = (array("d", column.tolist()) for column in (spread, parts.sum(1), parts.abs().sum(1)))
+            return Sample(shape, dtype, *columns)
     except (RuntimeError, NotImplementedError):
         return None
-    return Sample(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), numbers)
 
 
 def _numbers(value: Any) -> Sample:
