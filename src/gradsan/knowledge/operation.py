@@ -112,8 +112,8 @@ class Effect:
 class Operation:
     """One callable of the framework.
 
-    The fields describe the call with default arguments (the union where a required argument decides); `effect`
-    describes one call.
+    The fields describe the call with contiguous tensors and default arguments (the union where a required argument
+    decides); `effect` describes one call.
     """
 
     name: str
@@ -131,6 +131,8 @@ class Operation:
     aliases: tuple[str, ...] = ()
     views: Views = "none"
     may_return_input: bool = False
+    maybe: tuple[str, ...] = ()
+    """The claims that hold only sometimes, as in `Effect`."""
     inplace: str | None = None
     """The in-place twin."""
     out_of_place: str | None = None
@@ -184,8 +186,10 @@ class Operation:
 
 
 def describe_defaults(operation: Operation) -> Operation:
-    """Return the operation with its fields filled from the call with default arguments."""
-    effect = operation.effect({p.name: UNKNOWN for p in operation.parameters if p.chooses_overload})
+    """Return the operation with its fields filled from the call with contiguous tensors and default arguments."""
+    given: dict[str, object] = {p.name: UNKNOWN for p in operation.parameters if p.chooses_overload}
+    given |= {p.name: TensorFacts(contiguous=True) for p in operation.parameters if p.required and p.tensor}
+    effect = operation.effect(given)
     return replace(
         operation,
         saves_inputs=effect.saves_inputs,
@@ -197,6 +201,7 @@ def describe_defaults(operation: Operation) -> Operation:
         aliases=effect.aliases,
         views=effect.views,
         may_return_input=effect.may_return_input,
+        maybe=effect.maybe,
     )
 
 

@@ -26,9 +26,13 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
 """Operations that people weigh against each other; which of them behave otherwise is read from the table."""
 
 
+MOST_CASES = 6
+"""More cases than a person reads (`matmul` by the dimensions of both sides) are in the JSON only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a list is filtered by; None: either way."""
+    """What a list is filtered by; all that is asked for must hold."""
 
     saves_result: bool = False
     saves_input: bool = False
@@ -92,6 +96,7 @@ def fields(operation: Operation) -> dict[str, Any]:
         "aliases": list(operation.aliases),
         "views": operation.views,
         "may_return_input": operation.may_return_input,
+        "maybe": list(operation.maybe),
         "inplace": operation.inplace,
         "out_of_place": operation.out_of_place,
         "backward": operation.backward,
@@ -119,7 +124,7 @@ def page_of(operation: Operation, *, table: Table | None = None) -> str:
     table = table or knowledge.load()
     lines = [f"# {spelled(operation)}", ""]
     lines += [f"- {line}" for line in verdicts(operation)]
-    if len(operation.cases) > 1:
+    if 1 < len(operation.cases) <= MOST_CASES:
         lines += ["", "It depends on the arguments:", ""]
         lines += [f"- {line}" for line in case_lines(operation)]
     facts = _facts(operation)
@@ -177,13 +182,16 @@ def verdicts(operation: Operation) -> list[str]:
 def _kept_line(operation: Operation, name: str) -> str:
     needs = operation.saves_when.get(name, ())
     when = f" when {' or '.join(f'`{n}`' for n in needs)} requires a gradient" if needs else ""
-    line = f"Do not modify `{name}` in place before backward: it is saved{when}."
+    saved = "may be saved, depending on the arguments," if name in operation.maybe else "is saved"
+    line = f"Do not modify `{name}` in place before backward: it {saved}{when}".rstrip(",") + "."
     if name in operation.saved_not_read:
         line += " Its values are not used, but a write raises all the same."
     return line
 
 
 def _result_line(operation: Operation) -> str:
+    if "result" in operation.maybe:
+        return "Do not modify the result in place before backward: it may be saved, depending on the arguments."
     match operation.saves_result:
         case False:
             return "You may modify the result in place: it is not saved."

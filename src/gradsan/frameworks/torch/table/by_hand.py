@@ -37,6 +37,10 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
         "cases": [{"aliases": ["self"], "may_return_input": True}],
     },
     "Tensor.cuda": _alias("self:T device=null non_blocking=false", maybe=True) | {"differentiable": True},
+    # Whether they copy depends on what the tensor already is.  Source: the documentation of each; run.
+    "to": {"cases": [{"when": {"copy": {"is": [True]}}}, _alias(maybe=True)["cases"][0]]},
+    "type_as": _alias("self:T other:T", maybe=True),
+    "Tensor.type": _alias("self:T dtype=null non_blocking=false", maybe=True),
     # Their schemas mark `self` as written, but they change what is known of the tensor, not its values.
     "requires_grad_": _alias("self:T requires_grad=true"),
     "retain_grad": {"kind": "method", "parameters": ["self:T"], "cases": [{}], "differentiable": False},

@@ -123,6 +123,4 @@ def facts(value: Any) -> object:
         if tensors:
             return TensorFacts(requires_grad=any(t.requires_grad for t in tensors))
         return tuple(facts(item) for item in value)
-    if isinstance(value, (torch.dtype, torch.memory_format, torch.layout, torch.device)):
-        return str(value).removeprefix("torch.")
     return UNKNOWN

@@ -24,9 +24,19 @@ def module_name(kind: type[nn.Module]) -> str:
 
 def constructor_texts(kind: type[nn.Module]) -> list[str]:
     """Return the parameters of the constructor, and ``training``."""
-    signature = inspect.signature(kind.__init__)
-    texts = [t for t in signature_texts(signature) if t != "self" and not t.startswith(("device", "dtype"))]
+    texts = [t for t in signature_texts(_constructor(kind)) if t != "self" and not t.startswith(("device", "dtype"))]
     return [*texts, *([] if "*" in texts else ["*"]), "training=true"]
+
+
+def _constructor(kind: type[nn.Module]) -> inspect.Signature:
+    """Return the constructor's signature; the recurrent modules keep theirs in their base, after ``mode``."""
+    if not issubclass(kind, nn.RNNBase):
+        return inspect.signature(kind.__init__)
+    signature = inspect.signature(nn.RNNBase.__init__)
+    parameters = [p for p in signature.parameters.values() if p.name != "mode"]
+    if kind is nn.RNN:
+        parameters.append(inspect.Parameter("nonlinearity", inspect.Parameter.KEYWORD_ONLY, default="tanh"))
+    return signature.replace(parameters=parameters)
 
 
 def forward_names(kind: type[nn.Module]) -> tuple[str, ...]:
@@ -49,7 +59,7 @@ def module_call(
     """
     args, keywords = constructor
     try:
-        made = inspect.signature(kind.__init__).bind(None, *args, **keywords)
+        made = _constructor(kind).bind(None, *args, **keywords)
         passed = inspect.signature(kind.forward).bind(None, *inputs[0], **inputs[1])
     except TypeError as error:
         raise CannotBind(str(error)) from error

@@ -33,6 +33,7 @@ def programs() -> Iterator[Program]:
         yield from _shapes()
         yield from _indexing()
         yield from _arithmetic()
+        yield from _products()
 
 
 def _activations() -> Iterator[Program]:
@@ -249,3 +250,21 @@ def _arithmetic() -> Iterator[Program]:
     yield "chain_matmul", (vector(3, 4), vector(4, 3), vector(3, 2)), {}
     yield "nn.functional.bilinear", (vector(2, 3), vector(2, 4), vector(5, 3, 4)), {}
     yield "nn.functional.linear", (vector(2, 3), vector(4, 3), vector(4)), {}
+
+
+def _products() -> Iterator[Program]:
+    vectors = [vector(*([2] * n)) for n in (1, 2, 3, 4)]
+    turned = [v.detach().transpose(-1, -2).requires_grad_() for v in vectors[1:]]
+    for left in (*vectors, *turned):
+        for right in (*vectors, *turned):
+            yield "matmul", (left, right), {}
+            yield "Tensor.__matmul__", (left, right), {}
+    for given in (*vectors, *turned):
+        for bias in (None, vector(3)):
+            yield "nn.functional.linear", (given, vector(3, 2), bias), {}
+    for shape in ((2, 3, 4), (2, 2, 3, 4)):
+        for is_causal in (False, True):
+            operands = tuple(vector(*shape) for _ in range(3))
+            yield "nn.functional.scaled_dot_product_attention", operands, {"is_causal": is_causal}
+        mask = torch.ones(3, 3, dtype=torch.bool)
+        yield "nn.functional.scaled_dot_product_attention", operands, {"attn_mask": mask}
