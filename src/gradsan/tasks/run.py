@@ -105,7 +105,8 @@ def _prepare_package(program: Program) -> _Prepared:
     path = program.target
     if importlib.machinery.PathFinder.find_spec("__main__", [path]) is None:
         raise UsageError(f"can't run {path!r}: it has no __main__.py; give a Python script")
-    return _Prepared(lambda: _run_as_main("__main__", False), _main_module(), (path, *program.arguments), path)
+    argv, path0 = (path, *program.arguments), os.path.abspath(path)
+    return _Prepared(lambda: _run_as_main("__main__", False), _main_module(), argv, path0)
 
 
 def _prepare_module(program: Program) -> _Prepared:

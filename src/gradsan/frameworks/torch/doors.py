@@ -16,6 +16,7 @@ cache of that class twice a step.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import MethodType
 from typing import Any
 
@@ -70,6 +71,7 @@ def shut_doors() -> None:
         del Door.__get__
 
 
+@cache
 def writing_operations() -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of the operations whose schema writes their first argument: a tensor; a list of tensors.
 

@@ -172,6 +172,8 @@ def _write(stream: TextIO, text: str, encoding: str) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except LookupError:
         stream.write(text)
+    except ValueError:  # the program has closed it: there is nobody to tell
+        pass
 
 
 def _width(stream: TextIO) -> int:
