@@ -57,6 +57,8 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from _of_leaf(write, history)
         case Refusal.INFERENCE_SAVED:
             yield from _at_saves(history, writes)
+            for saved in history.all(Saved):
+                yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
         case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
             for write in writes:
                 yield from _before_write(write)

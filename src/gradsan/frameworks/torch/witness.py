@@ -5,10 +5,15 @@ performed all the same: "values" writes through ``.data``, so that every alias s
 "replaced" computes the written tensor out of place and puts it where the old one stood (`swap_tensors`), so that its
 gradient is recorded and no alias sees it.  Where both lead to the same values, nobody needed the alias, and the
 gradients of "replaced" are those that the program means.
+
+# NOTE [Inference mode] Inference tensors may neither be saved nor written, and hold the values that `no_grad` gives.
+Where refused writes are performed, `torch.inference_mode` is therefore `no_grad`: nothing is refused for it, and what
+was made in it is a constant as before.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -73,6 +78,8 @@ class Witness:
             self._note_state(vars(main))
 
     def _wrap_writes(self) -> None:
+        for owner in (torch, torch.autograd):
+            self._patches.set(owner, "inference_mode", _without_gradients)
         tensors, _ = doors.writing_operations()
         for name in doors.methods_that_write(tensors):
             inner = getattr(torch.Tensor, name) if name not in vars(torch.Tensor) else vars(torch.Tensor)[name]
@@ -152,6 +159,13 @@ class Witness:
                 grad = _sample(tensor.grad)
                 if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
+
+
+def _without_gradients(mode: Any = True) -> Any:
+    """Stand in for `torch.inference_mode`, also as a decorator without parentheses; see NOTE [Inference mode]."""
+    if callable(mode):
+        return torch.no_grad()(mode)
+    return torch.no_grad() if mode else contextlib.nullcontext()
 
 
 class _Method:

@@ -70,6 +70,33 @@ def propose_named(span: Span, name: str) -> Fix | None:
     return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(edits)) if edits else None
 
 
+def propose_each(span: Span) -> Iterator[Fix]:
+    """Yield a fix for each tensor that a statement names, which clones it there; for when it isn't known which it is.
+
+    Args:
+        span: The statement or expression that saved.
+    """
+    found = locate(span)
+    if found is None:
+        return
+    program, node = found
+    for name in ast.walk(node):
+        if not isinstance(name, (ast.Name, ast.Attribute)) or not isinstance(name.ctx, ast.Load):
+            continue
+        owner = program.parent(name)
+        is_part = isinstance(owner, ast.Attribute) or (isinstance(owner, ast.Call) and owner.func is name)
+        text = dotted_name(name)
+        if text in ("", "self") or (is_part and not _is_receiver(program, owner)) or is_module_name(program, name):
+            continue
+        yield Fix(f"clone `{text}` where it is saved", Applicability.UNSAFE, _cloned(program, name, span.path))
+
+
+def _is_receiver(program: Program, owner: ast.AST | None) -> bool:
+    """Whether an attribute is a method that is called: what stands before it is then a value of its own."""
+    call = None if owner is None else program.parent(owner)
+    return isinstance(owner, ast.Attribute) and isinstance(call, ast.Call) and call.func is owner
+
+
 def _flat(operands: list[ast.expr]) -> Iterator[ast.expr]:
     """Yield the operands that can be tensors; of a list or a tuple, its items."""
     for operand in operands:

@@ -87,3 +87,13 @@ def test_the_operands_that_name_it(before: str, name: str, after: str | None, pl
     program = place(f"{head}{before}\n")
     expected = "no fix" if after is None else f"{head}{after}\n"
     assert program.applied(clone_at_save.propose_named(program.span, name)) == expected
+
+
+def test_each_tensor_that_is_named(place) -> None:
+    program = place("import torch\ndef f(self, x):\n    «return torch.sin(x) * self.table.t() + self.net(x[0])»\n")
+    after = [program.applied(fix).split("\n")[2].strip() for fix in clone_at_save.propose_each(program.span)]
+    assert sorted(after) == [
+        "return torch.sin(x) * self.table.clone().t() + self.net(x[0])",
+        "return torch.sin(x) * self.table.t() + self.net(x.clone()[0])",
+        "return torch.sin(x.clone()) * self.table.t() + self.net(x[0])",
+    ]
