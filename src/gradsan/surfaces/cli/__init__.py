@@ -15,14 +15,15 @@ from gradsan.surfaces.cli import verbs
 DESCRIPTION = "Finds, explains and repairs in-place tensor writes that break gradients."
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs."""
+def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser; with ``wanted``, only that verb's module is imported, since `run` needs nothing of `check`."""
     parser = argparse.ArgumentParser(prog="gradsan", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"gradsan {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for module_info in pkgutil.iter_modules(verbs.__path__):
-        verb = import_module(f"{verbs.__name__}.{module_info.name}")
-        subparser = subparsers.add_parser(module_info.name, help=verb.HELP, description=verb.HELP)
+    names = [module_info.name for module_info in pkgutil.iter_modules(verbs.__path__)]
+    for name in [wanted] if wanted in names else names:
+        verb = import_module(f"{verbs.__name__}.{name}")
+        subparser = subparsers.add_parser(str(name), help=verb.HELP, description=verb.HELP)
         verb.configure(subparser)
         subparser.set_defaults(execute=verb.execute)
     return parser
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Effect: whatever the verb does; an error of ours becomes one line on stderr and exit status 2.
     """
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(given[0] if given else None).parse_args(given)
     try:
         return int(arguments.execute(arguments))
     except GradsanError as error:
