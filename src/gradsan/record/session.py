@@ -69,7 +69,8 @@ class Session:
             error = SilentCorruption("backward would use a value that was overwritten without the framework noticing")
             for history in histories:
                 self.tell(history, error)
-            raise error
+            if getattr(error, "__notes__", ()):  # what the listener holds for grave is noted on the error
+                raise error
 
     def tell(self, history: History, exception: BaseException | None) -> None:
         """Hand a history to the listener and put its note on the exception."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradsan import frameworks, rules
-from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.diagnostic import Diagnostic, Severity
+from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 from gradsan.model.report import Report
 from gradsan.record.session import Options, Session
@@ -85,9 +86,10 @@ class Watch:
         )
 
     def _with_cures(self) -> tuple[Diagnostic, ...]:
+        findings = self.findings
         with self._session.border():
-            return tuple(replace(finding, fixes=cures_of(finding)) for finding in self.findings)
-        return self.findings
+            findings = tuple(replace(finding, fixes=cures_of(finding)) for finding in findings)
+        return findings
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         finding = rules.judge(make_precise(history))
@@ -96,4 +98,5 @@ class Watch:
         finding = replace(finding, ranks=(self._rank,))
         before = self._found.get(finding.key)
         self._found[finding.key] = finding if before is None else replace(before, count=before.count + 1)
-        return self._explain(finding) if self._explain is not None and exception is not None else ""
+        is_grave = finding.severity is Severity.ERROR or not isinstance(exception, SilentCorruption)
+        return self._explain(finding) if self._explain is not None and exception is not None and is_grave else ""
