@@ -11,11 +11,12 @@ event comes when ``f`` returns, so a return records the caller's line again; a g
 
 from __future__ import annotations
 
+import linecache
 import sys
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Protocol
 
@@ -55,6 +56,35 @@ class Timeline:
             if code is site.code and site_at(code, position).line_number == site.line_number:
                 return True
         return False
+
+
+# NOTE [Numbers of threads] A framework counts the nodes of each thread apart, and a node does not tell its thread: a
+# graph made by workers, or a backward called in another thread than the forward, leaves several lines to choose from.
+
+
+def site_among(timelines: Sequence[Timeline], number: int, *, now: int, operation: str = "") -> Site | None:
+    """Return where node ``number`` was made; among several threads, where it was most likely made.
+
+    Args:
+        timelines: The calling thread's first.
+        now: The calling thread's next number: it has not made this node where ``number`` is not below.
+        operation: What made the node, as its line may spell it.
+    """
+    reached = [timeline for at, timeline in enumerate(timelines) if at > 0 or number < now]
+    own = timelines[0]
+    passed = [timeline for timeline in reached if timeline is own or number < timeline.entries[-1][0]]
+    for group in (passed, reached):
+        sites = [site for timeline in group if (site := timeline.site_of(number)) is not None]
+        if len(sites) > 1:
+            lines = [(site.code, site.line_number) for site in sites]
+            return max(sites, key=lambda site: (_spells(site, operation), lines.count((site.code, site.line_number))))
+        if sites:
+            return sites[0]
+    return None
+
+
+def _spells(site: Site, operation: str) -> bool:
+    return bool(operation) and operation in linecache.getline(site.code.co_filename, site.line_number)
 
 
 class LineClock(Protocol):

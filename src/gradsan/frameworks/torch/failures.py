@@ -93,7 +93,7 @@ class _Explanation:
         expected, found = Version(text.version_expected or 0), Version(text.version_found or 0)
         node = type(slot.node).__name__
         operation, operand = self._operation_of(slot.node, slot.attribute)
-        saved_at = self.recorder.site_of(number)
+        saved_at = self.recorder.site_of(number, operation)
         log = None if key is None else self.recorder.writes.find(key)
         writes = self._writes(log, key, expected=expected, found=found, number=number, text=text)
         saved = Saved(
@@ -173,6 +173,8 @@ class _Explanation:
         text: ErrorText,
     ) -> list[Written]:
         runs = [] if log is None else list(log.writes_after(expected, number))
+        if log is not None and not runs:  # NOTE [Numbers of threads] in `record.clock`
+            runs = list(log.writes_after(expected))
         steps = [] if key is None else list(self.recorder.steps.writes_to(key))
         runs += [run for run in steps if number is None or run.last_number >= number]
         runs.sort(key=lambda run: run.last_order)

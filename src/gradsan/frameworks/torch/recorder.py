@@ -20,7 +20,7 @@ from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
-from gradsan.record.clock import LineClock, line_clock
+from gradsan.record.clock import LineClock, line_clock, site_among
 from gradsan.record.frames import Site, UserCode
 from gradsan.record.session import Session
 from gradsan.record.suspects import SuspectLog
@@ -187,13 +187,9 @@ class Recorder:
                 if callable(original):
                     self._patches.set(torch, name, wrappers.writing_out(original, name))
 
-    def site_of(self, number: int) -> Site | None:
+    def site_of(self, number: int, operation: str = "") -> Site | None:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""
-        for timeline in self.clock.timelines():
-            site = timeline.site_of(number)
-            if site is not None:
-                return site
-        return None
+        return site_among(self.clock.timelines(), number, now=self.next_number(), operation=operation)
 
     def runs_again(self, site: Site, *, after: int) -> bool:
         """Return whether a line made nodes again after a sequence number."""

@@ -77,7 +77,7 @@ class Told:
         return operation.removeprefix("native_"), operand
 
     def _saved(self, number: int, operation: str, operand: str, version: Version, *, is_checked: bool) -> Saved:
-        site = self.recorder.site_of(number)
+        site = self.recorder.site_of(number, operation)
         return Saved(
             span=None if site is None else site.span(),
             operation=operation,
