@@ -20,7 +20,7 @@ from gradsan.model.event import (
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
-from gradsan.source.plausible import gradient_may_flow, runs_without
+from gradsan.source.plausible import gradient_may_flow, is_only_called_without, runs_without
 from gradsan.source.spans import line_of, span_of
 
 
@@ -167,7 +167,15 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
+    if sure and write.place.function != "<module>" and not _is_own_leaf(refused):
+        sure = not is_only_called_without(write.place)
     return Inference(_history(write, events, tuple(notes), ""), sure)
+
+
+def _is_own_leaf(refused: Refused) -> bool:
+    """Return whether the program's own parameter is written: who calls the function doesn't matter for its error."""
+    storage = refused.write.storage
+    return storage.kind is TensorKind.PARAMETER and bool(storage.owner)
 
 
 def _history(write: Write, events: list[Event], notes: tuple[str, ...], name: str) -> History:

@@ -7,10 +7,13 @@ What is wrong whatever the caller does (a network's own weights are part of the 
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 
 from gradsan.source.flow.graph import Place
+from gradsan.source.flow.modes import decorated_off
+from gradsan.source.index import ModuleInfo, dotted_name
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
@@ -28,7 +31,7 @@ _FUNCTIONS = re.compile(
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|schedulers?|benchmarks?|visuali[sz]ation)/"
+    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation)/"
     r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?)\.py$"
 )
 
@@ -41,6 +44,54 @@ def _is_data(name: str) -> bool:
     return _DATA.search(name.lower()) is not None
 
 
+def is_only_called_without(place: Place) -> bool:
+    """Return whether a function is private and judged where it is called, or is called without gradients only."""
+    return _is_internal(place) or is_called_without(place.module, place.function.rpartition(".")[2])
+
+
+def no_grad_lines(module: ModuleInfo) -> list[tuple[int, int]]:
+    """Return the stretches of a module that run with gradients switched off."""
+    found: list[tuple[int, int]] = []
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                names = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+                if decorated_off(tuple(module.absolute(dotted_name(name)) for name in names)):
+                    found.append((node.lineno, node.end_lineno or node.lineno))
+            case ast.With(items=items):
+                calls = [i.context_expr.func for i in items if isinstance(i.context_expr, ast.Call)]
+                if decorated_off(tuple(module.absolute(dotted_name(name)) for name in calls)):
+                    found.append((node.lineno, node.end_lineno or node.lineno))
+    return found
+
+
+def is_called_without(module: ModuleInfo, name: str, *, depth: int = 3) -> bool:
+    """Return whether a module calls a function of its own, and only with gradients switched off."""
+    if not depth or not name.isidentifier():
+        return False
+    wanted = re.compile(rf"(?<!def )\b{name}\(")
+    lines = [number for number, line in enumerate(module.lines, start=1) if name in line and wanted.search(line)]
+    if not lines:
+        return False
+    stretches = no_grad_lines(module)
+    for line in lines:
+        if any(first <= line <= last for first, last in stretches):
+            continue
+        caller = _function_at(module, line)
+        if caller is None or caller == name or not is_called_without(module, caller, depth=depth - 1):
+            return False
+    return True
+
+
+def _function_at(module: ModuleInfo, line: int) -> str | None:
+    inside = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return max(inside, key=lambda node: node.lineno).name if inside else None
+
+
 @cache
 def _runs_without(function: str, path: str) -> bool:
     parts = _CAMEL.sub("_", function).split(".")
@@ -51,11 +102,13 @@ def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
     """Return whether people differentiate this function with respect to these parameters."""
     if not any(not _is_data(root) for root in roots):
         return False
-    return not runs_without(place) and not _is_internal(place)
+    return not runs_without(place)
 
 
 def runs_without(place: Place) -> bool:
-    """Return whether a place stands in code that runs without gradients, by convention."""
+    """Return whether a place stands in code that runs without gradients: by convention, or as its module calls it."""
+    if is_only_called_without(place):
+        return True
     path = place.module.path
     try:
         shown = path.relative_to(place.module.root).as_posix()

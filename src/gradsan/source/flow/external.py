@@ -20,6 +20,7 @@ from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
 from gradsan.source.flow.values import (
+    ABSENT,
     Choice,
     Class,
     Const,
@@ -75,6 +76,8 @@ _CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
 def call_external(frame: Frame, value: External, arguments: Arguments, node: ast.AST) -> Value:
     """Call something outside the project."""
     dotted = value.dotted
+    if value is ABSENT:
+        return arguments.positional[0] if arguments.positional else Opaque()
     head, _, rest = dotted.partition(".")
     if head == "torch":
         return _call_torch(frame, dotted, arguments, node)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from gradsan.source.flow.graph import Guard
-from gradsan.source.flow.values import Sequence, Value, join
+from gradsan.source.flow.values import ABSENT, Sequence, Value, join
 
 Holder: TypeAlias = "dict[str, Value] | dict[object, Value] | Sequence"
 Change: TypeAlias = "tuple[Holder, object, object]"
@@ -98,9 +98,21 @@ def _join_any(values: list[tuple[object, Guard]]) -> object:
                 for i in range(len(first))
             ]
             return joined, all(exact for _, exact in lists) and first_exact
-        longest = max(lists, key=lambda pair: len(pair[0]))
-        return longest[0], False
+        return _join_lengths(lists, [guard for _, guard in present])
     return join([(cast("Value", value), guard) for value, guard in present])
+
+
+def _join_lengths(lists: list[tuple[list[Value], bool]], guards: list[Guard]) -> tuple[list[Value], bool]:
+    """Join lists of several lengths; what only some paths appended is absent on the others."""
+    longest = max((items for items, _ in lists), key=len)
+    shortest = min(len(items) for items, _ in lists)
+    is_exact = all(exact for _, exact in lists)
+    if len(lists) != 2 or any(items[:shortest] != longest[:shortest] for items, _ in lists):
+        return longest, False
+    (first, _), _ = lists
+    present, absent = guards if first is longest else reversed(guards)
+    rest = [join([(item, present), (ABSENT, absent)]) for item in longest[shortest:]]
+    return [*longest[:shortest], *rest], is_exact
 
 
 def _read(holder: Holder, key: object) -> object:

@@ -39,6 +39,7 @@ from gradsan.source.hierarchy import external_bases, find_member, members_after
 from gradsan.source.index import ClassInfo, FunctionInfo
 
 _NUMBERS = frozenset({"shape", "ndim", "dtype", "device", "is_cuda", "requires_grad", "is_leaf", "itemsize", "layout"})
+_MODULE_STATE = frozenset({"weight", "bias", "running_mean", "running_var", "data", "grad", "training", "eps"})
 _TRANSPOSED = frozenset({"T", "mT", "H", "mH"})
 
 
@@ -158,7 +159,9 @@ def as_parameter(frame: Frame, name: str, layer: Layer) -> Tensor:
     """Return a parameter of a layer that the table doesn't name, ``weight_hh_l0``."""
     from gradsan.source.flow.tensors import leaf
 
-    return leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
+    tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
+    tensor.storage.owner = layer.dotted.rpartition(".")[2]
+    return tensor
 
 
 @gets(Tensor)
@@ -198,7 +201,8 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
             return view_of(frame, tensor, name, node, is_contiguous=False)
     known = value.attributes.get(name)
     if known is None:
-        known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node, roots=value.roots)
+        roots = value.roots if name not in _MODULE_STATE else frozenset()
+        known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node, roots=roots)
         value.attributes[name] = known
     return known
 

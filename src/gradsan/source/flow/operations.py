@@ -208,7 +208,7 @@ def _save_inputs(
                 )
 
 
-_PRODUCTS = frozenset({"einsum", "tensordot"})
+_PRODUCTS = frozenset({"einsum", "tensordot", "matmul"})
 """Contractions of several tensors: each factor is saved for the gradient of the others.
 
 Source: einsum is made of ``bmm``; derivatives.yaml, 2.13.0.

@@ -218,6 +218,8 @@ def complete(instance: Instance) -> Instance:
     return instance
 
 
+ABSENT = External("<absent>")
+"""Stands in a list for an item that isn't there on some paths; called, it hands back what it is given."""
 NONE = Const(None)
 TRUE = Const(True)
 FALSE = Const(False)
