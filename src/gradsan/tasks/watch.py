@@ -12,6 +12,7 @@ from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 from gradsan.model.report import Report
+from gradsan.model.rewrite import Fix
 from gradsan.record.session import Options, Session
 from gradsan.tasks.cures import cures_of
 from gradsan.tasks.precision import make_precise
@@ -86,10 +87,10 @@ class Watch:
         )
 
     def _with_cures(self) -> tuple[Diagnostic, ...]:
-        findings = self.findings
+        fixes: dict[object, tuple[Fix, ...]] = {}
         with self._session.border():
-            findings = tuple(replace(finding, fixes=cures_of(finding)) for finding in findings)
-        return findings
+            fixes = {finding.key: cures_of(finding) for finding in self.findings}
+        return tuple(replace(finding, fixes=fixes.get(finding.key, ())) for finding in self.findings)
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         finding = rules.judge(make_precise(history))
