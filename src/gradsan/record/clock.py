@@ -67,6 +67,7 @@ def site_among(timelines: Sequence[Timeline], number: int, *, now: int, operatio
 
     Args:
         timelines: The calling thread's first.
+        number: Of the node.
         now: The calling thread's next number: it has not made this node where ``number`` is not below.
         operation: What made the node, as its line may spell it.
     """
