@@ -63,6 +63,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             for write in writes:
                 yield from _before_write(write)
                 yield from _out_of_place(write)
+                yield from () if write.span is None else clone_at_save.propose_each(write.span)
         case None | Refusal.SAVED_OVERWRITTEN:
             yield from _of_overwritten(history, writes, files)
         case _:

@@ -77,12 +77,12 @@ def prove(reference: Reference, edited: Seen, *, is_off_tape: bool, is_whole: bo
     for number, (got, wanted) in enumerate(zip(losses, compared, strict=False), 1):
         why_not = _differs(got, wanted, with_gradients=with_gradients)
         if why_not:
-            return Proof(False, f"{why_not} of backward pass {number}")
+            return Proof(False, f"{why_not} of backward pass {number} differs")
         n_gradients += len(got.leaves) + len(got.returned)
     if is_whole:
         why_not = _differs_at_end(reference, model, edited, with_gradients=with_gradients)
         if why_not:
-            return Proof(False, why_not)
+            return Proof(False, f"{why_not} differs")
     return Proof(True, "", len(losses), n_gradients, with_gradients)
 
 
@@ -97,10 +97,12 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
         return None, "off the tape, the gradient of the written value would be lost"
     if not all(refused.is_on_leaf or refused.is_on_parameter for refused in protected.observations.refused):
         return None, "off the tape, the gradient through the write would be lost"
-    # A parameter is state, and its gradient that of what it holds; another leaf may be meant as the input it was.
-    is_state = all(refused.is_on_parameter for refused in protected.observations.refused)
-    compared = replaced if reference.is_unseen else None
-    if compared is not None and _state_differs(reference, protected, compared, with_gradients=not is_state):
+    # A parameter that is written itself is state.  Another leaf may be meant as the input it was, a view of a parameter
+    # as a value to go on with: where no loss depended on it, it can't be told.
+    is_state = all(refused.is_on_parameter and refused.is_on_leaf for refused in protected.observations.refused)
+    compared = replaced if reference.is_unseen and not is_state else None
+    is_gradient_told = not all(refused.is_on_parameter for refused in protected.observations.refused)
+    if compared is not None and _state_differs(reference, protected, compared, with_gradients=is_gradient_told):
         return None, "it can't be told whether the write sets the leaf's value or is a step of the computation"
     return protected, ""
 

@@ -132,7 +132,7 @@ class Search:
         if not seen.findings and seen.status not in (0, *self.reference.statuses):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
         proof = self._prove(after, is_whole=False)
-        return "" if proof.holds else f"{proof.why_not} differs"
+        return "" if proof.holds else proof.why_not
 
     def _finished(self, step: Step) -> Step | None:
         proof = self._prove(step, is_whole=True)
@@ -141,7 +141,7 @@ class Search:
         if proof.holds:
             why_not = "the gradients could not be compared: the original can't run, and other names see its write"
         else:
-            why_not = f"{proof.why_not} differs"
+            why_not = proof.why_not
         finding, fix = step.cures[-1]
         self._turn_down(finding, f"{fix.title}: {why_not}")
         if self.unproven is None:

@@ -111,9 +111,12 @@ class Witness:
             if said is None or said.refusal in _LATE:
                 raise
             tensor, rest = args[0], args[1:]
+            if said.refusal is Refusal.OVERLAP:
+                _write_apart(write, tensor, rest, kwargs)
+                return tensor
             self.observations.refused.append(_refused(said.refusal, tensor, (rest, kwargs)))
-            if self._performs_refused == "values" and said.refusal is not Refusal.OVERLAP:
-                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+            if self._performs_refused == "values":
+                with torch.no_grad():
                     write(tensor.data, *rest, **kwargs)
             else:
                 # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its
@@ -179,6 +182,16 @@ class _Method:
         if instance is None:
             return self._inner.__get__(None, owner) if hasattr(self._inner, "__get__") else self._inner
         return MethodType(lambda tensor, *args, **kwargs: self._perform(self._inner, tensor, *args, **kwargs), instance)
+
+
+def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Write into a copy, and copy that back, on the tape; a tensor whose elements share memory becomes the copy."""
+    copy = tensor.clone()
+    write(copy, *rest, **kwargs)
+    try:
+        tensor.copy_(copy)
+    except RuntimeError:
+        _swap(tensor, copy)
 
 
 def _bind(inner: Any, tensor: Any) -> Callable[..., Any]:

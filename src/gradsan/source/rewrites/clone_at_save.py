@@ -88,7 +88,7 @@ def propose_each(span: Span) -> Iterator[Fix]:
         text = dotted_name(name)
         if text in ("", "self") or (is_part and not _is_receiver(program, owner)) or is_module_name(program, name):
             continue
-        yield Fix(f"clone `{text}` where it is saved", Applicability.UNSAFE, _cloned(program, name, span.path))
+        yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, _cloned(program, name, span.path))
 
 
 def _is_receiver(program: Program, owner: ast.AST | None) -> bool:
