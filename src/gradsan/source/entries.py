@@ -118,6 +118,7 @@ def _run_body(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     machine = analyst.machine()
     frame = Frame(machine, module, "<module>")
     machine.is_program = True
+    machine.n_samples = 3
     machine.module_frames[id(module)] = frame
     execute(frame, module.tree.body)
     return settle(machine, [])
@@ -279,6 +280,7 @@ def reset(machine: Machine, mark: int) -> None:
         storage.saves.clear()
         storage.nodes = []
         storage.version = 0
+        storage.has_gradient = False
         storage.grad = Grad.NO
         storage.roots = frozenset()
     for tensor, grad, is_leaf, is_detached in reversed(machine.regrads):

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (the buffer is told as an ordinary tensor)
 """A discriminator is called on real and on fake samples; the second call advances the power iteration."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (a Function of another file)
 """A positional bias is added in place to what a communication region returned."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (a view made by view_as inside forward)
 """Domain adaptation: the reversed features are shifted in place."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (parameters of a framework module)
 """An LSTM's forget gate bias is set by a slice assignment in the constructor."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (parameters of a framework module)
 """The embedding of the padding token is reset after each step, through a row of the weight."""
 
 import torch

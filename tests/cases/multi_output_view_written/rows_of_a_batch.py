@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (rows taken by a loop over zip)
 """Iterating over a tensor unbinds it: the rows are several views of one node."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (a mask assignment through a view)
 """The view is made in a `no_grad` block that was meant for the mask; the write follows outside."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (a parameter beside the modules)
 """Maximum-entropy reinforcement learning: the temperature is updated before the policy loss that multiplies by it."""
 
 import torch

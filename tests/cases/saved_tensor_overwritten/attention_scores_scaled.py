@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (torch.softmax by its function name)
 """Attention whose probabilities are rescaled in place after the softmax."""
 
 import torch

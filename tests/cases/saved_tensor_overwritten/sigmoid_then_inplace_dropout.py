@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (dropout of a Sequential)
 """A stack of layers in which an in-place activation follows one that saves its result."""
 
 import torch

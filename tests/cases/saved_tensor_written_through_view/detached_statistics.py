@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (a call of an instance)
 """`detach()` cuts the graph, not the memory: normalising the detached alias writes to the activation."""
 
 import torch

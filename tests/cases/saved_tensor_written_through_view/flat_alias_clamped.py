@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (torch.softmax by its function name)
 """A metric flattens the probabilities with `view` and clamps them; the loss needs them untouched."""
 
 import torch

@@ -296,7 +296,7 @@ def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST
         parents, _, _ = nodes_and_grad(frame, arguments.values())
         from gradsan.source.flow.graph import Node
 
-        graph = Node((parents,) if parents is not None else ())
+        graph = Node((parents,) if parents is not None else (), leaves=(value.weights,))
         record_save(
             frame,
             Tensor(value.weights, Grad.YES),

@@ -28,7 +28,7 @@ def call_apply(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) 
     was = machine.grad_enabled
     enabled = was and grad is not Grad.NO
     parents = tuple(n for t in inputs if (n := node_of(t)) is not None)
-    graph = Node(parents) if enabled else None
+    graph = Node(parents, leaves=tuple(t.storage for t in inputs if t.is_leaf)) if enabled else None
     machine.grad_enabled = False
     machine.in_custom_forward += 1
     function = Function(found[1], None, None)

@@ -54,6 +54,8 @@ class Node:
     is_held: bool = False
     """A backward pass went through it, but the graph was retained."""
     sequence: int = field(default_factory=next_sequence)
+    leaves: tuple[Storage, ...] = ()
+    """Parameters and other leaves that a backward pass through it gives a gradient."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +75,8 @@ class Storage:
     grad: Grad = Grad.NO
     """What in-place writes brought in."""
     roots: frozenset[str] = frozenset()
+    has_gradient: bool = False
+    """A backward pass reached it: an optimizer updates what has a gradient."""
     is_custom_saved: bool = False
     """It came out of ``ctx.saved_tensors``."""
 

@@ -9,8 +9,6 @@ from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import view_of
 from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
 
-N_SAMPLES = 2
-"""Elements that stand for an unknown number: what one iteration leaves, the next one meets."""
 MAX_ITEMS = 4
 """Elements of a known list that a loop looks at."""
 
@@ -32,7 +30,7 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bo
         case Opaque(tensor=Tensor() as tensor) if tensor.storage.is_tensor:
             return rows(frame, tensor, node), False
         case Opaque():
-            return [_element(value, i) for i in range(N_SAMPLES)], False
+            return [_element(value, i) for i in range(frame.machine.n_samples)], False
         case Mapping(items=found, is_exact=is_exact):
             keys: list[Value] = [Const(key) if isinstance(key, (str, int)) else Opaque() for key in found]
             return (keys, True) if is_exact else (keys or [Opaque(), Opaque()], False)
@@ -57,6 +55,9 @@ def _element(value: Opaque, at: int) -> Opaque:
     return known
 
 
-def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = N_SAMPLES) -> list[Value]:
+def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = 0) -> list[Value]:
     """Return the rows that iterating over a tensor, or unpacking it, gives: views of several outputs."""
-    return [view_of(frame, tensor, "unbind", node, kind=ViewKind.MULTI_OUTPUT) for _ in range(count)]
+    return [
+        view_of(frame, tensor, "unbind", node, kind=ViewKind.MULTI_OUTPUT)
+        for _ in range(count or frame.machine.n_samples)
+    ]

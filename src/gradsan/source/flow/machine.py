@@ -92,9 +92,13 @@ class Machine:
     constants: dict[tuple[int, str], Value] = field(default_factory=dict)
     is_program: bool = False
     """A module's body is run: constructors are run where they stand."""
+    n_samples: int = 2
+    """Elements that stand for an unknown number: what one iteration leaves, the next one meets."""
     in_backward: bool = False
     in_custom_forward: int = 0
     is_inference: bool = False
+    is_hooked: bool = False
+    """Saved-tensor hooks are active."""
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)

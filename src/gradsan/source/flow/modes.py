@@ -10,6 +10,8 @@ from gradsan.source.flow.values import External, Opaque, Value
 
 OFF = frozenset({"torch.no_grad", "torch.autograd.no_grad", "torch.inference_mode", "torch.autograd.inference_mode"})
 ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
+HOOKED = ("torch.autograd.graph.save", "torch.autograd.graph.allow_mutation")
+"""Contexts in which other code keeps the saved tensors: whether a later write matters is theirs to say."""
 SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 
 
@@ -27,6 +29,9 @@ def enter_context(frame: Frame, node: ast.expr) -> Value:
                 return Opaque()
             if callee.dotted in ON:
                 machine.grad_enabled = True
+                return Opaque()
+            if callee.dotted.startswith(HOOKED):
+                machine.is_hooked = True
                 return Opaque()
             if callee.dotted in SWITCH:
                 switch(frame, node)

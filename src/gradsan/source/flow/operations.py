@@ -158,7 +158,8 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
 
 def _graph(inputs: _Inputs) -> Node:
     parents = {id(node): node for _, tensor, _ in inputs if (node := node_of(tensor)) is not None}
-    return Node(tuple(parents.values()))
+    leaves = tuple(tensor.storage for _, tensor, _ in inputs if tensor.is_leaf and tensor.grad is Grad.YES)
+    return Node(tuple(parents.values()), leaves=leaves)
 
 
 def _needs(

@@ -221,7 +221,7 @@ def _while(frame: Frame, node: ast.While) -> bool:
     verdict, _, _ = decide(frame, node.test)
     if verdict is False:
         return execute(frame, node.orelse)
-    n_rounds = 2 if frame.machine.fuel > 0 else 1
+    n_rounds = frame.machine.n_samples if frame.machine.fuel > 0 else 1
     return _loop(frame, node, [lambda: None] * n_rounds)
 
 
@@ -265,13 +265,13 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[C
 @executes(ast.With, ast.AsyncWith)
 def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
     machine = frame.machine
-    was = machine.grad_enabled, machine.is_inference
+    was = machine.grad_enabled, machine.is_inference, machine.is_hooked
     for item in node.items:
         value = enter_context(frame, item.context_expr)
         if item.optional_vars is not None:
             assign(frame, item.optional_vars, value, item.context_expr)
     goes_on = execute(frame, node.body)
-    machine.grad_enabled, machine.is_inference = was
+    machine.grad_enabled, machine.is_inference, machine.is_hooked = was
     return goes_on
 
 

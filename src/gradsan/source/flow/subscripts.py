@@ -244,8 +244,6 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
 
 
 def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, node: ast.AST, guard: Guard) -> None:
-    if tensor.is_foreign:
-        return
     parts = _parts(frame, index)
     basic = all(kind == "basic" for kind, _ in parts)
     target = view_of(frame, tensor, "slice", node) if basic and isinstance(index, ast.expr) else tensor

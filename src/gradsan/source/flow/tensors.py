@@ -173,7 +173,7 @@ def record_save(
     """Record that an operation kept a tensor for its backward."""
     machine = frame.machine
     storage = tensor.storage
-    if grad is Grad.NO or (tensor.is_data and tensor.is_foreign):
+    if grad is Grad.NO or machine.is_hooked:
         return
     if len(storage.saves) >= MAX_SAVES:
         storage.saves = storage.saves[MAX_SAVES // 2 :]

@@ -34,6 +34,8 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
             continue
         seen.add(id(at))
         stack.extend(at.parents)
+        for storage in at.leaves:
+            storage.has_gradient = True
         if retains:
             at.is_held = True
         else:
@@ -83,7 +85,7 @@ def construct_optimizer(frame: Frame, dotted: str, arguments: Arguments, node: a
 def step(frame: Frame, optimizer: Optimizer, node: ast.AST) -> None:
     """Record that an optimizer overwrote its parameters."""
     for target in optimizer.targets:
-        if isinstance(target, Tensor):
+        if isinstance(target, Tensor) and target.storage.has_gradient:
             write(
                 frame,
                 target,

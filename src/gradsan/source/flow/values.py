@@ -55,7 +55,6 @@ class Tensor:
     is_contiguous: bool | None = None
     caveats: tuple[str, ...] = ()
     """Why it may not share its storage after all, `"if `.float()` returns its input"`."""
-    is_foreign: bool = False
 
 
 @dataclass(slots=True, eq=False)
