@@ -15,6 +15,7 @@ import functools
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 MAX_RUNS = 256
+MAX_GONE = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -43,15 +45,33 @@ class Steps:
     skipped: frozenset[int]
 
 
+@dataclass(slots=True, eq=False)
+class Stepped:
+    """One optimizer and its steps; what it updates is remembered, because it can die before the graph does."""
+
+    optimizer: Callable[[], Optimizer | None]
+    parameters: tuple[Callable[[], torch.Tensor | None], ...]
+    steps: list[Steps]
+
+    def living(self) -> Iterator[torch.Tensor]:
+        """Yield the parameters that are alive."""
+        optimizer = self.optimizer()
+        if optimizer is not None:
+            yield from parameters_of(optimizer)
+            return
+        yield from (parameter for each in self.parameters if (parameter := each()) is not None)
+
+
 class StepLog:
-    """Runs of steps of each living optimizer."""
+    """Runs of steps of each optimizer."""
 
     def __init__(self) -> None:
-        self._steps: weakref.WeakKeyDictionary[Optimizer, list[Steps]] = weakref.WeakKeyDictionary()
+        self._known: dict[int, Stepped] = {}
+        self._gone: deque[Stepped] = deque(maxlen=MAX_GONE)
 
     def add(self, optimizer: Optimizer, run: Run, skipped: frozenset[int] = frozenset()) -> None:
         """Append a step, to the last run where the same line stepped again."""
-        steps = self._steps.setdefault(optimizer, [])
+        steps = self._steps_of(optimizer)
         last = steps[-1] if steps else None
         same_place = last is not None and last.run.code is run.code and last.run.position == run.position
         if last is not None and same_place and last.skipped == skipped:
@@ -62,25 +82,35 @@ class StepLog:
             del steps[: MAX_RUNS // 4]
         steps.append(Steps(run, skipped))
 
+    def _steps_of(self, optimizer: Optimizer) -> list[Steps]:
+        known = self._known.get(id(optimizer))
+        if known is None or known.optimizer() is not optimizer:
+            if known is not None:  # the identity of one that has died
+                self._gone.append(known)
+            parameters = tuple(weakref.ref(parameter) for parameter in parameters_of(optimizer))
+            known = self._known[id(optimizer)] = Stepped(weakref.ref(optimizer), parameters, [])
+        return known.steps
+
     def writes_to(self, key: int) -> Iterator[Run]:
         """Yield the runs of steps that wrote the parameter of a storage."""
-        for optimizer, steps in list(self._steps.items()):
-            if any(storage_key(parameter) == key for parameter in parameters_of(optimizer)):
-                yield from (each.run for each in steps)
+        for stepped in (*self._gone, *self._known.values()):
+            if any(storage_key(parameter) == key for parameter in stepped.living()):
+                yield from (each.run for each in stepped.steps)
 
     def by_storage(self) -> dict[int, list[Run]]:
         """Return the runs that wrote each parameter, by the key of its storage."""
         found: dict[int, list[Run]] = {}
-        for optimizer, steps in list(self._steps.items()):
-            for parameter in parameters_of(optimizer):
-                runs = [each.run for each in steps if id(parameter) not in each.skipped]
+        for stepped in (*self._gone, *self._known.values()):
+            for parameter in stepped.living():
+                runs = [each.run for each in stepped.steps if id(parameter) not in each.skipped]
                 for key in keys_of(parameter) if runs else ():
                     found.setdefault(key, []).extend(runs)
         return found
 
     def clear(self) -> None:
         """Forget everything."""
-        self._steps.clear()
+        self._known.clear()
+        self._gone.clear()
 
 
 def keys_of(parameter: torch.Tensor) -> Iterator[int]:

@@ -9,6 +9,7 @@ running statistics, and any write at all once saved-tensor hooks have switched t
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import weakref
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 # Adding a constant leaves the derivative as it is, so an unrecorded addition breaks no gradient.
 ADDITIVE = frozenset({"add_", "sub_", "__iadd__", "__isub__", "subtract_"})
 
+# Each writes its first argument, a tensor or a list of tensors.
 _COLLECTIVES = (
-    *("all_reduce", "broadcast", "reduce", "scatter", "all_to_all_single", "recv"),
-    *("all_gather_into_tensor", "reduce_scatter_tensor"),
+    *("all_reduce", "all_reduce_coalesced", "broadcast", "reduce", "scatter", "recv", "irecv"),
+    *("all_gather", "all_gather_into_tensor", "reduce_scatter", "reduce_scatter_tensor"),
+    *("all_to_all", "all_to_all_single"),
 )
 
 
@@ -207,15 +210,18 @@ class Suspicion:
         return write
 
     def _collective(self, original: Callee, operation: str) -> Callee:
-        @functools.wraps(original)
-        def collective(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            if not torch.compiler.is_compiling():
-                note(tensor, sys._getframe(1))
-            return original(tensor, *args, **kwargs)
+        first = next(iter(inspect.signature(original).parameters))
 
-        def note(tensor: Any, frame: FrameType) -> None:
-            if isinstance(tensor, torch.Tensor):
-                self.note_write(tensor, operation, self._recorder.next_number(), frame)
+        @functools.wraps(original)
+        def collective(*args: Any, **kwargs: Any) -> Any:
+            if not torch.compiler.is_compiling():
+                note(args[0] if args else kwargs.get(first), sys._getframe(1))
+            return original(*args, **kwargs)
+
+        def note(written: Any, frame: FrameType) -> None:
+            for tensor in written if isinstance(written, (list, tuple)) else (written,):
+                if isinstance(tensor, torch.Tensor):
+                    self.note_write(tensor, operation, self._recorder.next_number(), frame)
 
         return collective
 
