@@ -18,7 +18,7 @@ class GraphCutByNewParameter(Rule):
     explanation = """\
 `nn.Parameter(t)` makes a new leaf over the memory of `t`. A leaf has no history:
 the gradient of the loss is stored in the new parameter's `.grad`, and does not go on to what computed `t`.
-It is often written to please `nn.Module.__setattr__`, which refuses a plain tensor in a parameter's place
+It is often written because `nn.Module.__setattr__` refuses a plain tensor in a parameter's place
 ("cannot assign 'torch.FloatTensor' as parameter 'weight'").
 The forward value is right, nothing is raised; the scale, the mask or the network that made the weight is never trained,
 and the new parameter is not in the optimizer either."""

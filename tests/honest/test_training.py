@@ -1,0 +1,31 @@
+"""Honest training: nothing is found, and what it computes stays the same to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from . import scripts
+
+import gradsan
+
+pytestmark = pytest.mark.torch
+
+Script = Callable[[], list[torch.Tensor]]
+
+
+@pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.__name__)
+def test_nothing_is_found_and_nothing_changes(script: Script) -> None:
+    torch.manual_seed(0)
+    plain = script()
+    torch.manual_seed(0)
+    with gradsan.watch() as session:
+        watched = script()
+    assert session.findings == ()
+    assert session.not_covered == ()
+    assert len(plain) == len(watched)
+    assert all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
