@@ -94,6 +94,9 @@ class LineClock(Protocol):
     def start(self) -> None:
         """Begin to follow every thread, from the next line on."""
 
+    def follow(self) -> None:
+        """Follow the calling thread too, which may have begun before the clock did."""
+
     def stop(self) -> None:
         """Stop; what was recorded stays readable."""
 

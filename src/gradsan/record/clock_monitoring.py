@@ -76,6 +76,9 @@ class MonitoringClock:
         monitoring.free_tool_id(self._tool)
         self._tool = -1
 
+    def follow(self) -> None:
+        """Do nothing: every thread is followed."""
+
     def pause(self) -> None:
         """Do nothing: code of the framework runs unobserved as it is."""
 

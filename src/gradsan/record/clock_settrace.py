@@ -42,6 +42,15 @@ class SettraceClock:
         self._running = True
         if threading.gettrace() is None:
             threading.settrace(self._global_trace)
+        self.follow()
+
+    def follow(self) -> None:
+        """Follow the calling thread too.
+
+        Effect: installs the trace function, unless another tracer holds the place.
+        """
+        if not self._running or sys.gettrace() is not None:
+            return
         trace = self._make_trace(self._timelines.mine())
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:

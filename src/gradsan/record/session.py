@@ -100,8 +100,8 @@ class Session:
         self.is_on = False
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
-        sentence = f"gradsan switched itself off after an internal error ({type(error).__name__}: {error}{place})"
-        self.say_not_covered(sentence)
+        sentence = f"switched itself off after an internal error ({type(error).__name__}: {error}{place})"
+        self.say_not_covered(f"gradsan {sentence}")
         print(f"gradsan: {sentence}; the program goes on", file=sys.stderr)
 
 

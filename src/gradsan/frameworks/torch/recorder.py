@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any
 
 import torch
@@ -68,16 +68,18 @@ class Recorder:
         self._patches = doors.Patches()
         self._full_trace: FullTrace | None = None
         self._removers: list[Callable[[], None]] = []
+        self._switching = RLock()
 
     def start(self, session: Session) -> None:
         """Let a session listen.
 
         Effect: with the first one, wraps what writes and starts the clock.
         """
-        self.sessions.append(session)
-        if len(self.sessions) > 1:
-            return
-        with session.border():
+        with self._switching, session.border():
+            self.sessions.append(session)
+            if len(self.sessions) > 1:
+                self.clock.follow()
+                return
             self._wrap()
             if session.options.trace_full:
                 self._full_trace = FullTrace(self)
@@ -89,13 +91,16 @@ class Recorder:
 
         Effect: with the last one, everything is put back and the record is forgotten.
         """
-        if session not in self.sessions:
-            return
-        if self.clock.refusal:
-            session.say_not_covered(self.clock.refusal)
-        self.sessions.remove(session)
-        if self.sessions:
-            return
+        with self._switching:
+            if session not in self.sessions:
+                return
+            if self.clock.refusal:
+                session.say_not_covered(self.clock.refusal)
+            self.sessions.remove(session)
+            if not self.sessions:
+                self._stop()
+
+    def _stop(self) -> None:
         self.clock.stop()
         if self._full_trace is not None:
             self._full_trace.stop()
