@@ -13,9 +13,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.distributed  # noqa: E402
-import torch.fx.node  # noqa: E402
-import torch.jit._builtins  # noqa: E402
 from torch import nn  # noqa: E402
 
 import gradsan  # noqa: E402
