@@ -241,7 +241,8 @@ def _resolve_saves(saves: Mapping[str, tuple[str, ...]], given: Mapping[str, obj
     kept: dict[str, tuple[str, ...]] = {}
     for operand, needs in saves.items():
         value = given.get(operand, UNKNOWN)
-        if value is None or isinstance(value, (bool, int, float, complex, str)):
+        # True is a module's `bias=True`, whose tensor bears the same name.
+        if value is None or (value is not True and isinstance(value, (bool, int, float, complex, str))):
             continue
         answers = [_requires_grad(given.get(name, UNKNOWN)) for name in needs]
         if not needs or True in answers:
@@ -254,6 +255,8 @@ def _resolve_saves(saves: Mapping[str, tuple[str, ...]], given: Mapping[str, obj
 def _requires_grad(value: object) -> bool | None:
     if isinstance(value, TensorFacts):
         return value.requires_grad
+    if value is True:
+        return None
     if value is None or isinstance(value, (bool, int, float, complex, str)):
         return False
     return None

@@ -30,6 +30,10 @@ MOST_CASES = 6
 """More cases than a person reads (`matmul` by the dimensions of both sides) are in the JSON only."""
 
 
+MOST_NAMES = 4
+"""A longer list of arguments (the parameters of a transformer) is in the JSON only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a list is filtered by; all that is asked for must hold."""
@@ -181,7 +185,8 @@ def verdicts(operation: Operation) -> list[str]:
 
 def _kept_line(operation: Operation, name: str) -> str:
     needs = operation.saves_when.get(name, ())
-    when = f" when {' or '.join(f'`{n}`' for n in needs)} requires a gradient" if needs else ""
+    which = " or ".join(f"`{n}`" for n in needs) if len(needs) <= MOST_NAMES else "another of its tensors"
+    when = f" when {which} requires a gradient" if needs else ""
     saved = "may be saved, depending on the arguments," if name in operation.maybe else "is saved"
     line = f"Do not modify `{name}` in place before backward: it {saved}{when}".rstrip(",") + "."
     if name in operation.saved_not_read:

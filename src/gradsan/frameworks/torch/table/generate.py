@@ -18,6 +18,7 @@ from gradsan.frameworks.torch.table.collect import Collection, collect
 from gradsan.frameworks.torch.table.inventory import resolve
 from gradsan.frameworks.torch.table.learn import Behaviour, learn_cases
 from gradsan.frameworks.torch.table.modules import constructor_texts, forward_names
+from gradsan.frameworks.torch.table.observe import saved_result_names
 from gradsan.frameworks.torch.table.rows import encode
 from gradsan.frameworks.torch.table.schemas import Overload, overloads
 from gradsan.knowledge import Operation
@@ -89,10 +90,7 @@ def agrees(operation: Operation, behaviours: list[Behaviour]) -> bool:
 def disagreement(operation: Operation, seen: Behaviour) -> str:
     """Return what the table says otherwise than the engine did; empty where they agree."""
     effect = operation.effect(seen.given)
-    results = effect.saves_result
-    indices = results if isinstance(results, tuple) else (0,) if results else ()
-    names = {f"result{i}" if seen.n_results > 1 else "result" for i in indices}
-    saved = {*effect.saves_inputs, *names} & seen.present
+    saved = {*effect.saves_inputs, *saved_result_names(effect, seen.n_results)} & seen.present
     told = (
         ("saves", saved, set(seen.saves)),
         ("writes", set(effect.writes) & seen.present, set(seen.writes)),

@@ -22,8 +22,6 @@ LANDMARKS = (0, 1, 2, float("inf"))
 ORDERS = ("p", "ord", "n", "exponent", "norm_type")
 """Whole numbers that choose a formula; those of other arguments are sizes and counts, and tell nothing."""
 
-MOST_NEEDS = 8
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
@@ -40,6 +38,8 @@ class Behaviour:
     views: str
     is_input: bool
     n_results: int
+    is_probed: bool = True
+    """Whether each differentiable argument was tried alone; ``saves`` holds them all where not."""
     uncounted: frozenset[str] = frozenset()
     not_read: frozenset[str] = frozenset()
 
@@ -180,5 +180,6 @@ def _needs(operand: str, group: list[Behaviour]) -> list[str]:
     savers = [b for b in group if operand in b.saves]
     if all(b.saves[operand] == b.differentiable for b in savers):
         return []
-    needs = sorted({n for b in savers for n in b.saves[operand]})
-    return needs if len(needs) <= MOST_NEEDS else []
+    # Those with many differentiable arguments were not run one by one; where others were, they tell.
+    probed = [b for b in savers if b.is_probed] or savers
+    return sorted({n for b in probed for n in b.saves[operand]})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch.autograd.graph import Node, increment_version
 
 from gradsan.frameworks.torch.table.calls import Bound
+from gradsan.knowledge import Effect
 
 _MODIFIED = "modified by an inplace operation"
 _UNWRITABLE = "a view and its base or another view of its base has been modified inplace"
@@ -212,9 +214,25 @@ def _is_not_read(call: Callable[[Bound], Any], bound: Bound, operand: str) -> bo
 
 
 def gradients(run: Run) -> list[torch.Tensor | None]:
-    """Return the gradients of the inputs, with ones for the results' gradients."""
+    """Return the gradients of the inputs, with ones for the results' gradients.
+
+    Where all results together have no gradient (the signs of singular vectors are arbitrary), one alone will do.
+    """
     roots = [t for t in run.results if t.requires_grad]
-    return list(torch.autograd.grad(roots, run.inputs, [torch.ones_like(t) for t in roots], allow_unused=True))
+    try:
+        return _gradients(roots, run.inputs)
+    except RuntimeError as error:
+        if len(roots) == 1 or _MODIFIED in str(error) or _UNWRITABLE in str(error):
+            raise
+        for root in roots:
+            with suppress(RuntimeError):
+                return _gradients([root], run.inputs)
+        raise
+
+
+def _gradients(roots: list[torch.Tensor], inputs: list[torch.Tensor]) -> list[torch.Tensor | None]:
+    ones = [torch.ones_like(t) for t in roots]
+    return list(torch.autograd.grad(roots, inputs, ones, allow_unused=True, retain_graph=True))
 
 
 def _equal(some: list[torch.Tensor | None], others: list[torch.Tensor | None]) -> bool:
@@ -265,6 +283,13 @@ def saved_tensors(node: Node) -> Iterator[torch.Tensor]:
 
 def _storage(tensor: torch.Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
+
+
+def saved_result_names(effect: Effect, n_results: int) -> set[str]:
+    """Return the operand names of the results that an effect says are saved, in a call that returned so many."""
+    saved = effect.saves_result
+    indices = saved if isinstance(saved, tuple) else (0,) if saved else ()
+    return {f"result{i}" if n_results > 1 else "result" for i in indices if i < n_results}
 
 
 def _is_input(run: Run, arguments: list[str]) -> bool:

@@ -52,6 +52,7 @@ def behaviour(call: Call) -> Behaviour:
         views=whole.views,
         is_input=whole.is_input,
         n_results=whole.n_results,
+        is_probed=few,
         uncounted=whole.uncounted,
         not_read=whole.not_read,
     )
