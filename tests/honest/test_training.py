@@ -9,9 +9,10 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from . import scripts
 
 import gradsan
+
+from . import scripts
 
 pytestmark = pytest.mark.torch
 

@@ -26,6 +26,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from gradsan.frameworks.torch.doors import Callee, open_doors, shut_doors
 from gradsan.frameworks.torch.frames import user_frame
 from gradsan.frameworks.torch.regions import parts_of
+from gradsan.frameworks.torch.sharded import gathered_keys, is_sharded
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Writer
 from gradsan.record.writes import GRAD_ENABLED, Run
@@ -100,11 +101,16 @@ class StepLog:
     def by_storage(self) -> dict[int, list[Run]]:
         """Return the runs that wrote each parameter, by the key of its storage."""
         found: dict[int, list[Run]] = {}
+        gathered: dict[int, int] | None = None
         for stepped in (*self._gone, *self._known.values()):
             for parameter in stepped.living():
                 runs = [each.run for each in stepped.steps if id(parameter) not in each.skipped]
                 for key in keys_of(parameter) if runs else ():
                     found.setdefault(key, []).extend(runs)
+                if runs and is_sharded(parameter):
+                    gathered = gathered_keys() if gathered is None else gathered
+                    if id(parameter) in gathered:
+                        found.setdefault(gathered[id(parameter)], []).extend(runs)
         return found
 
     def clear(self) -> None:
@@ -178,7 +184,10 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         run = Run(
             code, -1 - offset, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER
         )
-        is_unseen = any(parameter._version == version for parameter, version in marks.pop(threading.get_ident(), ()))
+        is_unseen = any(
+            parameter._version == version or is_sharded(parameter)
+            for parameter, version in marks.pop(threading.get_ident(), ())
+        )
         if not recorder.hooks_were_used and not is_unseen:
             recorder.steps.add(optimizer, run)
             return

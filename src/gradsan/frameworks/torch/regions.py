@@ -31,7 +31,9 @@ def parts_of(tensor: Any) -> Iterator[Any]:
     """Yield the tensors with a storage of which a tensor consists; mostly the tensor itself."""
     if type(tensor) not in PLAIN and is_traceable_wrapper_subclass(tensor):
         for name in tensor.__tensor_flatten__()[0]:
-            yield from parts_of(getattr(tensor, name))
+            part = getattr(tensor, name)
+            if isinstance(part, torch.Tensor):  # a sharded one also names its mesh
+                yield from parts_of(part)
     elif tensor.layout in _PARTS:
         for name in _PARTS[tensor.layout]:
             yield getattr(tensor, name)()
