@@ -29,7 +29,14 @@ from gradsan.source.rewrites import (
 
 MAX_CURES = 12
 
-_LEAF = (Refusal.LEAF, Refusal.LEAF_VIEW)
+UNDECIDED = {
+    "graph-kept-across-steps": (
+        "the graph of an earlier step is still in use; whether to cut it with `detach()`, which changes the gradient,"
+        " or to step later is for you to decide"
+    )
+}
+"""Rule -> why no edit is proposed: one that only silences the error may not be what is meant."""
+
 _STATE = (TensorKind.PARAMETER, TensorKind.BUFFER)
 
 
@@ -43,7 +50,7 @@ def cures_of(finding: Diagnostic, *, files: Sequence[str] = ()) -> tuple[Fix, ..
     Effect: reads the source files that the finding names.
     """
     history = finding.history
-    if history is None:
+    if history is None or finding.name in UNDECIDED:
         return ()
     return _distinct(_candidates(history, files))
 

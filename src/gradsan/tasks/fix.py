@@ -20,6 +20,7 @@ from gradsan.tasks.run import Program
 from gradsan.tasks.trial import Mode, Seen, Trial
 
 TIMEOUT_S = 900.0
+AUDIT = "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,10 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     """
     wishes = wishes or Wishes()
     trial.prepare()
-    first = trial.hold(Trial(program, {}, Mode.PLAIN), timeout_s=wishes.timeout_s)
-    if first.usage:
-        raise UsageError(first.usage)
-    trial.preload(first.modules)
+    first, audit = _looked_at(program, wishes)
     if first.problem or not first.findings:
         return _report(first, _nothing(first))
-    search = Search(program, _roots(program), wishes.timeout_s)
+    search = Search(program, _roots(program), wishes.timeout_s, audit)
     done = search.find(first)
     if done is not None:
         return _applied(done, wishes, Repair(outcome=Outcome.REPAIRED, proof=_proof(done, search)))
@@ -59,6 +57,18 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
         repair = Repair(outcome=Outcome.UNPROVEN, remains=(*why_not, *search.reasons))
         return _applied(search.unproven, wishes, repair)
     return _report(first, Repair(outcome=Outcome.REMAINS, remains=tuple(search.reasons)))
+
+
+def _looked_at(program: Program, wishes: Wishes) -> tuple[Seen, str]:
+    """Run the program as it is, under an audit where nothing else is found; return what was seen, and the audit."""
+    first = trial.hold(Trial(program, {}, Mode.PLAIN), timeout_s=wishes.timeout_s)
+    if first.usage:
+        raise UsageError(first.usage)
+    trial.preload(first.modules)
+    if first.problem or first.findings or first.status:
+        return first, ""
+    audited = trial.hold(Trial(program, {}, Mode.PLAIN, AUDIT), timeout_s=wishes.timeout_s)
+    return (audited, AUDIT) if audited.findings and not audited.problem else (first, "")
 
 
 def _nothing(first: Seen) -> Repair:

@@ -12,7 +12,7 @@ from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.source.rewrites import no_grad
 from gradsan.tasks import trial
-from gradsan.tasks.cures import cures_of
+from gradsan.tasks.cures import UNDECIDED, cures_of
 from gradsan.tasks.fix_files import is_in_project
 from gradsan.tasks.fix_proof import Proof, Reference, prove, unstable_paths
 from gradsan.tasks.overlay import overlaid
@@ -52,6 +52,7 @@ class Search:
     program: Program
     roots: tuple[Path, ...]
     timeout_s: float
+    audit: str = ""
     reference: Reference = field(init=False)
     unproven: Step | None = None
     reasons: list[str] = field(default_factory=list)
@@ -100,7 +101,7 @@ class Search:
         with overlaid(step.sources):
             fixes = cures_of(finding, files=files)
         if not fixes:
-            self._turn_down(finding, "no cure is known that could be written here")
+            self._turn_down(finding, UNDECIDED.get(finding.name, "no cure is known that could be written here"))
         for fix in fixes:
             outside = [edit.path for edit in fix.edits if not is_in_project(edit.path, self.roots)]
             if outside:
@@ -169,7 +170,7 @@ class Search:
 
     def _hold(self, sources: dict[str, bytes], mode: Mode) -> Seen:
         self.n_trials += 1
-        seen = trial.hold(Trial(self.program, sources, mode), timeout_s=self.timeout_s)
+        seen = trial.hold(Trial(self.program, sources, mode, self.audit), timeout_s=self.timeout_s)
         trial.preload(seen.modules)
         return seen
 

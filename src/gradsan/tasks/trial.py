@@ -29,6 +29,7 @@ from gradsan import frameworks, knowledge, rules
 from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import GradsanError
 from gradsan.record.observations import Observations
+from gradsan.record.session import Options
 from gradsan.tasks import run as running
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.protect import Protect
@@ -57,6 +58,8 @@ class Trial:
     program: running.Program
     sources: dict[str, bytes] = field(default_factory=dict)
     mode: Mode = Mode.PLAIN
+    audit: str = ""
+    """As in `Options`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,7 @@ def _perform(trial: Trial, errors: Path) -> Seen:
         if protect is not None:
             protect.start()
         witness.start()
-        outcome = running.run(trial.program)
+        outcome = running.run(trial.program, options=Options(audit=trial.audit if is_plain else ""))
         witness.stop()
         if protect is not None:
             protect.stop()

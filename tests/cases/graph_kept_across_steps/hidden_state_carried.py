@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (where to cut the graph is for a person to decide)
 """A recurrent network that carries its hidden state from batch to batch without detaching it."""
 
 import torch

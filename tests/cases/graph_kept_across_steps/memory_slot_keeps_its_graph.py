@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (where to cut the graph is for a person to decide)
 #~ missed-by: static (state kept on a module between two calls)
 """A module that remembers the last feature map and mixes it into the next one."""
 

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (where to cut the graph is for a person to decide)
 """The loss is summed over the epoch, and every batch runs a backward over the sum."""
 
 import torch

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (the gradient of an input or of what was made of it: the program does not say)
 #~ missed-by: static (tells two writes as two findings)
 """A transform that works in place meets an input whose gradient is asked for."""
 

@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (the view would have to be made elsewhere)
 """A helper that picks the active part is decorated with `no_grad`; its caller scales what it returns."""
 
 import torch

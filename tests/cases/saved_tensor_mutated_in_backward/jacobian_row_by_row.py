@@ -1,5 +1,6 @@
 # framework: torch
 # outcome: raises
+#~ missed-by: fix (backward writes into the result, which is a root again)
 """A Jacobian is built with one backward a row; the custom square root works in its saved result."""
 
 import torch
