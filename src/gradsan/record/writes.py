@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from threading import RLock
 from types import CodeType
 
 from gradsan.model.event import Access, SequenceNumber, StorageId, Version, Writer
@@ -117,7 +118,7 @@ class WriteLog:
     into runs, and by then most activations have died and cost nothing more.
     """
 
-    __slots__ = ("_is_dead", "_release", "_sweep_at", "orders", "pending", "storages")
+    __slots__ = ("_folding", "_is_dead", "_release", "_sweep_at", "orders", "pending", "storages")
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.storages: dict[int, StorageLog] = {}
@@ -127,6 +128,8 @@ class WriteLog:
         self._is_dead = is_dead
         self._release = release
         self._sweep_at = FIRST_SWEEP
+        self._folding = RLock()
+        """A weak reference that two threads gave back would be freed twice."""
 
     def find(self, key: int) -> StorageLog | None:
         """Return the log of a storage by its key; None when nothing was written to it."""
@@ -145,19 +148,21 @@ class WriteLog:
         return next(self.orders)
 
     def fold(self) -> None:
-        """Turn the pending tuples into runs."""
-        pending, self.pending[:] = self.pending[:], []
-        for write in pending:
-            key, weak = write[0], write[1]
-            log = self.storages.get(key)
-            if log is not None:
-                self._release(weak)
-            elif self._is_dead(weak):
-                self._release(weak)
-                continue
-            else:
-                log = self._open(key, weak)
-            log.put(write, next(self.orders))
+        """Turn the pending tuples into runs; other threads may append meanwhile."""
+        with self._folding:
+            pending = self.pending[:]
+            del self.pending[: len(pending)]
+            for write in pending:
+                key, weak = write[0], write[1]
+                log = self.storages.get(key)
+                if log is not None:
+                    self._release(weak)
+                elif self._is_dead(weak):
+                    self._release(weak)
+                    continue
+                else:
+                    log = self._open(key, weak)
+                log.put(write, next(self.orders))
 
     def _open(self, key: int, weak: object) -> StorageLog:
         if len(self.storages) >= self._sweep_at:
@@ -167,15 +172,15 @@ class WriteLog:
 
     def sweep(self) -> None:
         """Drop the storages that have died."""
-        for key in [key for key, log in self.storages.items() if self._is_dead(log.weak)]:
-            self._release(self.storages.pop(key).weak)
-        self._sweep_at = max(FIRST_SWEEP, 2 * len(self.storages))
+        with self._folding:
+            for key in [key for key, log in self.storages.items() if self._is_dead(log.weak)]:
+                self._release(self.storages.pop(key).weak)
+            self._sweep_at = max(FIRST_SWEEP, 2 * len(self.storages))
 
     def clear(self) -> None:
         """Forget everything."""
-        for write in self.pending:
-            self._release(write[1])
-        for log in self.storages.values():
-            self._release(log.weak)
-        self.pending.clear()
-        self.storages.clear()
+        with self._folding:
+            self.fold()
+            for log in self.storages.values():
+                self._release(log.weak)
+            self.storages.clear()

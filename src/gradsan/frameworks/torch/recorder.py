@@ -69,6 +69,8 @@ class Recorder:
         self._full_trace: FullTrace | None = None
         self._removers: list[Callable[[], None]] = []
         self._switching = RLock()
+        self._bookkeeping = RLock()
+        """Held while the record is mutated or read: weak references may be given back once only."""
 
     def start(self, session: Session) -> None:
         """Let a session listen.
@@ -134,11 +136,13 @@ class Recorder:
         """
         thread, was_quiet = get_ident(), self.is_quiet()
         self.quiet_threads.add(thread)
+        self._bookkeeping.acquire()
         try:
             yield
         except Exception as error:
             self.switch_off(error)
         finally:
+            self._bookkeeping.release()
             if not was_quiet:
                 self.quiet_threads.discard(thread)
 
