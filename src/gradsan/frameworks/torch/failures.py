@@ -10,7 +10,7 @@ import torch
 
 from gradsan import knowledge
 from gradsan.frameworks.torch.graph import Conflict, conflicts_of, nearest_leaves, root_number
-from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.modules import module_tree
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
@@ -70,7 +70,7 @@ class _Explanation:
         self.needed_at = needed_at
         self.raised_at = raised_at
         self.table = knowledge.load("torch")
-        self.tree = ModuleTree()
+        self.tree = module_tree()
 
     def histories(self, text: ErrorText) -> list[History]:
         """Return the history that explains the error, then those of the graph's other conflicts."""

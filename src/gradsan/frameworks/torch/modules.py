@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,12 +62,30 @@ class Owner:
 
     qualified_name: str
     kind: TensorKind
+    tensor: weakref.ref[torch.Tensor]
+
+
+_MAX_SHARE_OF_TIME = 0.05
+_tree: ModuleTree | None = None
+
+
+def module_tree() -> ModuleTree:
+    """Return the living modules by their paths.
+
+    A program may provoke errors in a loop: the tree, which asks every object of the process, is built again only
+    when that has taken less than a twentieth of the time since.
+    """
+    global _tree
+    if _tree is None or time.monotonic() - _tree.built_at_s > _tree.cost_s / _MAX_SHARE_OF_TIME:
+        _tree = ModuleTree()
+    return _tree
 
 
 class ModuleTree:
     """The living modules, by path from their roots; built when a finding needs names."""
 
     def __init__(self) -> None:
+        start_s = time.monotonic()
         self._paths: dict[int, str] = {}
         self._types: dict[str, set[str]] = {}
         self._owners: dict[int, Owner] = {}
@@ -75,6 +94,8 @@ class ModuleTree:
                 self._paths.setdefault(id(module), path)
                 self._types.setdefault(path, set()).update(kind.__qualname__ for kind in type(module).__mro__)
                 self._add_tensors(path, module)
+        self.built_at_s = time.monotonic()
+        self.cost_s = self.built_at_s - start_s
 
     def _add_tensors(self, path: str, module: torch.nn.Module) -> None:
         kinds = ((module._parameters, TensorKind.PARAMETER), (module._buffers, TensorKind.BUFFER))
@@ -82,7 +103,8 @@ class ModuleTree:
             for name, tensor in tensors.items():
                 key = None if tensor is None else storage_key(tensor)
                 if key is not None:
-                    self._owners.setdefault(key, Owner(f"{path}.{name}" if path else name, kind))
+                    owner = Owner(f"{path}.{name}" if path else name, kind, weakref.ref(tensor))
+                    self._owners.setdefault(key, owner)
 
     def path_of(self, module: object) -> str:
         """Return the path of a module from its root; its type's name for a root or an unknown one."""
@@ -98,7 +120,9 @@ class ModuleTree:
 
     def owner_of(self, key: int | None) -> Owner | None:
         """Return the parameter or buffer that lives in a storage."""
-        return None if key is None else self._owners.get(key)
+        owner = None if key is None else self._owners.get(key)
+        tensor = None if owner is None else owner.tensor()
+        return owner if tensor is not None and storage_key(tensor) == key else None
 
 
 def _roots() -> list[torch.nn.Module]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.graph import first_view_node, node_of
-from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.modules import ModuleTree, module_tree
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -124,7 +124,7 @@ def unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | No
 def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:
     tensor, site = attempt.tensor, attempt.site
     span = None if site is None else site.span()
-    tree = ModuleTree()
+    tree = module_tree()
     agent = None if attempt.agent is None else attempt.agent()
     created = recorder.constructions.get(agent) if agent is not None else None
     number = SequenceNumber(recorder.next_number())

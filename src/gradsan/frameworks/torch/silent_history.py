@@ -8,7 +8,7 @@ import torch
 
 from gradsan import knowledge
 from gradsan.frameworks.torch.graph import Slot, root_number
-from gradsan.frameworks.torch.modules import ModuleTree
+from gradsan.frameworks.torch.modules import ModuleTree, module_tree
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.frameworks.torch.suspicion import is_collective
 from gradsan.model.event import Access, Detached, Event, Needed, Saved, SequenceNumber, Version, Writer, Written
@@ -38,7 +38,7 @@ class Told:
     def tree(self) -> ModuleTree:
         """The living modules; built when the first finding needs names."""
         if self._tree is None:
-            self._tree = ModuleTree()
+            self._tree = module_tree()
         return self._tree
 
     def overwritten(self, slot: Slot, suspects: list[Suspect], steps: list[Run]) -> History:
