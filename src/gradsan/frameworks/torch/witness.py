@@ -40,7 +40,6 @@ LARGEST = 2**53
 
 _OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
 _FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
-_swap: Callable[[torch.Tensor, torch.Tensor], None] = torch.utils.swap_tensors
 _PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
@@ -182,6 +181,17 @@ class _Method:
         if instance is None:
             return self._inner.__get__(None, owner) if hasattr(self._inner, "__get__") else self._inner
         return MethodType(lambda tensor, *args, **kwargs: self._perform(self._inner, tensor, *args, **kwargs), instance)
+
+
+def _swap(one: torch.Tensor, other: torch.Tensor) -> None:
+    """Let two tensors change places, whoever refers to them.
+
+    `torch.utils.swap_tensors` refuses where anybody holds a weak reference, as our own records do; those are to follow
+    the object, as everybody else does.
+    """
+    one.__class__, other.__class__ = other.__class__, one.__class__
+    one.__dict__, other.__dict__ = other.__dict__, one.__dict__
+    torch._C._swap_tensor_impl(one, other)
 
 
 def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
