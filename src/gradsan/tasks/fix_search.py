@@ -137,6 +137,10 @@ class Search:
 
     def _finished(self, step: Step) -> Step | None:
         proof = self._prove(step, is_whole=True)
+        if proof.holds and not proof.n_losses and not self.reference.protected.observations.state:
+            proof = replace(
+                proof, holds=False, why_not="it computes no loss and leaves no value: nothing can be compared"
+            )
         if proof.holds and proof.is_gradient_compared:
             return replace(step, proof=proof)
         if proof.holds:
