@@ -102,7 +102,7 @@ class ModuleTree:
         for tensors, kind in kinds:
             for name, tensor in tensors.items():
                 key = None if tensor is None else storage_key(tensor)
-                if key is not None:
+                if tensor is not None and key is not None:
                     owner = Owner(f"{path}.{name}" if path else name, kind, weakref.ref(tensor))
                     self._owners.setdefault(key, owner)
 
