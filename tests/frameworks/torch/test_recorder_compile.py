@@ -236,7 +236,8 @@ def activations() -> Any:
     return nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), *(part(inplace=True) for part in parts)).eval()
 
 
-def written(x):  # type: ignore[no-untyped-def]  # TorchScript and torch.fx read annotations
+# TorchScript reads annotations and type comments.
+def written(x):
     y = x.add(1)
     y = torch.relu_(y.mul_(2))
     return torch.sigmoid_(y).detach()
@@ -256,8 +257,13 @@ TRACED: dict[str, Callable[[], str]] = {
 
 
 def scrubbed(graph: Any) -> str:
-    """Leave out the number that TorchScript gives each type it meets."""
-    return re.sub(r"___torch_mangle_\d+\.", "", str(graph))
+    """Leave out the number that TorchScript gives each type it meets, and the names it gives values.
+
+    It names a value for the variable of the innermost frame that holds it, and at an in-place call this frame is ours.
+    """
+    names: dict[str, str] = {}
+    text = re.sub(r"___torch_mangle_\d+\.", "", str(graph))
+    return re.sub(r"%[\w.]+", lambda match: names.setdefault(match[0], f"%{len(names)}"), text)
 
 
 def make_fx(function: Any, **options: Any) -> str:

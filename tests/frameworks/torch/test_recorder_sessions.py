@@ -174,6 +174,7 @@ def test_sessions_in_two_threads() -> None:
             barrier.wait(60)
             with gradsan.watch() as session:
                 broken()
+            assert session.not_covered == ()
             seen.append(codes(session))
 
     in_threads(work, work)

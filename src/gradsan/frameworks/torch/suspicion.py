@@ -127,7 +127,9 @@ class Suspicion:
             suspect = self._suspect("data", self._recorder.next_number(), frame, after.seat[1])
             suspect.access, suspect.is_on_tape = Access.DATA, False
             suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
-            suspect.cuts_graph = tensor.is_leaf and _has_history((value,)) and is_in_forward(frame)
+            with torch._C.DisableTorchFunction():  # a mode would see the question
+                is_leaf = tensor.is_leaf
+            suspect.cuts_graph = is_leaf and _has_history((value,)) and is_in_forward(frame)
             move = Move(before.seat, after.seat, before.storage._weak_ref(), suspect)
             self._log.add_move(id(tensor), weakref.ref(tensor), move)
 
@@ -151,7 +153,7 @@ class Suspicion:
         @functools.wraps(original)
         def detach(self: Any) -> Any:
             result = original(self)
-            if not torch.compiler.is_compiling() and type(self) in _PLAIN and self.requires_grad and not self.is_leaf:
+            if not torch.compiler.is_compiling() and type(self) in _PLAIN and _is_computed(self):
                 note_alias(self, result, Access.DETACHED, sys._getframe(1))
             return result
 
@@ -258,6 +260,11 @@ class DataDoor:
 
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def _is_computed(tensor: torch.Tensor) -> bool:
+    with torch._C.DisableTorchFunction():  # a mode would see the questions
+        return tensor.requires_grad and not tensor.is_leaf
 
 
 def _is_made_of(tensor: torch.Tensor, alias: object) -> bool:

@@ -186,7 +186,7 @@ class Wrappers:
                 flags |= GRAD_ENABLED
                 is_suspect = key in aliases or recorder.hooks_were_used
             else:
-                is_suspect = is_view or key in aliases or recorder.hooks_were_used or not tensor.is_leaf
+                is_suspect = is_view or key in aliases or recorder.hooks_were_used or not is_leaf(tensor)
                 is_suspect = is_suspect or operation == "copy_"
             if backward_threads and get_ident() in backward_threads:
                 flags |= IN_BACKWARD
@@ -206,6 +206,12 @@ class Wrappers:
             return entry[1], entry[2], module_near(frame)
 
         return log
+
+
+def is_leaf(tensor: Any) -> bool:
+    """Return whether a tensor is a leaf; modes and subclasses do not see the question."""
+    with torch._C.DisableTorchFunction():
+        return bool(tensor.is_leaf)
 
 
 def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation: str, frame: FrameType) -> None:
