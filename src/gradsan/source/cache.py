@@ -13,7 +13,8 @@ from typing import Any
 
 import gradsan
 from gradsan.model.errors import SourceError
-from gradsan.source.project import digest_of
+from gradsan.source.discover import SUFFIXES
+from gradsan.source.project import digest_of, presence
 from gradsan.source.read import read_source
 
 
@@ -80,9 +81,9 @@ class Cache:
 
 def _digest_now(read: str) -> str:
     path = Path(read)
-    if not path.suffix:
-        return "" if not path.is_dir() and not path.with_name(path.name + ".py").is_file() else "there"
+    if path.suffix not in SUFFIXES:
+        return presence(path)
     try:
         return digest_of(read_source(path))
     except SourceError:
-        return ""
+        return presence(path)

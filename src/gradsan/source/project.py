@@ -65,6 +65,7 @@ class Project:
         """Drop every parsed file."""
         self.modules.clear()
         self._lookups.clear()
+        self._paths.clear()
         self.hierarchies.clear()
         self._n_lines = 0
 
@@ -89,7 +90,7 @@ class Project:
             if at not in seen:
                 seen.add(at)
                 stack += self.links.get(at, ())
-        return {at: self.digests[at] if at in self.digests else "there" if Path(at).is_dir() else "" for at in seen}
+        return {at: self.digests.get(at) or presence(Path(at)) for at in seen}
 
     def _find_path(self, root: Path, dotted: str) -> Path | None:
         key = (root, dotted)
@@ -151,6 +152,11 @@ class Project:
         if home is None:
             return None
         return self.lookup(home, name, depth=depth + 1)
+
+
+def presence(path: Path) -> str:
+    """Return whether there is a package or a module of a name, for names that lead no further; empty where not."""
+    return "there" if path.is_dir() or path.is_file() or path.with_name(path.name + ".py").is_file() else ""
 
 
 def _probe(root: Path, dotted: str) -> Path | None:

@@ -23,10 +23,9 @@ _WRITE = re.compile(
     re.MULTILINE,
 )
 _STRICT = re.compile(
-    r"[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&^])=(?!=)(?!\s*(?:\d+\s*$|[fr]?[\"'\[(]|len\b))"
-    r"|\[[^\]\n]*(?::|\.\.\.|,|~|mask)[^\]\n]*\]\s*=(?!=)"
-    r"|[a-z0-9]_\("
-    r"|\binplace\b",
+    r"^\s*\w+\s*(?:\*\*|//|[-+*/%&^])=(?!\s*(?:\d+\s*$|[fr]?[\"'\[(]|len\b))"
+    r"|\[[^\]\n]*(?::|\.\.\.|,|~|mask)[^\]\n]*\]\s*(?:[-+*/]?)=(?!=)"
+    r"|\.[a-z0-9]+_\(",
     re.MULTILINE,
 )
 """What in a callee makes its caller worth a look: no items of dicts, no counters."""
@@ -96,15 +95,17 @@ class Reach:
     def _look(self, info: FunctionInfo) -> bool:
         node = info.node
         text = "\n".join(info.module.lines[node.lineno - 1 : node.end_lineno])
+        if info.name == "__init__":
+            return _STRICT.search(text) is not None
         if _WRITE.search(text):
             return True
-        if info.name == "__init__":
+        if info.owner is not None and len(node.args.args) + len(node.args.kwonlyargs) < 2:
             return False
         if info.owner is not None and not info.is_static and info.name != "__init__" and self.constructs(info.owner):
             return True
         names = set(_CALL.findall(text)) - _KEYWORDS
         if info.owner is None:
-            return any(self._writes(info.module, name, 3) for name in names)
+            return any(self._writes(info.module, name, 2) for name in names)
         return any(self._name(info.module, info.owner, name) for name in names)
 
     def _writes(self, module: ModuleInfo, name: str, depth: int) -> bool:

@@ -189,7 +189,8 @@ def _save_inputs(
         _save_factors(frame, inputs, graph, place, label)
         return
     for operand in effect.saves_inputs:
-        if operand in effect.maybe or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
+        is_uncertain = operand in effect.maybe and not by_layout(operation, operand)
+        if is_uncertain or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
             continue
         need, need_roots = _needs(effect, operand, inputs, grad, roots)
         for name, tensor, guard in inputs:
@@ -207,6 +208,12 @@ def _save_inputs(
                     backward=operation.backward or "",
                     name=tensor.storage.name,
                 )
+
+
+def by_layout(operation: Operation, operand: str) -> bool:
+    """Return whether an uncertain save depends on the memory layout alone: no argument decides it."""
+    saving = [case for case in operation.cases if case.saves]
+    return bool(saving) and all(operand in case.saves and operand in case.maybe for case in saving)
 
 
 _PRODUCTS = frozenset({"einsum", "tensordot", "matmul"})
