@@ -17,4 +17,4 @@ class Encoder(nn.Module):
         return self.cell(x)[0]
 
 
-Encoder(3, 4)
+encoder = Encoder(3, 4)
