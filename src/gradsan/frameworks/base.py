@@ -10,8 +10,8 @@ from typing import Protocol
 from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
-from gradsan.record.observations import Observations
 from gradsan.model.verification import Verification
+from gradsan.record.observations import Observations
 from gradsan.record.session import Session
 
 

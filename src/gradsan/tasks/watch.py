@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradsan import frameworks, rules
-from gradsan.model.diagnostic import Diagnostic, Severity
+from gradsan.model.diagnostic import Diagnostic, Role, Severity
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 from gradsan.model.report import Report
 from gradsan.model.rewrite import Fix
+from gradsan.model.span import Span
 from gradsan.record.session import Options, Session
 from gradsan.tasks.cures import cures_of
 from gradsan.tasks.precision import make_precise
@@ -73,7 +74,8 @@ class Watch:
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
         """What was found so far, equal findings told once; the first explains the first failure."""
-        return tuple(self._found.values())
+        raised = {label.span for each in self._found.values() if _raises(each) for label in each.labels_of(Role.WRITE)}
+        return tuple(each for each in self._found.values() if _raises(each) or not _is_told(each, raised))
 
     @property
     def report(self) -> Report:
@@ -101,3 +103,13 @@ class Watch:
         self._found[finding.key] = finding if before is None else replace(before, count=before.count + 1)
         is_grave = finding.severity is Severity.ERROR or not isinstance(exception, SilentCorruption)
         return self._explain(finding) if self._explain is not None and exception is not None and is_grave else ""
+
+
+def _raises(finding: Diagnostic) -> bool:
+    return finding.code.startswith(("GS1", "GS2"))
+
+
+def _is_told(finding: Diagnostic, raised: set[Span]) -> bool:
+    """Whether an error names the same writes already: one cause, one diagnostic."""
+    writes = {label.span for label in finding.labels_of(Role.WRITE)}
+    return bool(writes) and writes <= raised

@@ -21,7 +21,7 @@ NO_COLUMNS = sys.version_info < (3, 11)
 @pytest.mark.parametrize(
     ("path", "is_user"),
     [
-        ("/home/me/train.py", True),
+        ("/srv/me/train.py", True),
         ("train.py", True),
         ("<stdin>", True),
         ("<string>", True),

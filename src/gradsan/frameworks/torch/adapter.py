@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gradsan.frameworks.base import Capabilities
-from gradsan.frameworks.torch import failures, truth, refusals
+from gradsan.frameworks.torch import failures, refusals, truth
 from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks

@@ -128,9 +128,10 @@ class SavedTensorHooks:
 
     def _pop_retired(self) -> None:
         stack, retired = self._stack, self._retired
-        while stack and stack[-1] is not None and stack[-1] in retired:
+        while stack and (keeper := stack[-1]) is not None and keeper in retired:
             self._pop()
-            retired.remove(stack.pop())
+            stack.pop()
+            retired.remove(keeper)
             self._forget_one()
 
     def _forget_one(self) -> None:

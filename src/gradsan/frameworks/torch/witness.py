@@ -157,10 +157,17 @@ class Witness:
             sample = _sample(tensor) if isinstance(tensor, torch.Tensor) else _numbers(tensor)
             if sample is not None:
                 self.observations.state[path] = sample
-            if isinstance(tensor, torch.Tensor) and tensor.is_leaf and tensor.requires_grad:
+            if isinstance(tensor, torch.Tensor) and tensor.requires_grad and _is_leaf(tensor):
                 grad = _sample(tensor.grad)
                 if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
+
+
+def _is_leaf(tensor: torch.Tensor) -> bool:
+    try:
+        return tensor.is_leaf
+    except RuntimeError:  # a view whose base was written, and which the engine no longer lets anyone ask
+        return False
 
 
 def _without_gradients(mode: Any = True) -> Any:
