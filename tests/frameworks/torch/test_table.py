@@ -53,6 +53,7 @@ QUICK = {
 }
 
 
+@pytest.mark.slow
 def test_the_table_agrees_on_a_handful():
     outcome = verify(limit=4, only=QUICK)
     assert not outcome.unexplained, outcome.describe()
