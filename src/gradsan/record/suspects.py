@@ -108,12 +108,14 @@ class Moves:
 class SuspectLog:
     """Aliases and suspicious writes, by the key of the storage; moves, by the tensor."""
 
-    __slots__ = ("_is_dead", "_release", "_sweep_at", "aliases", "last_number", "moves", "writes")
+    __slots__ = ("_is_dead", "_release", "_sweep_at", "aliases", "has_cuts", "last_number", "moves", "writes")
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.aliases: dict[int, Alias] = {}
         self.writes: dict[int, tuple[object, list[Suspect]]] = {}
         self.moves: dict[int, Moves] = {}
+        self.has_cuts = False
+        """Whether a value with history was put into a leaf."""
         self.last_number = -1
         """Number of the youngest suspicious write: older graphs are worth a look."""
         self._is_dead = is_dead
@@ -141,6 +143,7 @@ class SuspectLog:
         else:
             self._release(weak)
         self.last_number = max(self.last_number, suspect.number)
+        self.has_cuts = self.has_cuts or suspect.cuts_graph
         entries = known[1]
         for at, last in enumerate(entries):
             same_place = last.code is suspect.code and last.offset == suspect.offset
@@ -168,6 +171,7 @@ class SuspectLog:
             self._release(known.entries.pop(0).weak_before)
         known.entries.append(move)
         self.last_number = max(self.last_number, move.suspect.number)
+        self.has_cuts = self.has_cuts or move.suspect.cuts_graph
 
     def moves_of(self, tensor: object) -> list[Move]:
         """Return the moves of a tensor, oldest first."""
@@ -214,4 +218,5 @@ class SuspectLog:
         self.aliases.clear()
         self.writes.clear()
         self.moves.clear()
+        self.has_cuts = False
         self.last_number = -1

@@ -257,12 +257,12 @@ TRACED: dict[str, Callable[[], str]] = {
 
 
 def scrubbed(graph: Any) -> str:
-    """Leave out the number that TorchScript gives each type it meets, and the names it gives values.
+    """Leave out the number that TorchScript gives each type it meets, and the names and lines of values.
 
     It names a value for the variable of the innermost frame that holds it, and at an in-place call this frame is ours.
     """
     names: dict[str, str] = {}
-    text = re.sub(r"___torch_mangle_\d+\.", "", str(graph))
+    text = re.sub(r"___torch_mangle_\d+\.| # .*", "", str(graph))
     return re.sub(r"%[\w.]+", lambda match: names.setdefault(match[0], f"%{len(names)}"), text)
 
 

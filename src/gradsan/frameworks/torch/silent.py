@@ -58,6 +58,8 @@ def before_backward(recorder: Recorder, roots: Any, inputs: Any, site: Site | No
         return
     histories: list[History] = []
     with recorder.border():
+        if not recorder.suspects.has_cuts and not _reaches_before(roots, recorder.suspects.last_number):
+            return
         histories = _Look(recorder, roots, inputs, site).histories()
     for session in list(recorder.sessions):
         if session.is_on:
@@ -127,17 +129,21 @@ class _Look:
         """Return what wrote to the elements of a tensor after a node had saved it."""
         suspects: list[Suspect] = []
         steps: list[Run] = []
+        log = self.recorder.suspects
         for part in parts_of(tensor):
-            key, region = storage_key(part), region_of(part)
-            if key is None or region is None:
+            key = storage_key(part)
+            if key is None or not (key in log.writes or log.moves_of(part) or self._steps_on(key)):
+                continue
+            region = region_of(part)
+            if region is None:
                 continue
             suspects += [
                 suspect
-                for suspect in self.recorder.suspects.writes_to(key)
+                for suspect in log.writes_to(key)
                 # A custom Function saves at the end of its forward; its number is older than what that wrote.
                 if suspect.number > number + (is_custom and suspect.is_in_function) and overlaps(suspect.region, region)
             ]
-            moves = [move for move in self.recorder.suspects.moves_of(part) if move.suspect.number > number]
+            moves = [move for move in log.moves_of(part) if move.suspect.number > number]
             if moves and moves[0].before != (key, region):
                 suspects.append(moves[-1].suspect)
             steps += [run for run in self._steps_on(key) if run.last_number > number]
@@ -186,6 +192,22 @@ class _Look:
     def _was_used_between(self, start: int, end: int) -> bool:
         # What was copied in an earlier step, whose backward has run, is a value by now: a codebook, an average.
         return any(start <= number <= end for number, _, _ in self.recorder.backwards)
+
+
+def _reaches_before(roots: Any, number: int) -> bool:
+    """Return whether a node of the graph was made before a sequence number; about 1 µs a node until one is found."""
+    stack = [node for root in roots_of(roots) if (node := node_of(root)) is not None]
+    if any(node._sequence_nr() < number for node in stack):
+        return True
+    seen = set(stack)
+    while stack:
+        for child, _ in stack.pop().next_functions:
+            if child is not None and child not in seen:
+                if child._sequence_nr() < number:
+                    return True
+                seen.add(child)
+                stack.append(child)
+    return False
 
 
 def _is_saved_but_unread(node: Any, attribute: str) -> bool:
