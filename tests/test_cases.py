@@ -199,6 +199,8 @@ def test_static(case: Case, process: CaseProcess) -> None:
 
 @each_case
 def test_fixed(case: Case, process: CaseProcess) -> None:
+    if case.path.parent.name == "unused_suppression":
+        pytest.skip("a finding about a comment, which `fix` leaves to its writer")
     """A program that raises is repaired and proven, and repaired again it stays as it is; others are left alone."""
     if case.outcome == "wrong-gradient":
         pytest.skip("silent corruption is judged with --audit")
