@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gradsan.surfaces.library import disable, enable, inspect_graph, protect, verify, watch
+    from gradsan.surfaces.library import audit, disable, enable, inspect_graph, protect, verify, watch
 
 # NOTE [Lazy verbs] A name's home; `__getattr__` imports it on first use, so that `import gradsan` stays below 50 ms.
 _HOMES = {
+    "audit": "gradsan.surfaces.library",
     "disable": "gradsan.surfaces.library",
     "enable": "gradsan.surfaces.library",
     "inspect_graph": "gradsan.surfaces.library",
@@ -24,7 +25,7 @@ _HOMES = {
     "watch": "gradsan.surfaces.library",
 }
 
-__all__ = ["__version__", "disable", "enable", "inspect_graph", "protect", "verify", "watch"]
+__all__ = ["__version__", "audit", "disable", "enable", "inspect_graph", "protect", "verify", "watch"]
 
 
 def __getattr__(name: str) -> Any:

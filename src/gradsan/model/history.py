@@ -95,6 +95,25 @@ class Overwriting:
         return self.needed.root_sequence >= self.first.sequence
 
 
+class Witness(Enum):
+    """What saw a write that no version counter and no wrapper saw; see the page of the audit."""
+
+    CONTENT = "content"
+    """The bytes of a saved tensor differed between save and need."""
+    CONTEXT = "context"
+    """... of a tensor that a custom Function keeps on ``ctx``."""
+    FUNCTION_INPUT = "function-input"
+    """... of an input of a custom Function, before and after its forward."""
+    GRADIENT = "gradient"
+    """... of a gradient that others wait for, before and after a hook or a custom backward."""
+    RECOMPUTATION = "recomputation"
+    """A checkpointed region computed other values when it was run again."""
+    KEPT_GRADIENT = "kept-gradient"
+    """An optimizer's state is the gradient's own buffer."""
+    STALE_GRADIENT = "stale-gradient"
+    """An optimizer stepped a second time with the same gradient tensor, which was another leaf's too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What happened to one storage, oldest event first."""
@@ -104,6 +123,8 @@ class History:
     certainty: Certainty = Certainty.OBSERVED
     notes: tuple[str, ...] = ()
     """Facts that the producer adds: an earlier iteration, a condition on a path."""
+    witness: Witness | None = None
+    """What the audit saw it by; None for what the recorder always sees."""
 
     def all(self, kind: type[E]) -> tuple[E, ...]:
         """Return the events of one kind, oldest first."""

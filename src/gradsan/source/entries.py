@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -176,6 +177,7 @@ def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> No
 
 _NUMBERS = frozenset({"int", "float", "bool", "str", "bytes", "torch.device", "torch.dtype", "torch.Size", "dict"})
 _TENSORS = frozenset({"Tensor", "torch.Tensor", "FloatTensor", "torch.FloatTensor"})
+_MAY_BE_TENSOR = re.compile(r"Tensor|Any\b|object\b|^T[A-Z]?\w?$")
 _INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTensor", "torch.BoolTensor"})
 
 
@@ -193,7 +195,8 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
         chosen = evaluate(Frame(frame.machine, frame.module, "<module>"), default)
         if isinstance(chosen, (External, Class, Function)):
             return chosen
-    roots = frozenset({name})
+    # What is annotated as something else than a tensor brings no gradient of its own.
+    roots = frozenset({name}) if not annotation or _MAY_BE_TENSOR.search(annotation) else frozenset[str]()
     if annotation in _TENSORS or annotation in _INTEGERS:
         storage = Storage(name=name)
         frame.machine.touched.append(storage)

@@ -16,6 +16,7 @@ from gradsan.model.verification import Verification
 from gradsan.report.text import render
 from gradsan.tasks.inspect_graph import conflicts
 from gradsan.tasks.protect import Protect
+from gradsan.tasks.run import Options
 from gradsan.tasks.verify import verify as verify_function
 from gradsan.tasks.watch import Watch
 
@@ -134,6 +135,34 @@ def watch() -> Iterator[WatchSession]:
         FrameworkMissing: torch is not installed.
     """
     watched = Watch(command="watch", explain=_note)
+    watched.start()
+    try:
+        yield WatchSession(watched)
+    except BaseException as error:
+        watched.see(error)
+        raise
+    finally:
+        watched.stop()
+
+
+@contextmanager
+def audit(*, full: bool = False) -> Iterator[WatchSession]:
+    """Watch a stretch of a program, and compare what saved tensors contain.
+
+    Finds writes that go past the framework: NumPy, pointers, kernels, other processes.
+
+    Args:
+        full: Compare large tensors wholly, not by sample.
+
+    Example:
+        >>> with gradsan.audit() as session:
+        ...     loss.backward()
+        >>> session.findings
+
+    Raises:
+        FrameworkMissing: torch is not installed.
+    """
+    watched = Watch(command="audit", options=Options(audit="full" if full else "sampled"), explain=_note)
     watched.start()
     try:
         yield WatchSession(watched)

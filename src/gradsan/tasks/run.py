@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from gradsan.model.copied import Copied
 from gradsan.model.errors import SourceError, UsageError
 from gradsan.model.report import Report
 from gradsan.record.session import Options as Options
@@ -48,6 +49,8 @@ class Outcome:
     report: Report
     status: int
     interrupted: bool = False
+    copies: tuple[Copied, ...] = ()
+    """What ``protect`` copied, the largest first."""
 
 
 def run(program: Program, *, options: Options | None = None) -> Outcome:
@@ -67,7 +70,7 @@ def run(program: Program, *, options: Options | None = None) -> Outcome:
         status, interrupted = _execute(prepared, watch)
     finally:
         watch.stop()
-    return Outcome(watch.report, status, interrupted)
+    return Outcome(watch.report, status, interrupted, watch.copies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradsan import frameworks, rules
+from gradsan.model.copied import Copied
 from gradsan.model.diagnostic import Diagnostic, Role, Severity
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
@@ -65,6 +66,11 @@ class Watch:
         Effect: may add a finding, and a note to the exception.
         """
         self._adapter.explain(error)
+
+    @property
+    def copies(self) -> tuple[Copied, ...]:
+        """What was copied to protect saved tensors."""
+        return self._adapter.copies(self._session)
 
     @property
     def is_on(self) -> bool:

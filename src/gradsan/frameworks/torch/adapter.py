@@ -6,6 +6,7 @@ import torch
 
 from gradsan.frameworks.base import Capabilities
 from gradsan.frameworks.torch import failures, refusals, truth
+from gradsan.frameworks.torch.audit import Audit
 from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
@@ -24,6 +25,7 @@ class TorchAdapter:
         self._recorder = Recorder()
         self._hooks = SavedTensorHooks()
         self._protections: dict[int, Protection] = {}
+        self._audits: dict[int, Audit] = {}
 
     @property
     def framework(self) -> Framework:
@@ -40,6 +42,9 @@ class TorchAdapter:
     def start(self, session: Session) -> None:
         """Begin to record into a session."""
         self._recorder.start(session)
+        if session.options.audit:
+            audit = self._audits[id(session)] = Audit(self._recorder, self._hooks, session)
+            audit.start()
         if session.options.protect:
             protection = self._protections[id(session)] = Protection(self._recorder, self._hooks)
             protection.start()
@@ -50,6 +55,9 @@ class TorchAdapter:
         if protection is not None:
             protection.stop()
             session.copies = protection.copies
+        audit = self._audits.pop(id(session), None)
+        if audit is not None:
+            audit.stop()
         self._recorder.stop(session)
 
     def copies(self, session: Session) -> tuple[Copied, ...]:

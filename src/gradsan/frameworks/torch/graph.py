@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from gradsan.frameworks.torch.saving import see_through
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import SequenceNumber
 
@@ -212,8 +213,9 @@ def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:
 def packed_of(node: Any) -> Iterator[tuple[str, object]]:
     """Yield what saved-tensor hooks packed in place of tensors, by attribute."""
     for name, raw in _raw_of(node):
-        if raw.unpack_hook is not None:
-            yield name.replace("_raw", "", 1), raw.data
+        packed, is_hooked = see_through(raw)
+        if is_hooked:
+            yield name.replace("_raw", "", 1), packed
 
 
 def _raw_of(node: Any) -> Iterator[tuple[str, Any]]:
@@ -233,7 +235,7 @@ def _is_custom(node: Any) -> bool:
 
 def _tensor_of(raw: Any) -> tuple[torch.Tensor | None, bool]:
     try:
-        is_hooked, data = raw.unpack_hook is not None, raw.data
+        data, is_hooked = see_through(raw)
     except (RuntimeError, AttributeError):
         return None, False
     if is_hooked and isinstance(data, tuple):

@@ -26,6 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="writes",
         help="what to follow: the operations that write, or (slower) every operation",
     )
+    # "--audit=full" is an option of its own: an optional value would swallow SCRIPT.
+    help_ = "compare what saved tensors contain too: finds writes that nothing else sees; large ones by sample"
+    parser.add_argument("--audit", action="store_const", const="sampled", default="", help=help_)
+    parser.add_argument("--audit=full", dest="audit", action="store_const", const="full", help="... or wholly")
+    parser.add_argument("--protect", action="store_true", help="copy saved tensors before they are overwritten")
     add_output_options(parser)
     parser.add_argument("script", metavar="SCRIPT", help="the program to run")
     parser.add_argument(
@@ -45,10 +50,14 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.output not in (None, "-"):
         arguments.output = os.path.abspath(arguments.output)  # the program may go to another folder
     program = Program(arguments.script, tuple(arguments.arguments), is_module=arguments.module)
-    outcome = run(program, options=Options(trace_full=arguments.trace == "full"))
+    options = Options(trace_full=arguments.trace == "full", audit=arguments.audit, protect=arguments.protect)
+    outcome = run(program, options=options)
     with suppress(OSError, ValueError):  # the program may have closed it
         sys.stdout.flush()
     _tell(outcome.report, arguments, ranks)
+    for copied in outcome.copies:
+        place = "" if copied.span is None else f"{outcome.report.shown_path(copied.span.path)}:{copied.span.line}: "
+        print(f"gradsan: {place}{copied.describe()}", file=sys.stderr)
     if outcome.interrupted:
         # The interpreter ends as it does for any Ctrl-C: it calls the exit functions, then dies by the signal.
         sys.excepthook = _was_shown

@@ -1,0 +1,312 @@
+"""The audit: saved tensors whose content differs between save and need, although nothing was seen to write.
+
+# NOTE [What the audit asks] Each saved tensor is fingerprinted when it is saved and when backward asks for it.  Where
+the version moved, the engine's own error is raised.  Where only the content differs, a write went past the counter;
+one that the recorder saw is told by it, any other by the audit.
+
+# NOTE [Bracketing the write] Memory that was handed out (to NumPy, to a pointer, to another process) and is needed is
+compared after each line of user code, so that the line that wrote is known.  A write through any other way is found at
+the backward that needs the value; from then on all that is needed is compared after each line, and the next time the
+program comes by, the line is known too.
+
+# NOTE [Saved is not used] Batch norm in train mode saves its running statistics, overwrites them and never reads them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.audit_functions import FunctionAudit
+from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
+from gradsan.frameworks.torch.audit_regions import RegionAudit
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.exposure import Exposure
+from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.frameworks.torch.graph import Slot, raw_names
+from gradsan.frameworks.torch.regions import REFUSALS, key_of, share_storage, tensors_in
+from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, hold, stale_error
+from gradsan.frameworks.torch.silent_history import Told
+from gradsan.model.event import Access, SequenceNumber, Version, Written
+from gradsan.model.history import History, Witness
+from gradsan.model.span import Span
+from gradsan.record.frames import Site, current_site
+from gradsan.record.line_watch import LineWatch
+from gradsan.record.session import Session
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+FIRST_PRUNE = 512
+MAX_WATCHED = 64
+"""Tensors compared after each line; the youngest ones, where there are more."""
+
+
+class Audit:
+    """A keeper that compares contents."""
+
+    def __init__(self, recorder: Recorder, hooks: SavedTensorHooks, session: Session) -> None:
+        self.recorder = recorder
+        self.session = session
+        self.lines = LineWatch(recorder.user_code, self._look)
+        self.exposure = Exposure(recorder, self._exposed)
+        self._hooks = hooks
+        self.is_full = session.options.audit == "full"
+        self._live: list[weakref.ref[Kept]] = []
+        self._prune_at = FIRST_PRUNE
+        self._watched: dict[int, Watched] = {}
+        self._found: dict[int, tuple[Callable[[], object], Site | None]] = {}
+        """By identity of what is watched: a reference to it, and the line after which it differed."""
+        self._watches_all = False
+        self._told: set[tuple[object, ...]] = set()
+        self._patches = Patches()
+        self._optimizers = OptimizerAudit(self)
+        self._parts = (FunctionAudit(self), RegionAudit(self), self._optimizers)
+        self._pair: Pair = (self._make_pack(), self._make_unpack())
+
+    def start(self) -> None:
+        """Begin.
+
+        Effect: pushes hooks, wraps what hands out memory.
+        """
+        self.exposure.start()
+        for part in self._parts:
+            part.wrap(self._patches)
+        self._hooks.push(self)
+
+    def stop(self) -> None:
+        """Undo `start`."""
+        self.lines.stop()
+        self._hooks.pop(self)
+        self._optimizers.unwrap()
+        self._patches.restore()
+        self.exposure.stop()
+
+    @property
+    def pair(self) -> Pair:
+        """The hooks for what the program saves without hooks of its own."""
+        return self._pair
+
+    def around(self, pack: Pack, unpack: Unpack) -> Pair:
+        """Return the hooks that run a pair of the program's inside; what they alias is compared."""
+
+        def pack_around(tensor: Any) -> Kept:
+            kept = Kept()
+            kept.packed, kept.unpack_hook, kept.producer = pack(tensor), unpack, None
+            kept.tensor, kept.version, kept.mark = None, 0, None
+            alias = next((each for each in tensors_in(kept.packed) if share_storage(each, tensor)), None)
+            if alias is not None:
+                kept.tensor, kept.mark = DETACH(alias), fingerprint(alias, is_full=self.is_full)
+                self._keep(kept)
+            return kept
+
+        def unpack_around(kept: Kept) -> Any:
+            if kept.mark is not None:
+                self._compare(kept)
+            return unpack(kept.packed)
+
+        return pack_around, unpack_around
+
+    def register(self, kept: Kept, pack: Pack, unpack: Unpack) -> None:
+        """Put a pair of the program's on one tensor that is already kept."""
+        if kept.tensor._version != kept.version:
+            raise stale_error(kept)
+        with torch.no_grad():
+            kept.packed, kept.unpack_hook = pack(DETACH(kept.tensor)), unpack
+        kept.tensor = next((each for each in tensors_in(kept.packed) if share_storage(each, kept.tensor)), None)
+        if kept.tensor is None:
+            kept.mark = None
+
+    def watch(self, value: object, tensor: Any, mark: object) -> None:
+        """Compare a tensor after each line from now on, as long as ``value`` lives.
+
+        Effect: starts to follow lines.
+        """
+        if mark is None:
+            return
+        if len(self._watched) >= MAX_WATCHED:
+            self._drop_dead()
+        while len(self._watched) >= MAX_WATCHED:
+            self._watched.pop(next(iter(self._watched)))
+        self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark)
+        self.lines.start()
+
+    def look(self) -> None:
+        """Compare what is watched with the line that runs now as the one that wrote."""
+        self._look(self.lines.at)
+
+    def unwatch(self, value: object) -> None:
+        """Undo `watch`."""
+        self._watched.pop(id(value), None)
+
+    def line_of(self, value: object) -> Site | None:
+        """Return the line after which a watched tensor differed; None where that isn't known."""
+        found = self._found.get(id(value))
+        return found[1] if found is not None and found[0]() is value else None
+
+    def tell(self, history: History) -> None:
+        """Tell the session, once for each pair of places.
+
+        Effect: the session's listener.
+        """
+        key = (history.witness, *((type(event), event.span) for event in history.events))
+        if key not in self._told:
+            self._told.add(key)
+            self.session.tell(history, None)
+
+    def _make_pack(self) -> Pack:
+        # Hot: everything it needs is a local of this closure.
+        is_full, keep = self.is_full, self._keep
+
+        def pack(tensor: Any) -> Kept:
+            kept = Kept()
+            hold(kept, tensor)
+            kept.mark = fingerprint(tensor, is_full=is_full)
+            if kept.mark is not None:
+                keep(kept)
+            return kept
+
+        return pack
+
+    def _make_unpack(self) -> Unpack:
+        is_full, differs = self.is_full, self._differs
+
+        def unpack(kept: Kept) -> Any:
+            tensor = kept.tensor
+            if kept.unpack_hook is not None:
+                return kept.unpack_hook(kept.packed)
+            if tensor._version != kept.version:
+                raise stale_error(kept)
+            if kept.mark is not None and not same(fingerprint(tensor, is_full=is_full), kept.mark):
+                differs(kept)
+            return tensor
+
+        return unpack
+
+    def _keep(self, kept: Kept) -> None:
+        self._live.append(weakref.ref(kept))
+        if len(self._live) >= self._prune_at:
+            self._live[:] = [each for each in self._live if each() is not None]
+            self._prune_at = max(FIRST_PRUNE, 2 * len(self._live))
+        try:
+            storage = kept.tensor.untyped_storage()
+            if self._watches_all or not storage.resizable() or storage._cdata in self.exposure.keys:
+                self.watch(kept, kept.tensor, kept.mark)
+        except REFUSALS:
+            pass  # nothing to watch
+
+    def _exposed(self, key: int) -> None:
+        """Watch what is kept of a storage that has just been handed out."""
+        for each in self._live:
+            kept = each()
+            if kept is not None and kept.tensor is not None and key_of(kept.tensor) == key:
+                self.watch(kept, kept.tensor, kept.mark)
+
+    def _look(self, site: Site | None) -> None:
+        if not self._watched:
+            return
+        try:
+            for number, watched in list(self._watched.items()):
+                value = watched.value()
+                if value is None:
+                    del self._watched[number]
+                elif not same(fingerprint(watched.tensor, is_full=self.is_full), watched.mark):
+                    del self._watched[number]
+                    self._found[number] = watched.value, site
+        except Exception as error:
+            self.recorder.switch_off(error)
+
+    def _drop_dead(self) -> None:
+        for number in [number for number, watched in self._watched.items() if watched.value() is None]:
+            del self._watched[number]
+        for number in [number for number, (value, _) in self._found.items() if value() is None]:
+            del self._found[number]
+
+    def _compare(self, kept: Kept) -> None:
+        if not same(fingerprint(kept.tensor, is_full=self.is_full), kept.mark):
+            self._differs(kept)
+
+    def _differs(self, kept: Kept) -> None:
+        """Tell of a kept tensor whose content differs, if nobody else does."""
+        kept.mark = None
+        node = torch._C._current_autograd_node()
+        if node is None or not self.recorder.is_on:
+            return
+        with self.recorder.border():
+            slot = _slot_of(node, kept)
+            if slot is None or _is_unread(slot) or self._is_on_record(slot):
+                return
+            told = Told(self.recorder, (), current_site(self.recorder.user_code))
+            history = told.overwritten(slot, [], [])
+            self.look()
+            writes, notes = self.writes_of(kept, kept.tensor)
+            events = (*history.events[:-1], *writes, history.events[-1])
+            self.tell(replace(history, events=events, notes=notes, witness=Witness.CONTENT))
+            if not any(write.span for write in writes):
+                self._watches_all = True  # NOTE [Bracketing the write]
+
+    def writes_of(self, value: object, tensor: Any) -> tuple[list[Written], tuple[str, ...]]:
+        """Return the write that made a watched tensor differ, and what must be said about it."""
+        places = self.exposure.writes_of_children(tensor)
+        if places:
+            return [self.written(place) for place in places], ("another process wrote to the shared memory",)
+        site = self.line_of(value)
+        notes = () if site is not None else ("the line that wrote is not known: no Python code was seen to reach it",)
+        return [self.written(site)], notes
+
+    def written(self, place: Site | Span | None, operation: str = "") -> Written:
+        """Return the event of a write that bypassed the counter."""
+        span = place.span() if isinstance(place, Site) else place
+        number = SequenceNumber(self.recorder.next_number())
+        zero = Version(0)
+        return Written(
+            span=span,
+            operation=operation,
+            version_before=zero,
+            version=zero,
+            sequence=number,
+            access=Access.FOREIGN,
+        )
+
+    def _is_on_record(self, slot: Slot) -> bool:
+        """Whether the recorder saw a write to the storage after the save, and so tells of it."""
+        recorder, key = self.recorder, key_of(slot.tensor)
+        if any(suspect.number > slot.number for suspect in recorder.suspects.writes_to(key)):
+            return True
+        steps = recorder.steps.writes_to(key) if key is not None else ()
+        return any(run.last_number > slot.number for run in steps)
+
+
+class Watched:
+    """A tensor that is compared after each line, for as long as a value lives."""
+
+    __slots__ = ("mark", "tensor", "value")
+
+    def __init__(self, value: Callable[[], object], tensor: Any, mark: object) -> None:
+        self.value = value
+        self.tensor = tensor
+        self.mark = mark
+
+
+def _slot_of(node: Any, kept: Kept) -> Slot | None:
+    for name in raw_names(type(node)):
+        try:
+            raw = getattr(node, name)
+        except RuntimeError:
+            continue
+        for each in raw if isinstance(raw, (tuple, list)) else (raw,):
+            if each is not None and each.data is kept:
+                is_custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+                attribute = "saved_tensors" if is_custom else name.replace("_raw", "", 1)
+                return Slot(node, attribute, kept.tensor, kept.unpack_hook is not None)
+    return None
+
+
+def _is_unread(slot: Slot) -> bool:
+    # NOTE [Saved is not used]
+    is_statistics = slot.attribute in ("_saved_running_mean", "_saved_running_var")
+    return is_statistics and bool(getattr(slot.node, "_saved_training", True))

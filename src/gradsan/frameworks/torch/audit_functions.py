@@ -1,0 +1,229 @@
+"""Custom Functions and tensor hooks: what they keep, write and overwrite without saying so.
+
+# NOTE [Shared gradients] The engine hands one buffer to several consumers of a sum.  Overwriting it harms only while
+somebody else holds it, which its use count tells: one for our own handle in a custom backward, two in a tensor hook.
+Source: checked on torch 2.13.0.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.autograd.function import BackwardCFunction
+
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.frameworks.torch.regions import key_of
+from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
+from gradsan.model.history import History, Subject, Witness
+from gradsan.record.frames import Site, current_site
+from gradsan.record.writes import IN_BACKWARD
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.audit import Audit
+
+_IN_BACKWARD_USE_COUNT = 1
+_IN_HOOK_USE_COUNT = 2
+_ZERO = Version(0)
+
+
+class Marked:
+    """A tensor with its fingerprint; something to watch by."""
+
+    __slots__ = ("__weakref__", "mark", "name", "tensor", "version")
+
+    def __init__(self, name: str, tensor: Any, mark: object) -> None:
+        self.name = name
+        self.tensor = tensor
+        self.mark = mark
+        self.version = tensor._version
+
+
+class FunctionAudit:
+    """Compares around the code of custom Functions and hooks."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
+
+    def wrap(self, patches: Patches) -> None:
+        """Wrap ``Function.apply``, custom backwards and tensor hooks.
+
+        Effect: until the patches are restored.
+        """
+        original = torch.autograd.Function.__dict__["apply"].__func__
+        patches.set(torch.autograd.Function, "apply", classmethod(self._applying(original)))
+        patches.set(BackwardCFunction, "apply", self._going_back(BackwardCFunction.apply))
+        patches.set(torch.Tensor, "register_hook", self._hooking(torch.Tensor.register_hook))
+
+    def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling() or not self._is_users(cls):
+                return original(cls, *args, **kwargs)
+            inputs = self._mark({f"input {n}": each for n, each in enumerate(args)})
+            for marked in inputs:
+                self._audit.watch(marked, marked.tensor, marked.mark)
+            result = original(cls, *args, **kwargs)
+            with self._audit.recorder.border():
+                self._after_forward(cls, inputs, result)
+            return result
+
+        return apply
+
+    def _after_forward(self, cls: Any, inputs: list[Marked], result: Any) -> None:
+        self._audit.look()
+        for marked in inputs:
+            self._audit.unwatch(marked)
+            if marked.version == marked.tensor._version and self._differs(marked):
+                site = self._audit.line_of(marked) or _beginning(cls.forward)
+                self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, self._audit.written(site))
+        outputs = result if isinstance(result, tuple) else (result,)
+        nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor)}
+        for node in nodes:
+            if isinstance(node, BackwardCFunction) and node not in self._on_context:
+                found = self._mark(vars(node))
+                if found:
+                    self._on_context[node] = found
+                    for marked in found:
+                        self._watch_if_shared(marked)
+
+    def _watch_if_shared(self, marked: Marked) -> None:
+        storage = marked.tensor.untyped_storage()
+        if not storage.resizable() or storage._cdata in self._audit.exposure.keys:
+            self._audit.watch(marked, marked.tensor, marked.mark)
+
+    def _going_back(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def apply(node: Any, *gradients: Any) -> Any:
+            cls = getattr(node, "_forward_cls", None)
+            if cls is None or torch.compiler.is_compiling() or not self._is_users(cls):
+                return original(node, *gradients)
+            with self._audit.recorder.border():
+                self._before_backward(node, cls)
+            shared = self._shared(gradients, _IN_BACKWARD_USE_COUNT)
+            result = original(node, *gradients)
+            with self._audit.recorder.border():
+                self._after_gradients(cls.__name__, shared, _beginning(cls.backward))
+            return result
+
+        return apply
+
+    def _before_backward(self, node: Any, cls: Any) -> None:
+        self._audit.look()
+        for marked in self._on_context.get(node, ()):
+            if vars(node).get(marked.name) is marked.tensor and self._differs(marked):
+                written = self._last_write(marked) or self._audit.written(self._audit.line_of(marked))
+                self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=int(node._sequence_nr()))
+
+    def _hooking(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def register_hook(tensor: Any, hook: Callable[..., Any]) -> Any:
+            code = getattr(hook, "__code__", None)
+            if code is None or not self._audit.recorder.user_code(code) or torch.compiler.is_compiling():
+                return original(tensor, hook)
+
+            @functools.wraps(hook)
+            def audited(gradient: Any) -> Any:
+                shared = self._shared((gradient,), _IN_HOOK_USE_COUNT)
+                result = hook(gradient)
+                with self._audit.recorder.border():
+                    self._after_gradients(getattr(hook, "__name__", "hook"), shared, _beginning(hook))
+                return result
+
+            return original(tensor, audited)
+
+        return register_hook
+
+    def _shared(self, gradients: tuple[Any, ...], own: int) -> list[Marked]:
+        found: list[Marked] = []
+        with self._audit.recorder.border():
+            # Our own loops hold references to the handle, not to what it stands for: these are not counted.
+            shared = {f"gradient {n}": each for n, each in enumerate(gradients) if _is_held_elsewhere(each, own)}
+            found = self._mark(shared)
+            for marked in found:
+                self._audit.watch(marked, marked.tensor, marked.mark)
+        return found
+
+    def _after_gradients(self, name: str, shared: list[Marked], begins: Site | None) -> None:
+        self._audit.look()
+        for marked in shared:
+            self._audit.unwatch(marked)
+            if self._differs(marked):
+                site = self._audit.line_of(marked) or begins
+                written = self._last_write(marked) or self._audit.written(site)
+                self._tell(Witness.GRADIENT, name, marked, written)
+
+    def _last_write(self, marked: Marked) -> Written | None:
+        """Return the last write on record to a tensor whose version moved since it was marked."""
+        key = key_of(marked.tensor)
+        log = None if key is None else self._audit.recorder.writes.find(key)
+        runs = [] if log is None else [run for run in log.runs if run.is_counted and run.last_after > marked.version]
+        if not runs:
+            return None
+        run = runs[0]
+        return Written(
+            span=None if run.site is None else run.site.span(),
+            operation=run.operation,
+            version_before=Version(marked.version),
+            version=Version(marked.tensor._version),
+            sequence=SequenceNumber(run.last_number),
+            access=run.access,
+            writer=Writer.BACKWARD if run.flags & IN_BACKWARD else Writer.PROGRAM,
+            n_times=1,
+        )
+
+    def _tell(self, witness: Witness, name: str, marked: Marked, written: Written, *, number: int = -1) -> None:
+        recorder, tensor = self._audit.recorder, marked.tensor
+        events: list[Event] = []
+        if witness is Witness.CONTEXT:
+            saved_at = recorder.site_of(number)
+            events.append(
+                Saved(
+                    span=None if saved_at is None else saved_at.span(),
+                    operation=name,
+                    operand=f"ctx.{marked.name}",
+                    version=_ZERO,
+                    sequence=SequenceNumber(number),
+                    is_checked=False,
+                )
+            )
+        now, here = SequenceNumber(recorder.next_number()), current_site(recorder.user_code)
+        events.append(written)
+        if witness is not Witness.FUNCTION_INPUT:
+            span = None if here is None else here.span()
+            events.append(Needed(span=span, operation=name, version=_ZERO, sequence=now))
+        subject = Subject(
+            name=f"ctx.{marked.name}" if witness is Witness.CONTEXT else "",
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+        )
+        self._audit.tell(History(subject=subject, events=tuple(events), witness=witness, notes=(f"in `{name}`",)))
+
+    def _mark(self, values: dict[str, Any]) -> list[Marked]:
+        found = []
+        for name, value in values.items():
+            mark = fingerprint(value, is_full=self._audit.is_full) if isinstance(value, torch.Tensor) else None
+            if mark is not None:
+                found.append(Marked(name, value, mark))
+        return found
+
+    def _differs(self, marked: Marked) -> bool:
+        return not same(fingerprint(marked.tensor, is_full=self._audit.is_full), marked.mark)
+
+    def _is_users(self, cls: Any) -> bool:
+        code = getattr(getattr(cls, "forward", None), "__code__", None)
+        return code is not None and self._audit.recorder.user_code(code)
+
+
+def _is_held_elsewhere(gradient: Any, own: int) -> bool:
+    return isinstance(gradient, torch.Tensor) and gradient._use_count() > own  # type: ignore[attr-defined]
+
+
+def _beginning(function: Any) -> Site | None:
+    code = getattr(function, "__code__", None)
+    return None if code is None else Site(code, -1, code.co_firstlineno)

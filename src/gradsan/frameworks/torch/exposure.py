@@ -1,0 +1,121 @@
+"""Memory that was handed out: to NumPy, to DLPack, to a pointer, to a child process.
+
+# NOTE [Writes of children] A forked child inherits the wrappers.  It writes the places that write to shared memory to a
+file that its parent opened before; the parent reads it when shared memory differs.  Addresses of memory that was mapped
+before the fork are the same in both.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.model.span import Span
+from gradsan.record.frames import current_site
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
+
+_HANDING_OUT = ("numpy", "__array__", "__dlpack__", "data_ptr")
+_living: weakref.WeakSet[Exposure] = weakref.WeakSet()
+
+
+class Exposure:
+    """Which storages were handed out, and what children wrote to shared ones."""
+
+    def __init__(self, recorder: Recorder, exposed: Callable[[int], None]) -> None:
+        self.keys: dict[int, Any] = {}
+        """Weak references to the storages, by key."""
+        self.guards = recorder.guards
+        self._user_code = recorder.user_code
+        self._exposed = exposed
+        self._patches = Patches()
+        self._file: Any = None
+        self._seen: set[tuple[int, Span]] = set()
+
+    def start(self) -> None:
+        """Begin.
+
+        Effect: wraps what hands out memory; opens a file without a name for children to write to.
+        """
+        for name in _HANDING_OUT:
+            self._patches.set(torch.Tensor, name, self._handing_out(getattr(torch.Tensor, name), name))
+        self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - closed in `stop`
+        _living.add(self)
+
+    def stop(self) -> None:
+        """Undo `start`."""
+        self._patches.restore()
+        _living.discard(self)
+        self._file.close()
+
+    def note_write_of_child(self, tensor: Any, _operation: str) -> None:
+        """Tell the parent that this child is about to write to shared memory; a guard of the recorder."""
+        try:
+            storage = tensor.untyped_storage()
+            if not storage.is_shared():
+                return
+            site = current_site(self._user_code)
+            if site is None:
+                return
+            span = site.span()
+            place = storage.data_ptr(), span
+            if place not in self._seen:
+                self._seen.add(place)
+                row = [place[0], span.path, span.line, span.column, span.end_line, span.end_column, span.function]
+                self._file.write(json.dumps(row).encode() + b"\n")
+        except (*REFUSALS, OSError, ValueError):
+            pass  # a child must not fail for our sake
+
+    def writes_of_children(self, tensor: Any) -> list[Span]:
+        """Return the places in child processes that wrote to a tensor's storage, each once."""
+        try:
+            address = tensor.untyped_storage().data_ptr()
+        except REFUSALS:
+            return []
+        self._file.seek(0)
+        rows = [json.loads(line) for line in self._file.read().splitlines()]
+        return list(dict.fromkeys(Span(*row[1:]) for row in rows if row[0] == address))
+
+    def _handing_out(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        is_pointer = name == "data_ptr"
+
+        @functools.wraps(original)
+        def hand_out(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(tensor, *args, **kwargs)
+            # The framework's own code asks for pointers to compare them.
+            if not is_pointer or self._user_code(sys._getframe(1).f_code):
+                self.expose(tensor)
+            return result
+
+        return hand_out
+
+    def expose(self, tensor: Any) -> None:
+        """Note that a tensor's memory can be written to by others from now on."""
+        try:
+            storage = tensor.untyped_storage()
+            key = storage._cdata
+            if key not in self.keys:
+                self.keys[key] = storage._weak_ref()
+        except REFUSALS:
+            return
+        self._exposed(key)
+
+
+def _in_child() -> None:
+    for exposure in list(_living):
+        exposure.guards.append(exposure.note_write_of_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,170 @@
+"""Watches something from line to line, to tell after which line of user code it differed.
+
+Unlike the line clock it runs only once there is something to watch.  It lays itself over the clock's trace function
+(before Python 3.12), or takes a tool place of its own in `sys.monitoring`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import Any
+
+from gradsan.record.frames import Site, UserCode
+
+TOOL_NAME = "gradsan-audit"
+Look = Callable[[Site | None], None]
+"""Called after each line of user code with the place that has just run."""
+
+
+class LineWatch:
+    """Calls ``look`` after each line of user code on the thread that started it."""
+
+    def __init__(self, user_code: UserCode, look: Look) -> None:
+        self._user_code = user_code
+        self._look = look
+        self._thread = 0
+        self._at: Site | None = None
+        self._inner: Any = None
+        self._tool = -1
+        self.is_on = False
+
+    def start(self) -> None:
+        """Begin with the line that runs now.
+
+        Effect: traces the user's frames of this thread, until `stop`.
+        """
+        if self.is_on:
+            return
+        self.is_on, self._thread = True, get_ident()
+        frame = self._user_code.innermost(sys._getframe(1))
+        self._at = None if frame is None else _line_of(frame)
+        if sys.version_info >= (3, 12):
+            self._start_monitoring()
+        else:
+            self._start_tracing(frame)
+
+    def stop(self) -> None:
+        """Stop.
+
+        Effect: what was traced before is traced as before.
+        """
+        if not self.is_on:
+            return
+        self.is_on = False
+        if sys.version_info >= (3, 12):
+            self._stop_monitoring()
+        else:
+            self._stop_tracing()
+
+    @property
+    def at(self) -> Site | None:
+        """The line that runs now; None while off."""
+        return self._at if self.is_on else None
+
+    def _step(self, at: Site | None) -> None:
+        if self.is_on and get_ident() == self._thread:
+            self._look(self._at)
+            self._at = at
+
+    def _start_tracing(self, frame: FrameType | None) -> None:
+        self._inner = sys.gettrace()
+        trace = _Trace(self._trace_call, getattr(self._inner, "clock", None))
+        while frame is not None:
+            if self._user_code(frame.f_code):
+                frame.f_trace = self._local(frame.f_trace)
+            frame = frame.f_back
+        sys.settrace(trace)
+
+    def _stop_tracing(self) -> None:
+        if isinstance(sys.gettrace(), _Trace):
+            sys.settrace(self._inner)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if isinstance(frame.f_trace, _Local):
+                frame.f_trace = frame.f_trace.inner
+            frame = frame.f_back
+
+    def _trace_call(self, frame: FrameType, event: str, argument: object) -> Any:
+        inner = None if self._inner is None else self._inner(frame, event, argument)
+        if not self.is_on or not self._user_code(frame.f_code):
+            return inner
+        self._step(_line_of(frame))
+        return self._local(inner)
+
+    def _local(self, inner: Any) -> Any:
+        return _Local(self, inner)
+
+    def _start_monitoring(self) -> None:
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        free = [tool for tool in (4, 3, 2, 5, 1, 0) if monitoring.get_tool(tool) is None]
+        if not free:
+            self.is_on = False
+            return
+        self._tool = free[0]
+        monitoring.use_tool_id(self._tool, TOOL_NAME)
+        events = monitoring.events
+        monitoring.register_callback(self._tool, events.LINE, self._on_line)
+        monitoring.register_callback(self._tool, events.PY_RETURN, self._on_return)
+        monitoring.set_events(self._tool, events.LINE | events.PY_RETURN)
+        monitoring.restart_events()
+
+    def _stop_monitoring(self) -> None:
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        monitoring.set_events(self._tool, 0)
+        for event in (monitoring.events.LINE, monitoring.events.PY_RETURN):
+            monitoring.register_callback(self._tool, event, None)
+        monitoring.free_tool_id(self._tool)
+        self._tool = -1
+
+    def _on_line(self, code: CodeType, line: int) -> object:
+        if not self._user_code(code):
+            return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
+        self._step(Site(code, -1, line))
+        return None
+
+    def _on_return(self, code: CodeType, _offset: int, _value: object) -> object:
+        if not self._user_code(code):
+            return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
+        caller = self._user_code.innermost(sys._getframe(1).f_back)
+        self._step(None if caller is None else _line_of(caller))
+        return None
+
+
+class _Trace:
+    """A global trace function that still shows whose clock it carries."""
+
+    def __init__(self, function: Any, clock: object) -> None:
+        self._function = function
+        self.clock = clock
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        return self._function(frame, event, argument)
+
+
+class _Local:
+    """The trace function of one frame, over that of the clock."""
+
+    __slots__ = ("_watch", "clock", "inner")
+
+    def __init__(self, watch: LineWatch, inner: Any) -> None:
+        self._watch = watch
+        self.inner = inner
+        self.clock = getattr(inner, "clock", None)
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        watch = self._watch
+        if event == "line":
+            watch._step(_line_of(frame))
+        elif event == "return":
+            caller = watch._user_code.innermost(frame.f_back)
+            watch._step(None if caller is None else _line_of(caller))
+        if self.inner is not None:
+            self.inner = self.inner(frame, event, argument)
+        return self
+
+
+def _line_of(frame: FrameType) -> Site:
+    return Site(frame.f_code, -1, frame.f_lineno)

@@ -1,0 +1,33 @@
+# framework: torch
+# outcome: wrong-gradient
+"""A custom Function keeps its input on ctx, and the caller writes to it."""
+#~ missed-by: static (only content tells)
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return x**3
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x = ctx.x
+        return 3 * x**2 * grad_output
+
+
+def loss_of(x):
+    hidden = x * 2
+    cubed = Cube.apply(hidden)
+    other = hidden.detach()
+    other.mul_(2)  #~ error[GS351]: was overwritten before the backward
+    return cubed.sum()
+
+
+x = torch.randn(3, 4, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))

@@ -1,0 +1,30 @@
+# framework: torch
+# outcome: wrong-gradient
+"""A registered buffer is assigned anew before recomputation."""
+#~ missed-by: static (only content tells)
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+class Gate(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("gate", torch.full((4,), 0.5))
+
+    def forward(self, x):
+        return (x * self.gate).sin()
+
+
+def loss_of(x):
+    block = Gate()
+    hidden = checkpoint(block, x, use_reentrant=False)
+    block.gate = torch.ones(4)  #~ error[GS354]: a checkpointed region computed other values
+    return hidden.sum()
+
+
+x = torch.randn(3, 4, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))

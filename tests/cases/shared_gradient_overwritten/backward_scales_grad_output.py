@@ -1,0 +1,28 @@
+# framework: torch
+# outcome: wrong-gradient
+"""A custom backward scales the gradient that it is given."""
+#~ missed-by: static (only content tells)
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.mul_(2)  #~ error[GS353]: overwritten in place while other nodes waited
+
+
+def loss_of(x):
+    left = x.exp()
+    return (left + Double.apply(x)).pow(2).sum()
+
+
+x = torch.randn(3, 4, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))
