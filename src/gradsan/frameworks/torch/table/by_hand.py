@@ -12,11 +12,12 @@ def _written(*names: str, parameters: str, kind: str = "function") -> dict[str, 
     return {"kind": kind, "parameters": parameters.split(), "cases": [{"writes": list(names)}]}
 
 
-def _alias(parameters: str = "self:T", *, maybe: bool = False) -> dict[str, Any]:
-    case: dict[str, Any] = {"aliases": ["self"]}
+def _alias(parameters: str = "self:T", *, maybe: bool = False, of: str = "self") -> dict[str, Any]:
+    case: dict[str, Any] = {"aliases": [of]}
     if maybe:
-        case |= {"may_return_input": True, "maybe": ["aliases:self"]}
-    return {"kind": "method", "parameters": parameters.split(), "cases": [case]}
+        case |= {"may_return_input": True, "maybe": [f"aliases:{of}"]}
+    kind = "method" if of == "self" else "function"
+    return {"kind": kind, "parameters": parameters.split(), "cases": [case]}
 
 
 HAND_ROWS: dict[str, dict[str, Any]] = {
@@ -41,6 +42,93 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
     "to": {"cases": [{"when": {"copy": {"is": [True]}}}, _alias(maybe=True)["cases"][0]]},
     "type_as": _alias("self:T other:T", maybe=True),
     "Tensor.type": _alias("self:T dtype=null non_blocking=false", maybe=True),
+    "as_tensor": _alias("data:T dtype=null device=null", maybe=True, of="data") | {"differentiable": True},
+    "asarray": {
+        "parameters": ["obj:T", "*", "dtype=null", "device=null", "copy=null", "requires_grad=false"],
+        "differentiable": True,
+        "cases": [{"when": {"copy": {"is": [True]}}}, _alias(maybe=True, of="obj")["cases"][0]],
+    },
+    "tensor": {"parameters": ["data:T", "*", "dtype=null", "device=null", "requires_grad=false", "pin_memory=false"]},
+    "Tensor.new_tensor": {"kind": "method", "parameters": ["self:T", "data:T", "*", "dtype=null", "device=null"]},
+    "frombuffer": {"parameters": ["buffer", "*", "dtype", "count=-1", "offset=0"], "cases": [{"aliases": ["buffer"]}]},
+    "Tensor.as_subclass": {
+        "kind": "method",
+        "parameters": ["self:T", "cls"],
+        "differentiable": True,
+        "cases": [{"aliases": ["self"], "views": "single"}],
+    },
+    "nn.Parameter": {
+        "parameters": ["data:T=null", "requires_grad=true"],
+        "cases": [{"aliases": ["data"]}],
+    },
+    "nn.Buffer": {"parameters": ["data:T=null", "*", "persistent=true"], "cases": [{"aliases": ["data"]}]},
+    "pin_memory": _alias("self:T device=null", maybe=True) | {"differentiable": True},
+    # They call back for each element, and the version counter doesn't see it.  Source: run.
+    **{
+        f"Tensor.{name}": {
+            "kind": "method",
+            "parameters": parameters.split(),
+            "cases": [{"writes": ["self"], "uncounted": ["self"], "aliases": ["self"]}],
+        }
+        for name, parameters in (
+            ("apply_", "self:T callable"),
+            ("map_", "self:T tensor:T callable"),
+            ("map2_", "self:T x:T y:T callable"),
+        )
+    },
+    # Its derivative is written in C++.  Source: tools/autograd/derivatives.yaml, the note on `copy_`; run.
+    "copy_": {"differentiable": True},
+    # Backward of a leaf's own doors: nothing of the tensor is saved.
+    "Tensor.backward": {
+        "kind": "method",
+        "parameters": ["self:T", "gradient:T=null", "retain_graph=null", "create_graph=false", "inputs=null"],
+    },
+    "Tensor.register_hook": {"kind": "method", "parameters": ["self:T", "hook"]},
+    "Tensor.register_post_accumulate_grad_hook": {"kind": "method", "parameters": ["self:T", "hook"]},
+    "Tensor.grad": {"kind": "method", "parameters": ["self:T"]},
+    "Tensor.name": {"kind": "method", "parameters": ["self:T"]},
+    # Sparse tensors have no storage to compare.  Source: derivatives.yaml (`_sparse_sum`, `_sparse_softmax`,
+    # `_sparse_addmm`, `_to_dense`); run.
+    "Tensor.to_sparse": {"kind": "method", "parameters": ["self:T", "*args"], "differentiable": True},
+    **{
+        f"Tensor.to_sparse_{layout}": {"kind": "method", "parameters": ["self:T", "*args"], "differentiable": True}
+        for layout in ("coo", "csr", "csc", "bsr", "bsc")
+    },
+    "to_dense": {
+        "differentiable": True,
+        "cases": [
+            {
+                "saves": {"self": []},
+                "aliases": ["self"],
+                "may_return_input": True,
+                "maybe": ["self", "aliases:self"],
+            }
+        ],
+    },
+    "coalesce": _alias(maybe=True) | {"differentiable": True},
+    "sparse.mm": {
+        "parameters": ["mat1:T", "mat2:T"],
+        "differentiable": True,
+        "cases": [{"saves": {"mat1": ["mat2"], "mat2": ["mat1"]}}],
+    },
+    "sparse.addmm": {
+        "parameters": ["mat:T", "mat1:T", "mat2:T", "*", "beta=1.0", "alpha=1.0"],
+        "differentiable": True,
+        "cases": [{"saves": {"mat1": ["mat2"], "mat2": ["mat1"]}}],
+    },
+    "sparse.sum": {
+        "parameters": ["input:T", "dim=null", "dtype=null"],
+        "differentiable": True,
+        "cases": [{"saves": {"input": []}}],
+    },
+    **{
+        f"sparse.{name}": {
+            "parameters": ["input:T", "dim", "*", "dtype=null"],
+            "differentiable": True,
+            "cases": [{"saves": {"input": [], "result": []}}],
+        }
+        for name in ("softmax", "log_softmax")
+    },
     # Their schemas mark `self` as written, but they change what is known of the tensor, not its values.
     "requires_grad_": _alias("self:T requires_grad=true"),
     "retain_grad": {"kind": "method", "parameters": ["self:T"], "cases": [{}], "differentiable": False},

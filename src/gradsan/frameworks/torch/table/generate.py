@@ -18,9 +18,11 @@ from gradsan.frameworks.torch.table.collect import Collection, collect
 from gradsan.frameworks.torch.table.inventory import resolve
 from gradsan.frameworks.torch.table.learn import Behaviour, learn_cases
 from gradsan.frameworks.torch.table.modules import constructor_texts, forward_names
+from gradsan.frameworks.torch.table.notes import NOTES
 from gradsan.frameworks.torch.table.observe import saved_result_names
 from gradsan.frameworks.torch.table.rows import encode
 from gradsan.frameworks.torch.table.schemas import Overload, overloads
+from gradsan.frameworks.torch.table.surroundings import surroundings
 from gradsan.knowledge import Operation
 from gradsan.knowledge.rows import decode_operation
 
@@ -67,13 +69,21 @@ def assemble(rows: Rows, found: Collection) -> None:
         known = decode_operation(encode(row))
         row["cases"] = learn_cases([replace(b, given=known.complete(b.given)) for b in behaviours])
         row["source"] = "observed"
+    for name, behaviours in found.without_graph.items():
+        if "cases" not in rows[name] and behaviours:
+            cases = learn_cases(behaviours)
+            rows[name] |= {"differentiable": False, "n_results": behaviours[0].n_results, "cases": cases}
+            rows[name]["source"] = "observed"
     for name, row in HAND_ROWS.items():
         rows[name] = {"name": name, "source": "by hand"} | rows.get(name, {}) | row
+        rows[name].setdefault("cases", [{}])
+    rows.update(surroundings(rows))
     for name in [name for name, row in rows.items() if "cases" not in row]:
         del rows[name]
-    for name, text in DERIVATIVES.items():
-        if name in rows:
-            rows[name]["derivative"] = text
+    for key, texts in (("derivative", DERIVATIVES), ("note", NOTES)):
+        for name, text in texts.items():
+            if name in rows:
+                rows[name][key] = text
     _link_twins(rows)
 
 

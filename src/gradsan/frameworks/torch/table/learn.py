@@ -42,6 +42,8 @@ class Behaviour:
     """Whether each differentiable argument was tried alone; ``saves`` holds them all where not."""
     uncounted: frozenset[str] = frozenset()
     not_read: frozenset[str] = frozenset()
+    unsteady: frozenset[str] = frozenset()
+    """Those of ``saves`` that are saved under some masks, and not under a larger one: another kernel ran."""
 
 
 def learn_cases(behaviours: list[Behaviour]) -> list[dict[str, Any]]:
@@ -121,12 +123,24 @@ def _claims(group: list[Behaviour]) -> Iterator[list[bool]]:
     """Yield, claim by claim, what each behaviour that can speak to it says."""
     for operand in {o for b in group for o in b.present}:
         yield [operand in b.saves for b in group if operand in b.present]
+    yield from _claims_on_needs(group).values()
     for key in ("writes", "aliases"):
         for name in {n for b in group for n in getattr(b, key)}:
             yield [name in getattr(b, key) for b in group if name in b.present]
-    for kind in ("single", "multiple"):
+    for kind in ("single", "several", "multiple"):
         yield [b.views == kind for b in group]
     yield [b.is_input for b in group]
+
+
+def _claims_on_needs(group: list[Behaviour]) -> dict[tuple[str, str], list[bool]]:
+    """Return, by saved operand and argument, whether that argument alone made the operand saved."""
+    claims: dict[tuple[str, str], list[bool]] = {}
+    for behaviour in group:
+        if behaviour.is_probed:
+            for operand, needs in behaviour.saves.items():
+                for argument in behaviour.differentiable:
+                    claims.setdefault((operand, argument), []).append(argument in needs)
+    return claims
 
 
 def _disagreements(group: list[Behaviour]) -> int:
@@ -148,9 +162,9 @@ def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
         names = sorted({n for b in group for n in getattr(b, key)})
         if names:
             case[key] = names
-    views = {b.views for b in group} - {"none"}
-    if views:
-        case["views"] = "multiple" if "multiple" in views else "single"
+    views = {b.views for b in group}
+    if views != {"none"}:
+        case["views"] = next(kind for kind in ("multiple", "several", "single") if kind in views)
     by_chance = any(n in b.present and n not in b.aliases for n in case.get("aliases", ()) for b in group)
     if by_chance or any(b.is_input for b in group):
         case["may_return_input"] = True
@@ -160,7 +174,9 @@ def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
     not_read = [o for o in operands if all(o in b.not_read for b in group if o in b.saves)]
     if not_read:
         case["saved_not_read"] = not_read
-    maybe = [o for o in operands if any(o in b.present and o not in b.saves for b in group)]
+    sometimes = {o for (o, _), said in _claims_on_needs(group).items() if len(set(said)) > 1}
+    sometimes |= {o for b in group for o in (*b.unsteady, *(b.present - b.saves.keys()))}
+    maybe = [o for o in operands if o in sometimes]
     for key in ("writes", "aliases"):
         maybe += [
             f"{key}:{n}" for n in case.get(key, ()) if any(n in b.present and n not in getattr(b, key) for b in group)

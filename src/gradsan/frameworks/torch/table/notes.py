@@ -1,0 +1,41 @@
+"""What else a person should know of a callable: one sentence that no case can say.
+
+Each with its source; checked on torch 2.13.0 where not said otherwise.
+"""
+
+from __future__ import annotations
+
+_SILENT = "The version counter doesn't count writes through it: backward computes a wrong gradient without an error."
+_CUDNN = (
+    "On CUDA cuDNN runs it, whatever the type: `input`, `hx`, the parameters and the first result are saved."
+    # Source: derivatives.yaml, `_cudnn_rnn` (torch 2.13.0); read, not run.
+)
+
+NOTES: dict[str, str] = {
+    # Source: docs/source/notes/autograd.rst; run.
+    "Tensor.data": _SILENT,
+    "Tensor.numpy": _SILENT,
+    "Tensor.__array__": _SILENT,
+    "Tensor.__dlpack__": _SILENT,
+    "Tensor.untyped_storage": _SILENT,
+    "Tensor.storage": _SILENT,
+    "from_numpy": "The version counter doesn't count writes that NumPy makes to the array.",
+    "frombuffer": "The version counter doesn't count writes that others make to the buffer.",
+    "detach": "It shares the version counter: a write through it raises where a write to its input would.",
+    "nn.Parameter": "It shares memory and version counter with the tensor that it is made of.",
+    "nn.Buffer": "It shares memory with the tensor that it is made of.",
+    "Tensor.backward": "It frees the saved tensors of the graph, unless `retain_graph=True`, and adds to `.grad` of the"
+    " leaves in place.",
+    "Tensor.grad": "It is None, or the tensor that backward adds to in place.",
+    # A person writes masks and indices rarely, and asks about the value.
+    "nn.LSTM": _CUDNN,
+    "nn.GRU": _CUDNN,
+    "nn.RNN": _CUDNN,
+    "lstm": _CUDNN,
+    "gru": _CUDNN,
+    "rnn_tanh": _CUDNN,
+    "rnn_relu": _CUDNN,
+    # Source: torch/_tensor.py and aten/src/ATen/native/Copy.cpp; run.
+    "copy_": "Gradients flow to `src`, and no longer to what `self` was.",
+}
+"""Name -> the sentence."""
