@@ -7,7 +7,7 @@ import re
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gradsan.knowledge.node_names import operand_of_attribute, operation_of_node
 from gradsan.knowledge.operation import Operation
@@ -177,6 +177,20 @@ def load(framework: str = "torch", version: str | None = None) -> Table:
         known = sorted({path.name.partition("-")[0] for path in _folder().glob("*.jsonl")})
         raise UsageError(f"no operation table for framework `{framework}`; there is one for {', '.join(known)}")
     return _load(framework, _nearest(version, versions))
+
+
+def agreement(table: Table) -> dict[str, Any]:
+    """Return the counts of how far a table agrees with its engine, as they were when it was last verified.
+
+    Effect: reads one file.
+
+    Returns:
+        ``sections``, ``writes``, ``refused``, ``exceptions``, ``never_judged``, and the ``table_sha256`` that they
+        belong to; empty for a table that was never verified.
+    """
+    path = _folder() / f"{table.framework}-{table.version}.agreement.json"
+    counts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return counts
 
 
 @cache

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +111,17 @@ def test_every_line_decodes_and_every_twin_exists():
     for operation in TABLE.operations():
         for twin in (operation.inplace, operation.out_of_place):
             assert twin is None or TABLE.lookup(twin.partition("(")[0]) is not None
+
+
+def test_the_table_is_the_one_that_was_held_against_the_engine():
+    counts = knowledge.agreement(TABLE)
+    path = Path(knowledge.__file__).parent / "tables" / "torch-2.13.0.jsonl"
+    assert counts["table_sha256"] == sha256(path.read_bytes()).hexdigest()
+    operations, modules, *_ = counts["sections"]
+    assert operations["judged"] > 480
+    assert modules["judged"] > 100
+    assert all(section["disagree"] == 0 for section in counts["sections"])
+    assert len(counts["exceptions"]) < 10
 
 
 def test_the_nearest_version_serves():

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def _written(*names: str, parameters: str, kind: str = "function") -> dict[str, Any]:
-    return {"kind": kind, "parameters": parameters.split(), "cases": [{"writes": list(names)}]}
+def _written(*names: str, parameters: str, kind: str = "function", counted: bool = True) -> dict[str, Any]:
+    case = {"writes": list(names)} | ({} if counted else {"uncounted": list(names)})
+    return {"kind": kind, "parameters": parameters.split(), "cases": [case]}
 
 
 def _alias(parameters: str = "self:T", *, maybe: bool = False, of: str = "self") -> dict[str, Any]:
@@ -134,24 +135,33 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
     "retain_grad": {"kind": "method", "parameters": ["self:T"], "cases": [{}], "differentiable": False},
     "detach_": _alias(),
     # Collectives: no schema of c10d carries an alias annotation.
-    # Source: torch/distributed/distributed_c10d.py, the documentation of each function (torch 2.13.0).
-    "distributed.all_reduce": _written("tensor", parameters="tensor:T op=? group=null async_op=false"),
+    # Source: torch/distributed/distributed_c10d.py, the documentation of each function (torch 2.13.0); which of them
+    # the version counter misses: run, backend gloo.
+    "distributed.all_reduce": _written("tensor", parameters="tensor:T op=? group=null async_op=false", counted=False),
     "distributed.all_reduce_coalesced": _written("tensors", parameters="tensors:T op=? group=null async_op=false"),
-    "distributed.broadcast": _written("tensor", parameters="tensor:T src=null group=null async_op=false"),
-    "distributed.reduce": _written("tensor", parameters="tensor:T dst=null op=? group=null async_op=false"),
+    "distributed.broadcast": _written(
+        "tensor", parameters="tensor:T src=null group=null async_op=false", counted=False
+    ),
+    "distributed.reduce": _written(
+        "tensor", parameters="tensor:T dst=null op=? group=null async_op=false", counted=False
+    ),
     "distributed.all_gather": _written("tensor_list", parameters="tensor_list:T tensor:T group=null async_op=false"),
     "distributed.all_gather_into_tensor": _written(
         "output_tensor", parameters="output_tensor:T input_tensor:T group=null async_op=false"
     ),
     "distributed.gather": _written("gather_list", parameters="tensor:T gather_list:T=null dst=null group=null"),
-    "distributed.scatter": _written("tensor", parameters="tensor:T scatter_list:T=null src=null group=null"),
+    "distributed.scatter": _written(
+        "tensor", parameters="tensor:T scatter_list:T=null src=null group=null", counted=False
+    ),
     "distributed.reduce_scatter": _written("output", parameters="output:T input_list:T op=? group=null"),
     "distributed.reduce_scatter_tensor": _written("output", parameters="output:T input:T op=? group=null"),
     "distributed.all_to_all": _written(
         "output_tensor_list", parameters="output_tensor_list:T input_tensor_list:T group=null async_op=false"
     ),
     "distributed.all_to_all_single": _written(
-        "output", parameters="output:T input:T output_split_sizes=null input_split_sizes=null group=null"
+        "output",
+        parameters="output:T input:T output_split_sizes=null input_split_sizes=null group=null",
+        counted=False,
     ),
     "distributed.recv": _written("tensor", parameters="tensor:T src=null group=null tag=0"),
     "distributed.irecv": _written("tensor", parameters="tensor:T src=null group=null tag=0"),

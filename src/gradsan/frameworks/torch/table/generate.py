@@ -37,13 +37,22 @@ def generate(folder: Path | None = None) -> Path:
     Effect: runs thousands of small operations (minutes), writes one file.
     """
     torch.set_num_threads(1)
-    version = torch.__version__.partition("+")[0]
     rows = catalog()
     found = collect(rows, limit=SAMPLES_PER_OPERATION)
-    path = (folder or Path(knowledge.__file__).parent / "tables") / f"torch-{version}.jsonl"
+    path = table_path(folder)
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(table_lines(version, rows, found)) + "\n", encoding="utf-8")
+    path.write_text("\n".join(table_lines(installed_version(), rows, found)) + "\n", encoding="utf-8")
     return path
+
+
+def installed_version() -> str:
+    """Return torch's version, without the build."""
+    return torch.__version__.partition("+")[0]
+
+
+def table_path(folder: Path | None = None) -> Path:
+    """Return where the table of the installed torch belongs."""
+    return (folder or Path(knowledge.__file__).parent / "tables") / f"torch-{installed_version()}.jsonl"
 
 
 def table_lines(version: str, rows: Rows, found: Collection) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -102,11 +103,15 @@ def _losses() -> Iterator[ModuleProgram]:
 
 
 def _recurrent() -> Iterator[ModuleProgram]:
-    for kind in (nn.RNN, nn.GRU, nn.LSTM):
-        for batch_first in (False, True):
-            for dtype in (torch.float64, torch.float32):
-                given = vector(5, 2, 3).detach().to(dtype).requires_grad_()
-                yield kind, (3, 4), {"batch_first": batch_first}, (given,)
+    for kind, dtype, batch_first in product((nn.RNN, nn.GRU, nn.LSTM), (torch.float64, torch.float32), (False, True)):
+        for more in ({}, {"num_layers": 2}, {"bidirectional": True}, {"bias": False}, {"proj_size": 2}):
+            if "proj_size" in more and kind is not nn.LSTM:
+                continue
+            given = vector(2, 2, 3).detach().to(dtype).requires_grad_()
+            yield kind, (3, 4), {"batch_first": batch_first, **more}, (given,)
+            n_states = more.get("num_layers", 1) * (2 if "bidirectional" in more else 1)
+            hx = [vector(n_states, 2, n).detach().to(dtype).requires_grad_() for n in (more.get("proj_size", 4), 4)]
+            yield kind, (3, 4), {"batch_first": batch_first, **more}, (given, tuple(hx) if kind is nn.LSTM else hx[1])
     yield nn.MultiheadAttention, (4, 2), {}, (vector(5, 2, 4), vector(5, 2, 4), vector(5, 2, 4))
     yield nn.MultiheadAttention, (4, 2), {"batch_first": True}, (vector(2, 5, 4), vector(2, 5, 4), vector(2, 5, 4))
 

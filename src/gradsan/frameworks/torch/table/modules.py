@@ -79,8 +79,10 @@ def module_call(
     return Call(name=module_name(kind), run=run, bound=inputs_bound | state, context=context)
 
 
-def database_calls(*, only: frozenset[str] | None = None) -> Iterator[tuple[str, Call | None, str]]:
-    """Yield (name, call, trouble) for every input of torch's module database, in train and eval mode."""
+def database_calls(
+    *, only: frozenset[str] | None = None, limit: int | None = None
+) -> Iterator[tuple[str, Call | None, str]]:
+    """Yield (name, call, trouble) for the inputs of torch's module database, in train and eval mode."""
     for info in module_db:
         kind = info.module_cls
         name = module_name(kind)
@@ -95,7 +97,7 @@ def database_calls(*, only: frozenset[str] | None = None) -> Iterator[tuple[str,
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 torch.manual_seed(0)
-                for sample in info.module_inputs_func(info, "cpu", dtype, True, training):
+                for sample in info.module_inputs_func(info, "cpu", dtype, True, training)[:limit]:
                     if sample.forward_input is not None:
                         yield _database_call(kind, sample, dtype=dtype, training=training)
 

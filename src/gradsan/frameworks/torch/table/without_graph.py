@@ -15,11 +15,11 @@ from gradsan.frameworks.torch.table.programs import Program, vector
 SAMPLES = 4
 
 
-def undifferentiable_samples(parameters_of: ParametersOf) -> Iterator[Sample]:
+def undifferentiable_samples(parameters_of: ParametersOf, *, only: frozenset[str] | None = None) -> Iterator[Sample]:
     """Yield samples of the database's operations that don't support autograd."""
     differentiable = {op.name for op in op_db if op.supports_autograd}
     for op in op_db:
-        if op.supports_autograd or op.name in differentiable:
+        if op.name in differentiable or (only is not None and op.name not in only):
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
