@@ -65,7 +65,7 @@ filter();
 
 def page(table: Table) -> str:
     """Return the page."""
-    shown = [operation for operation in table.operations() if _is_public(operation)]
+    shown = [operation for operation in table.operations() if operation_page.is_public(operation)]
     agreement = _agreement(knowledge.agreement(table))
     head = HEAD.format(framework=table.framework, version=table.version, count=len(shown), agreement=agreement)
     return head + "".join(map(_row, shown)) + TAIL
@@ -91,10 +91,6 @@ def _agreement(counts: dict[str, Any]) -> str:
         f"<p>They differ in:</p>\n<ul>{''.join(exceptions)}</ul>\n"
         f"<p>In the databases, but not judged:</p>\n<ul>{''.join(never)}</ul>\n</details>"
     )
-
-
-def _is_public(operation: Operation) -> bool:
-    return operation.kind != "schema" and not operation.name.rpartition(".")[2].startswith("_")
 
 
 def _row(operation: Operation) -> str:

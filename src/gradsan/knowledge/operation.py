@@ -119,7 +119,8 @@ class Operation:
     """
 
     name: str
-    kind: Literal["function", "method", "module", "schema"] = "function"
+    kind: Literal["function", "method", "module", "schema", "other"] = "function"
+    """``other``: what returns no tensor (`Tensor.shape`), or is no operation at all (`no_grad`, `nn.Sequential`)."""
     parameters: tuple[Parameter, ...] = ()
     """In order.  For a module: those of its constructor, plus ``training``."""
     inputs: tuple[str, ...] = ()

@@ -59,6 +59,12 @@ def list_page(operations: Sequence[Operation]) -> str:
     return "\n".join([*lines, "", f"{len(operations)} operations."]) + "\n"
 
 
+def is_public(operation: Operation) -> bool:
+    """Return whether programs call the operation by this name: it is no schema, and not private to torch."""
+    last = operation.name.rpartition(".")[2]
+    return operation.kind != "schema" and (not last.startswith("_") or last.endswith("__"))
+
+
 def spelled(operation: Operation) -> str:
     """Return the name as a program writes it."""
     if operation.kind == "schema":
@@ -80,8 +86,10 @@ def verdicts(operation: Operation) -> list[str]:
             needed = "their values" if len(free) > 1 else "its value"
             lines.append(f"You may modify {_names(free)} in place afterwards: backward does not need {needed}.")
         lines += [] if _returned(operation) else [_result_line(operation)]
-    elif operation.source != "by hand" or not operation.note:
+    elif operation.kind != "other":
         lines.append("It is not differentiable, and saves nothing.")
+    elif not operation.note:
+        lines.append("It returns no tensor: nothing is saved, written or shared.")
     lines += _sharing(operation)
     return [*lines, operation.note] if operation.note else lines
 

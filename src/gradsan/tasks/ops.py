@@ -48,7 +48,7 @@ def find(name: str, *, table: Table | None = None) -> Operation:
 def select(wanted: Wanted, *, table: Table | None = None) -> tuple[Operation, ...]:
     """Return the public operations that do all of what is wanted, by name."""
     table = table or knowledge.load()
-    return tuple(o for o in table.operations() if o.kind != "schema" and _does(o, wanted))
+    return tuple(o for o in table.operations() if operation_page.is_public(o) and _does(o, wanted))
 
 
 def _does(operation: Operation, wanted: Wanted) -> bool:

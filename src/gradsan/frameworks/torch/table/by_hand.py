@@ -81,13 +81,13 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
     "copy_": {"differentiable": True},
     # Backward of a leaf's own doors: nothing of the tensor is saved.
     "Tensor.backward": {
-        "kind": "method",
+        "kind": "other",
         "parameters": ["self:T", "gradient:T=null", "retain_graph=null", "create_graph=false", "inputs=null"],
     },
-    "Tensor.register_hook": {"kind": "method", "parameters": ["self:T", "hook"]},
-    "Tensor.register_post_accumulate_grad_hook": {"kind": "method", "parameters": ["self:T", "hook"]},
-    "Tensor.grad": {"kind": "method", "parameters": ["self:T"]},
-    "Tensor.name": {"kind": "method", "parameters": ["self:T"]},
+    "Tensor.register_hook": {"kind": "other", "parameters": ["self:T", "hook"]},
+    "Tensor.register_post_accumulate_grad_hook": {"kind": "other", "parameters": ["self:T", "hook"]},
+    "Tensor.grad": {"kind": "other", "parameters": ["self:T"]},
+    "Tensor.name": {"kind": "other", "parameters": ["self:T"]},
     # Sparse tensors have no storage to compare.  Source: derivatives.yaml (`_sparse_sum`, `_sparse_softmax`,
     # `_sparse_addmm`, `_to_dense`); run.
     "Tensor.to_sparse": {"kind": "method", "parameters": ["self:T", "*args"], "differentiable": True},

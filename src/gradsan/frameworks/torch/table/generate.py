@@ -80,9 +80,7 @@ def assemble(rows: Rows, found: Collection) -> None:
         row["source"] = "observed"
     for name, behaviours in found.without_graph.items():
         if "cases" not in rows[name] and behaviours:
-            cases = learn_cases(behaviours)
-            rows[name] |= {"differentiable": False, "n_results": behaviours[0].n_results, "cases": cases}
-            rows[name]["source"] = "observed"
+            _enter_without_graph(rows, name, behaviours)
     for name, row in HAND_ROWS.items():
         rows[name] = {"name": name, "source": "by hand"} | rows.get(name, {}) | row
         rows[name].setdefault("cases", [{}])
@@ -94,6 +92,16 @@ def assemble(rows: Rows, found: Collection) -> None:
             if name in rows:
                 rows[name][key] = text
     _link_twins(rows)
+
+
+def _enter_without_graph(rows: Rows, name: str, behaviours: list[Behaviour]) -> None:
+    row = rows[name]
+    n_results = max(b.n_results for b in behaviours)
+    row |= {"differentiable": False, "n_results": n_results, "cases": learn_cases(behaviours), "source": "observed"}
+    if n_results == 0 and not any(b.writes for b in behaviours):
+        # A name without a dot is a function's, unless the kind says otherwise.
+        called = f"Tensor.{name}" if row.get("kind") == "method" and "." not in name else name
+        rows[called] = rows.pop(name) | {"name": called, "kind": "other"}
 
 
 def _module_row(name: str) -> dict[str, Any]:

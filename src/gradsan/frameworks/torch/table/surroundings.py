@@ -62,15 +62,15 @@ def surroundings(known: Rows) -> Rows:
 
 
 def _row(name: str, note: str) -> dict[str, Any]:
-    kind = "module" if name.startswith("nn.") and name.rpartition(".")[2][0].isupper() else "function"
-    return {"name": name, "kind": kind, "cases": [{}], "note": note, "source": "by hand"}
+    return {"name": name, "kind": "other", "cases": [{}], "note": note, "source": "by hand"}
 
 
 def lazy_modules(known: Rows) -> Rows:
     """Return rows for the lazy modules: their own constructor, and what the module does that they become."""
     rows: Rows = {}
     for attribute, kind in vars(nn).items():
-        twin = getattr(kind, "cls_to_become", None) if inspect.isclass(kind) else None
+        is_module = inspect.isclass(kind) and issubclass(kind, nn.Module)
+        twin = getattr(kind, "cls_to_become", None) if is_module else None
         if twin is not None and (row := known.get(module_name(twin))) is not None:
             name = f"nn.{attribute}"
             rows[name] = row | {"name": name, "parameters": constructor_texts(kind), "inputs": [*forward_names(twin)]}
