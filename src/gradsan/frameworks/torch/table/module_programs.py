@@ -26,8 +26,8 @@ def module_programs() -> Iterator[ModuleProgram]:
         yield from _dropouts()
         yield from _shapes()
         yield from _losses()
-        yield from _recurrent()
         yield from _seldom()
+    yield from _recurrent()
 
 
 def _activations() -> Iterator[ModuleProgram]:

@@ -17,6 +17,9 @@ from gradsan.frameworks.torch.table.observe import (
 MOST_MASKS = 24
 """Calls with more differentiable arguments (whole transformers) are observed with all of them only."""
 
+MOST_TRIED = 8
+"""Calls with more differentiable arguments (recurrent layers) are read from the graph alone, and not written."""
+
 
 def is_degenerate(call: Call) -> bool:
     """Return whether an argument has no elements: operations on nothing take short cuts and save less."""
@@ -44,7 +47,7 @@ def behaviour(call: Call) -> Behaviour:
     """
     arguments = differentiable_arguments(call)
     few = len(arguments) <= MOST_MASKS
-    whole = observe(call.run, call.bound, refusals=few)
+    whole = observe(call.run, call.bound, refusals=len(arguments) <= MOST_TRIED)
     singles = sorted(arguments) if few and len(arguments) > 1 else ()
     alone = {name: saved_roles(_observe_or_none(call, name), whole) for name in singles}
     together = saved_roles(whole, whole)

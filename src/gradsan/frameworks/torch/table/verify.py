@@ -27,7 +27,7 @@ from gradsan.frameworks.torch.table.observe import (
     observe_without_graph,
     saved_result_names,
 )
-from gradsan.frameworks.torch.table.probe import MOST_MASKS, differentiable_arguments, is_degenerate, masks
+from gradsan.frameworks.torch.table.probe import MOST_MASKS, MOST_TRIED, differentiable_arguments, is_degenerate, masks
 from gradsan.frameworks.torch.table.programs import programs
 from gradsan.frameworks.torch.table.rare_programs import rare_programs
 from gradsan.frameworks.torch.table.without_graph import undifferentiable_samples
@@ -109,9 +109,6 @@ def _judge_sample(outcome: Outcome, section: str, sample: Sample, table: Table) 
 
 
 Comparison = tuple[dict[str, str], bool]
-
-MOST_TRIED = 8
-"""With more differentiable arguments than this, operands are written only where all of them require a gradient."""
 
 
 def _with_graph(outcome: Outcome, call: Call, operation: Operation) -> Iterator[Comparison]:
