@@ -218,6 +218,12 @@ SAME: dict[str, str] = {
     "Tensor.__neg__": "neg",
     "Tensor.__abs__": "abs",
     "Tensor.__pos__": "positive",
+    # Composites that write: their schemas don't tell that they are other names.  Source: documentation of each.
+    "less_": "lt_",
+    "less_equal_": "le_",
+    "greater_": "gt_",
+    "greater_equal_": "ge_",
+    "not_equal_": "ne_",
 }
 """Public name -> the operation that it is another name of."""
 

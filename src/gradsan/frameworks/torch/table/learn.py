@@ -19,7 +19,7 @@ SAYS_LITTLE = 2
 """From this rank on a test needs two calls on either side: one alone may differ by chance."""
 
 LANDMARKS = (0, 1, 2, float("inf"))
-ORDERS = ("p", "ord", "n", "exponent", "norm_type")
+ORDERS = ("p", "ord", "n", "exponent", "norm_type", "proj_size")
 """Whole numbers that choose a formula; those of other arguments are sizes and counts, and tell nothing."""
 
 
@@ -123,7 +123,6 @@ def _claims(group: list[Behaviour]) -> Iterator[list[bool]]:
     """Yield, claim by claim, what each behaviour that can speak to it says."""
     for operand in {o for b in group for o in b.present}:
         yield [operand in b.saves for b in group if operand in b.present]
-    yield from _claims_on_needs(group).values()
     for key in ("writes", "aliases"):
         for name in {n for b in group for n in getattr(b, key)}:
             yield [name in getattr(b, key) for b in group if name in b.present]
@@ -144,13 +143,15 @@ def _claims_on_needs(group: list[Behaviour]) -> dict[tuple[str, str], list[bool]
 
 
 def _disagreements(group: list[Behaviour]) -> int:
-    """Count the claims on which behaviours of the group contradict each other."""
-    return sum(len(set(said)) > 1 for said in _claims(group))
+    """Count the claims on which behaviours of the group contradict each other; an operand's needs are one claim."""
+    needs = {operand for (operand, _), said in _claims_on_needs(group).items() if len(set(said)) > 1}
+    return len(needs) + sum(len(set(said)) > 1 for said in _claims(group))
 
 
 def _disorder(group: list[Behaviour]) -> float:
     """Return the Gini impurity, summed over claims and weighted by size: zero where nobody contradicts."""
-    return round(sum(2 * sum(said) * (len(said) - sum(said)) / len(said) for said in _claims(group) if said), 9)
+    claims = [*_claims(group), *_claims_on_needs(group).values()]
+    return round(sum(2 * sum(said) * (len(said) - sum(said)) / len(said) for said in claims if said), 9)
 
 
 def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
