@@ -96,13 +96,17 @@ def verdicts(operation: Operation) -> list[str]:
 
 def shown(operation: Operation, name: str) -> str:
     """Return an argument's name as programs spell it: functions call ``self`` their ``input``."""
-    if name == "self" and operation.kind == "function":
+    if name == "self" and not _is_method(operation):
         return "input"
     # `max(input, other)` and `max(input, dim)` share a position: what is saved there is the tensor.
     parameter, other = operation.parameter(name), operation.parameter("other")
     if parameter is not None and not parameter.tensor and other is not None and other.chooses_overload:
         return "other"
     return name
+
+
+def _is_method(operation: Operation) -> bool:
+    return operation.kind in ("method", "schema") or operation.name.startswith("Tensor.")
 
 
 def _returned(operation: Operation) -> tuple[str, ...]:
@@ -200,16 +204,12 @@ def case_lines(operation: Operation) -> list[str]:
     """Say each case in one line."""
     lines = []
     for case in operation.cases:
-        tests = [f"`{_tested(operation, n, t)}` {_says_test(t)}" for n, t in case.when.items()]
+        tests = [_says_test(operation, name, test) for name, test in case.when.items()]
         parts = [_case_saves(operation, case)]
         parts.append(f"writes {_shown_names(operation, case.writes)}" if case.writes else "")
         parts.append("may return its input" if case.may_return_input else "")
         lines.append(f"{' and '.join(tests) or 'otherwise'}: {'; '.join(p for p in parts if p)}")
     return lines
-
-
-def _tested(operation: Operation, name: str, test: Any) -> str:
-    return shown(operation, name) if test.get("kind") == ["tensor"] or name == "self" else name
 
 
 def _case_saves(operation: Operation, case: Case) -> str:
@@ -219,8 +219,14 @@ def _case_saves(operation: Operation, case: Case) -> str:
     return "; ".join(p for p in parts if p) or "saves nothing"
 
 
-def _says_test(test: Any) -> str:
-    return " and ".join(_says_one_test(key, wanted) for key, wanted in test.items())
+def _says_test(operation: Operation, name: str, test: Any) -> str:
+    if set(test.get("kind_not", ())) == {"number", "none"}:
+        test = {key: wanted for key, wanted in test.items() if key != "kind_not"} | {"kind": ["tensor"]}
+    elif "kind" in test:
+        # What it is tells what it is not.
+        test = {key: wanted for key, wanted in test.items() if key != "kind_not"}
+    called = shown(operation, name) if name == "self" or test.get("kind") == ["tensor"] else name
+    return f"`{called}` " + " and ".join(_says_one_test(key, wanted) for key, wanted in test.items())
 
 
 def _says_one_test(key: str, wanted: Any) -> str:
@@ -273,7 +279,7 @@ def _says_writes(operation: Operation) -> str:
 
 def _facts(operation: Operation) -> list[str]:
     derivative = operation.derivative
-    if derivative and operation.kind == "function":
+    if derivative and not _is_method(operation):
         derivative = derivative.replace("self", "input")
     return [
         f"{label}: `{value}`"
@@ -291,7 +297,7 @@ def _tensor_names(operation: Operation) -> list[str]:
     if operation.kind == "module":
         return list(operation.inputs[:1])
     names = [p.name for p in operation.parameters if p.tensor and p.name != "out"]
-    is_bound = operation.kind == "method" and operation.parameter("self") is not None
+    is_bound = _is_method(operation) and operation.parameter("self") is not None
     return ["self", *names] if is_bound and "self" not in names else names
 
 

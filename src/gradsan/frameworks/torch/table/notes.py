@@ -11,6 +11,12 @@ _CUDNN = (
     # Source: derivatives.yaml, `_cudnn_rnn` (torch 2.13.0); read, not run.
 )
 
+_ONEDNN = (
+    "In single precision on a CPU oneDNN runs it and saves the first result too, unless `bidirectional` or `proj_size`"
+    " is set."
+    # Source: run.
+)
+
 NOTES: dict[str, str] = {
     # Source: docs/source/notes/autograd.rst; run.
     "Tensor.data": _SILENT,
@@ -28,10 +34,10 @@ NOTES: dict[str, str] = {
     " leaves in place.",
     "Tensor.grad": "It is None, or the tensor that backward adds to in place.",
     # A person writes masks and indices rarely, and asks about the value.
-    "nn.LSTM": _CUDNN,
+    "nn.LSTM": f"{_ONEDNN} {_CUDNN}",
     "nn.GRU": _CUDNN,
     "nn.RNN": _CUDNN,
-    "lstm": _CUDNN,
+    "lstm": f"{_ONEDNN} {_CUDNN}",
     "gru": _CUDNN,
     "rnn_tanh": _CUDNN,
     "rnn_relu": _CUDNN,
