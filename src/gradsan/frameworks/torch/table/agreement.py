@@ -21,16 +21,25 @@ SECTIONS = {
 class Listed:
     """A difference between the table and the engine that stands, and why."""
 
-    claim: str
-    """What alone may differ: ``saved``, ``refused``, ``written`` or ``aliased``."""
+    claims: frozenset[str]
+    """What alone may differ: ``saved``, ``refused``, ``written``, ``aliased``."""
     reason: str
+    only_empty: bool = False
+    """Whether it stands only where an argument has no elements: nothing can be overwritten there."""
 
+
+_SAVES = frozenset({"saved", "refused"})
 
 EXCEPTIONS: dict[str, Listed] = {
     "kron": Listed(
-        "refused",
+        frozenset({"refused"}),
         "what is saved is an unsafe view of the argument, whose version counter is its own: backward doesn't see the"
         " write, and the gradient is wrong without an error (two one-element or transposed arguments)",
+    ),
+    "matmul": Listed(_SAVES, "without elements no side is copied to fold its dimensions, so both are saved", True),
+    "__rmatmul__": Listed(_SAVES, "without elements no side is copied to fold its dimensions, so both are saved", True),
+    "nn.functional.local_response_norm": Listed(
+        frozenset({"aliased"}), "without elements it returns its input; it never does otherwise", True
     ),
 }
 """Operation -> how the table and the engine differ."""
@@ -97,12 +106,14 @@ class Outcome:
         """Return the operations of which at least one call was judged."""
         return set().union(*(tally.judged for tally in self.tallies.values()))
 
-    def note(self, section: str, title: str, problems: dict[str, str], *, certain: bool) -> None:
-        """Enter one call."""
+    def note(
+        self, section: str, title: str, problems: dict[str, str], *, certain: bool, is_empty: bool = False
+    ) -> None:
+        """Enter one call; ``is_empty``: an argument has no elements."""
         tally, listed = self.tallies[section], EXCEPTIONS.get(title)
         if not problems:
             (tally.exact if certain else tally.within)[title] += 1
-        elif listed is not None and problems.keys() == {listed.claim}:
+        elif listed is not None and problems.keys() <= listed.claims and (is_empty or not listed.only_empty):
             tally.listed[title] += 1
         else:
             tally.wrong[title]["; ".join(problems.values())] += 1

@@ -103,7 +103,7 @@ def _judge_sample(outcome: Outcome, section: str, sample: Sample, table: Table) 
         found = _with_graph(outcome, sample.call, operation)
     try:
         for problems, certain in found:
-            outcome.note(section, sample.op, problems, certain=certain)
+            outcome.note(section, sample.op, problems, certain=certain, is_empty=is_degenerate(sample.call))
     except (NotObservable, *REFUSALS) as error:
         skipped[sample.op][str(error).partition("\n")[0][:90]] += 1
 
