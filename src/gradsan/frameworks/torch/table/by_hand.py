@@ -32,6 +32,7 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
     "Tensor.detach": _alias() | {"backward": None},
     "detach": _alias() | {"kind": "function", "backward": None},
     "from_numpy": {"parameters": ["ndarray"], "cases": [{"aliases": ["ndarray"]}]},
+    "to_dlpack": _alias("tensor:T", of="tensor"),
     "from_dlpack": {"parameters": ["ext_tensor"], "cases": [{"aliases": ["ext_tensor"]}]},
     "Tensor.share_memory_": {
         "kind": "method",

@@ -23,6 +23,7 @@ NOTES: dict[str, str] = {
     "Tensor.numpy": _SILENT,
     "Tensor.__array__": _SILENT,
     "Tensor.__dlpack__": _SILENT,
+    "to_dlpack": _SILENT,
     "Tensor.untyped_storage": _SILENT,
     "Tensor.storage": _SILENT,
     "from_numpy": "The version counter doesn't count writes that NumPy makes to the array.",
