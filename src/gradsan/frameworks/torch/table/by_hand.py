@@ -78,6 +78,15 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
             ("map2_", "self:T x:T y:T callable"),
         )
     },
+    # They write only where the size changes.  Source: run.
+    **{
+        name: {
+            "cases": [
+                {"writes": ["self"], "aliases": ["self"], "may_return_input": True, "maybe": ["writes:self"]},
+            ]
+        }
+        for name in ("resize_", "resize_as_")
+    },
     # Its derivative is written in C++.  Source: tools/autograd/derivatives.yaml, the note on `copy_`; run.
     "copy_": {"differentiable": True},
     # Backward of a leaf's own doors: nothing of the tensor is saved.
@@ -219,6 +228,9 @@ SAME: dict[str, str] = {
     "Tensor.__neg__": "neg",
     "Tensor.__abs__": "abs",
     "Tensor.__pos__": "positive",
+    "Tensor.__rdiv__": "Tensor.__rtruediv__",
+    # The name that the function's object bears.
+    "_segment_reduce": "segment_reduce",
     # Composites that write: their schemas don't tell that they are other names.  Source: documentation of each.
     "less_": "lt_",
     "less_equal_": "le_",

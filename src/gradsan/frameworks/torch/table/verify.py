@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -132,9 +133,12 @@ def _without_graph(call: Call, operation: Operation) -> Iterator[Comparison]:
     try:
         seen = observe_without_graph(call.run, call.bound)
     except NotObservable:
+        # A graph whose backward isn't implemented (`//`) is none.
+        observe(call.run, call.bound, refusals=False)
         yield {"saved": "the table says it is not differentiable"}, False
         return
-    yield compare(operation.effect(call.given()), seen, is_empty=is_degenerate(call))
+    effect = replace(operation.effect(call.given()), saves_inputs=(), saves_result=False)
+    yield compare(effect, seen, is_empty=is_degenerate(call))
 
 
 def _given(call: Call, mask: frozenset[str], operation: Operation) -> dict[str, object]:
@@ -174,7 +178,8 @@ def compare(
     surely_aliased = {n for n in aliased if f"aliases:{n}" not in effect.maybe and not is_empty}
     if not surely_aliased <= seen.aliased <= aliased:
         problems["aliased"] = f"aliased: table {_list(aliased)}, engine {_list(seen.aliased)}"
-    if seen.is_input and not effect.may_return_input and not seen.written:
+    is_told = effect.may_return_input or seen.aliased <= surely_aliased
+    if seen.is_input and not is_told and not seen.written:
         problems["aliased"] = "returned its input, which the table doesn't say"
     return problems, effect.certain or sure == possible
 
