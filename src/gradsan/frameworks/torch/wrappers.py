@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
-from gradsan.frameworks.torch.frames import UserFrame, module_near, user_frame
+from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -57,16 +57,16 @@ class Wrappers:
             is_plain = type(tensor) in plain
             if not is_plain and not issubclass(type(tensor), torch.Tensor):  # a proxy of a tracer, or a mistake
                 return original(*args, **kwargs)
-            is_plain = is_plain and not has_modes()
-            for guard in guards:
-                guard(tensor, operation)
+            if guards:
+                for guard in guards:
+                    guard(tensor, operation)
             number = next_number()
             try:
                 result = original(*args, **kwargs)
             except RuntimeError as error:
                 refuse_write(recorder, error, tensor, operation, get_frame(1))
                 raise
-            log(tensor, operation, number, get_frame(1), is_plain, args)
+            log(tensor, operation, number, get_frame(1), is_plain and not has_modes(), args)
             return result
 
         return write
@@ -161,9 +161,10 @@ class Wrappers:
         # NOTE [Hot path]
         recorder = self._recorder
         pending, fold = recorder.writes.pending, recorder.writes.fold
-        answers, clock, backward_threads = recorder.user_code.answers, recorder.clock.local, recorder.backward_threads
+        users, backward_threads = recorder.user_code.users, recorder.backward_threads
         aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
+        next_order, place = recorder.writes.orders.__next__, place_on(recorder)
 
         def log(
             tensor: Any, operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
@@ -178,32 +179,23 @@ class Wrappers:
             except REFUSALS:
                 return  # NOTE [Never disturb]
             code: CodeType | None = frame.f_code
-            position, agent = -1 - frame.f_lasti, None
-            if not answers.get(frame.f_code.co_filename):
-                code, position, agent = place(frame, clock)
+            if frame.f_code.co_filename in users:
+                position, agent = -1 - frame.f_lasti, None
+            else:
+                code, position, agent = place(frame)
             flags = IS_VIEW if is_view else 0
+            is_suspect = key in aliases or recorder.hooks_were_used
             if is_grad_enabled():
                 flags |= GRAD_ENABLED
-                is_suspect = key in aliases or recorder.hooks_were_used
-            else:
-                is_suspect = is_view or key in aliases or recorder.hooks_were_used or not is_leaf(tensor)
-                is_suspect = is_suspect or operation == "copy_"
+            elif not is_suspect:
+                is_suspect = is_view or operation == "copy_" or not is_leaf(tensor)
             if backward_threads and get_ident() in backward_threads:
                 flags |= IN_BACKWARD
-            pending.append((key, weak, operation, after, number, flags, code, position, agent))
+            pending.append((key, weak, operation, after, number, next_order(), flags, code, position, agent))
             if is_suspect:
                 note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
                 fold()
-
-        def place(frame: FrameType, clock: Any) -> UserFrame:
-            # The clock knows the user's line already; without it, or on a thread it does not follow, walk the stack.
-            timeline = getattr(clock, "timeline", None)
-            entry = None if timeline is None or recorder.clock.refusal else timeline.entries[-1]
-            if entry is None or entry[1] is None:
-                code, offset, agent = user_frame(recorder.user_code, frame)
-                return code, -1 - offset, agent
-            return entry[1], entry[2], module_near(frame)
 
         return log
 
