@@ -92,7 +92,6 @@ def test_a_graph_is_inspected_before_backward() -> None:
     assert lines == [first + 5, first + 6]
 
 
-@pytest.mark.xfail(reason="no rule speaks about a history that knows no write")
 def test_a_graph_is_inspected_without_a_watch() -> None:
     [finding] = gradsan.inspect_graph(stale())
     assert finding.code == "GS101"
