@@ -27,6 +27,9 @@ MOST_CASES = 6
 MOST_NAMES = 4
 """A longer list of arguments (the parameters of a transformer) is in the JSON only."""
 
+_STATEMENTS = ("Tensor.__setitem__",)
+"""What is written as a statement, and returns nothing."""
+
 _SOURCES = {
     "observed": "observed by running it",
     "by hand": "entered by hand",
@@ -116,7 +119,8 @@ def _returned(operation: Operation) -> tuple[str, ...]:
 
 def _writing(operation: Operation) -> list[str]:
     returned = _returned(operation)
-    lines = [f"It writes {_shown_names(operation, returned)} in place and returns it."] if returned else []
+    hands_back = "" if operation.name in _STATEMENTS else " and returns it"
+    lines = [f"It writes {_shown_names(operation, returned)} in place{hands_back}."] if returned else []
     sure = [n for n in operation.writes if n not in returned and f"writes:{n}" not in operation.maybe]
     if sure:
         lines.append(f"It writes {_shown_names(operation, sure)} in place.")

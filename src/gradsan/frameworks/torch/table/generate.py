@@ -135,8 +135,10 @@ def _link_twins(rows: Rows) -> None:
     for overload in overloads():
         name, twin = public_name(overload), inplace.get(f"{overload.base}_")
         if name in rows and twin in rows and not overload.is_inplace and not overload.is_out:
-            rows[name]["inplace"] = twin
             rows[twin]["out_of_place"] = name
+            # `gelu_` is in `torch._C._nn` alone: programs can't call it by a public name.
+            if resolve(twin) is not None:
+                rows[name]["inplace"] = twin
     for name, row in rows.items():
         if any(p.startswith("inplace=") for p in row.get("parameters", ())):
             row["inplace"] = f"{name}(inplace=True)"

@@ -6,6 +6,7 @@ Each with its source; checked on torch 2.13.0 where not said otherwise.
 from __future__ import annotations
 
 _SILENT = "The version counter doesn't count writes through it: backward computes a wrong gradient without an error."
+_OVERLAP = "Where it repeats an element, a write to the result is refused: `clone()` it first."
 _CUDNN = (
     "On CUDA cuDNN runs it, whatever the type: `input`, `hx`, the parameters and the first result are saved."
     # Source: derivatives.yaml, `_cudnn_rnn` (torch 2.13.0); read, not run.
@@ -34,7 +35,12 @@ NOTES: dict[str, str] = {
     "Tensor.backward": "It frees the saved tensors of the graph, unless `retain_graph=True`, and adds to `.grad` of the"
     " leaves in place.",
     "Tensor.grad": "It is None, or the tensor that backward adds to in place.",
-    # A person writes masks and indices rarely, and asks about the value.
+    # Source: run; the message is "more than one element of the written-to tensor refers to a single memory location".
+    "expand": _OVERLAP,
+    "expand_as": _OVERLAP,
+    "broadcast_to": _OVERLAP,
+    "broadcast_tensors": _OVERLAP,
+    "meshgrid": _OVERLAP,
     "nn.LSTM": f"{_ONEDNN} {_CUDNN}",
     "nn.GRU": _CUDNN,
     "nn.RNN": _CUDNN,
