@@ -118,7 +118,7 @@ def test_the_table_is_the_one_that_was_held_against_the_engine():
     path = Path(knowledge.__file__).parent / "tables" / "torch-2.13.0.jsonl"
     assert counts["table_sha256"] == sha256(path.read_bytes()).hexdigest()
     operations, modules, *_ = counts["sections"]
-    assert operations["judged"] > 480
+    assert operations["judged"] > 470
     assert modules["judged"] > 100
     assert all(section["disagree"] == 0 for section in counts["sections"])
     assert len(counts["exceptions"]) < 10
