@@ -18,8 +18,8 @@ from gradsan.frameworks.torch.table.collect import Collection, collect
 from gradsan.frameworks.torch.table.inventory import resolve
 from gradsan.frameworks.torch.table.learn import Behaviour, learn_cases
 from gradsan.frameworks.torch.table.modules import constructor_texts, forward_names
-from gradsan.frameworks.torch.table.notes import NOTES
 from gradsan.frameworks.torch.table.observe import saved_result_names
+from gradsan.frameworks.torch.table.remarks import NOTES
 from gradsan.frameworks.torch.table.rows import encode
 from gradsan.frameworks.torch.table.schemas import Overload, overloads
 from gradsan.frameworks.torch.table.surroundings import surroundings
