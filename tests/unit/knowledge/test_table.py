@@ -41,6 +41,8 @@ def test_an_unknown_name_has_neighbours():
     assert TABLE.lookup("torch.sigmoyd") is None
     assert TABLE.lookup("torch.Tensor.gelu") is None
     assert "sigmoid" in TABLE.nearest("torch.sigmoyd")
+    assert TABLE.nearest("F.layernorm")[:2] == ("layer_norm", "nn.functional.layer_norm")
+    assert not any(name.startswith("_") for name in TABLE.nearest("softmaxx"))
 
 
 def test_what_saves_its_result_and_what_its_input():
@@ -88,6 +90,29 @@ def test_a_view_is_told():
     assert TABLE.lookup("transpose").views == "single"
     assert TABLE.lookup("reshape").may_return_input
     assert TABLE.lookup("Tensor.contiguous").may_return_input
+
+
+def test_only_the_parts_of_a_multiple_view_are_refused():
+    assert TABLE.lookup("Tensor.split").views == "multiple"
+    assert TABLE.lookup("Tensor.tensor_split").views == "several"
+
+
+def test_a_recurrent_layer_saves_its_result_in_single_precision():
+    lstm = TABLE.lookup("nn.LSTM")
+    single, double = (knowledge.TensorFacts(ndim=3, dtype=dtype) for dtype in ("float32", "float64"))
+    assert lstm.effect({"input": single}).surely_saves("result0")
+    assert not lstm.effect({"input": double}).surely_saves("result0")
+    assert not lstm.effect({"input": single, "bidirectional": True}).surely_saves("result0")
+
+
+def test_a_copy_is_differentiable_and_a_callback_writes_unseen():
+    assert TABLE.lookup("Tensor.copy_").differentiable
+    assert TABLE.lookup("Tensor.apply_").uncounted == ("self",)
+
+
+def test_what_is_no_operation_is_told_apart():
+    for name in ("torch.no_grad", "nn.Sequential", "Tensor.shape", "torch.manual_seed"):
+        assert TABLE.lookup(name).kind == "other", name
 
 
 def test_collectives_write_what_no_schema_says():
