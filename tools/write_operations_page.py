@@ -97,7 +97,7 @@ def _row(operation: Operation) -> str:
     cells = (
         _name(operation),
         escape(operation_page.says_saves(operation).removeprefix("saves ")).replace("`", ""),
-        _codes(operation.writes),
+        _codes(_shown(operation, operation.writes)),
         _shares(operation),
         _codes([operation.inplace or operation.out_of_place or ""]),
         _codes([operation.backward or ""]),
@@ -121,7 +121,11 @@ def _shares(operation: Operation) -> str:
     kind = {"none": "", "single": " (a view)", "several": " (views)", "multiple": " (views, not to be written)"}[
         operation.views
     ]
-    return f"{_codes(operation.aliases)}{kind}{', perhaps' if operation.may_return_input else ''}"
+    return f"{_codes(_shown(operation, operation.aliases))}{kind}{', perhaps' if operation.may_return_input else ''}"
+
+
+def _shown(operation: Operation, names: tuple[str, ...]) -> list[str]:
+    return [operation_page.shown(operation, name) for name in names]
 
 
 def _codes(names: tuple[str, ...] | list[str]) -> str:

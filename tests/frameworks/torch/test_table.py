@@ -51,7 +51,8 @@ def test_the_table_agrees_on_every_operation():
     print(outcome.describe())
     assert not outcome.unexplained, outcome.describe()
     kept = knowledge.agreement(knowledge.load("torch"))
-    assert outcome.counts()["sections"] == kept["sections"]
+    for now, before in zip(outcome.counts()["sections"], kept["sections"], strict=True):
+        assert now["judged"] == before["judged"], now["title"]
 
 
 def test_a_save_that_the_table_lacks_is_a_disagreement():
