@@ -71,6 +71,19 @@ def target_of(span: Span) -> str:
     return "" if target is None else _quotable(program, target)
 
 
+def called_at(span: Span) -> str:
+    """Return the last name of what the expression at a span calls, ``@`` for that operator; empty for anything else."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    match node:
+        case ast.Call():
+            return last_name(node.func)
+        case ast.BinOp(op=ast.MatMult()):
+            return "@"
+        case _:
+            return ""
+
+
 def given_at(span: Span, operation: str) -> str | None:
     """Return the source of what the write at a span is given: ``1`` in ``h += 1``, ``x, 2`` in ``h.clamp_(x, 2)``.
 
@@ -178,6 +191,7 @@ def _cut(text: str) -> str:
 
 
 __all__ = [
+    "called_at",
     "function_of",
     "given_at",
     "is_line_only",
