@@ -16,7 +16,6 @@ from gradsan.model.report import Report
 from gradsan.model.rewrite import Fix
 from gradsan.model.span import Span
 from gradsan.record.session import Options, Session
-from gradsan.tasks.cures import cures_of
 from gradsan.tasks.precision import make_precise
 
 Explain = Callable[[Diagnostic], str]
@@ -97,6 +96,8 @@ class Watch:
     def _with_cures(self) -> tuple[Diagnostic, ...]:
         fixes: dict[object, tuple[Fix, ...]] = {}
         with self._session.border():
+            from gradsan.tasks.cures import cures_of  # most runs find nothing to cure
+
             fixes = {finding.key: cures_of(finding) for finding in self.findings}
         return tuple(replace(finding, fixes=fixes.get(finding.key, ())) for finding in self.findings)
 

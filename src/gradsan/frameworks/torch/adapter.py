@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from gradsan.frameworks.base import Capabilities
 from gradsan.frameworks.torch import failures, refusals, truth
-from gradsan.frameworks.torch.audit import Audit
 from gradsan.frameworks.torch.protection import Protection
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
@@ -16,6 +17,9 @@ from gradsan.model.history import History
 from gradsan.model.report import Framework
 from gradsan.model.verification import Verification
 from gradsan.record.session import Session
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.audit import Audit
 
 
 class TorchAdapter:
@@ -43,6 +47,8 @@ class TorchAdapter:
         """Begin to record into a session."""
         self._recorder.start(session)
         if session.options.audit:
+            from gradsan.frameworks.torch.audit import Audit  # only those pay for it who ask for it
+
             audit = self._audits[id(session)] = Audit(self._recorder, self._hooks, session)
             audit.start()
         if session.options.protect:
