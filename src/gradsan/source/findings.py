@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradsan.model.diagnostic import Certainty
 from gradsan.model.event import (
@@ -30,6 +30,8 @@ class Inference:
 
     history: History
     is_sure: bool
+    at: int = 0
+    """The identity of the node that writes, while the syntax tree is in memory."""
 
 
 MANY = 4
@@ -72,7 +74,7 @@ def _doubt_many(found: list[tuple[Inference, Write]]) -> list[Inference]:
             counts[where] = counts.get(where, 0) + 1
     doubted = {where for where, count in counts.items() if count > MANY}
     return [
-        Inference(inference.history, False)
+        replace(inference, is_sure=False)
         if f"{write.place.module.path}:{write.place.function}" in doubted
         else inference
         for inference, write in found
@@ -122,7 +124,7 @@ def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str],
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward and runs_without(write.place):
         sure = False
-    return Inference(_history(write, events, tuple(notes), save.name), sure)
+    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node))
 
 
 def _is_earlier_iteration(conflict: Conflict) -> bool:
@@ -169,7 +171,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
     if sure and write.place.function != "<module>" and not _is_own_leaf(refused):
         sure = not is_only_called_without(write.place)
-    return Inference(_history(write, events, tuple(notes), ""), sure)
+    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node))
 
 
 def _is_own_leaf(refused: Refused) -> bool:

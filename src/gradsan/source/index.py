@@ -78,6 +78,8 @@ class ModuleInfo:
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     assigned: dict[str, ast.expr] = field(default_factory=dict)
     """Module-level names that are assigned once, at top level."""
+    remembered: dict[object, object] = field(default_factory=dict)
+    """What was worked out about the module and is worth keeping as long as it is in memory, by what asked for it."""
 
     def absolute(self, dotted: str) -> str:
         """Return a dotted name with its first part replaced by what was imported under it."""

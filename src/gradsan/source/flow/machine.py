@@ -102,7 +102,8 @@ class Machine:
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
-    n_statements: int = 0
+    is_open: bool = False
+    """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
 

@@ -258,7 +258,10 @@ def _write(
 ) -> Value:
     result: Value = Opaque()
     for operand in effect.writes:
-        if f"writes:{operand}" in effect.maybe or operand not in bound:
+        if f"writes:{operand}" in effect.maybe:
+            frame.machine.is_open = True
+            continue
+        if operand not in bound:
             continue
         sources = tuple(value for name, value in bound.items() if name != operand and name not in _INDICES)
         for tensor, guard in tensors_of(frame, bound[operand]):

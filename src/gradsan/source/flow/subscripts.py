@@ -220,6 +220,8 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 return
             key = evaluate(frame, index)
             item = key.value if isinstance(key, Const) else text_of(frame, index)
+            if (value.roots or value.name.startswith("self.")) and not isinstance(_literal_of(key), str):
+                frame.machine.is_open = True
             journal.set(value.attributes, ("item", item), new)
             frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
         case Sequence(items=items):
@@ -241,6 +243,10 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
             else:
                 journal.set(found, ("unknown", len(found)), new)
                 value.is_exact = False
+
+
+def _literal_of(key: Value) -> object:
+    return key.value if isinstance(key, Const) else None
 
 
 def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, node: ast.AST, guard: Guard) -> None:
