@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,6 +83,7 @@ class Analyst:
         """Drop what is known of files, but for what their functions came to."""
         self.project.forget()
         self.reach.forget()
+        gc.collect()
         for remembered in (self.texts, self.abouts, self.opposites):
             remembered.clear()
 
@@ -329,6 +331,7 @@ def reset(machine: Machine, mark: int) -> None:
     machine.conflicts.clear()
     machine.refusals.clear()
     machine.escaped.clear()
+    machine.index_roots.clear()
     machine.fuel = FUEL
     machine.is_open = False
     machine.grad_enabled = True

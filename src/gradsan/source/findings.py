@@ -49,6 +49,7 @@ def settle(
         in_backward: Whether the entry is the backward pass of a custom Function.
         unproven: The parameters that nothing shows to be tensors.
     """
+    unproven |= machine.index_roots
     live = reachable([*roots, *machine.escaped])
     found: dict[int, tuple[Inference, Write]] = {}
 

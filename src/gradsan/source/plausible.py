@@ -19,22 +19,25 @@ from gradsan.source.program import blocks_of
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta)(?:_|\d|$)",
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
+    r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
 )
 """Words in the names of functions that run without gradients, by convention."""
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation)/"
-    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?)\.py$"
+    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?|tracking)/"
+    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?"
+    r"|predict|infer\w*|demo|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
 )
 
 
@@ -110,13 +113,18 @@ def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
     wanted = re.compile(rf"(?<!def )\b{name}\(")
     lines = [number for number, line in enumerate(module.lines, start=1) if name in line and wanted.search(line)]
     layout = layout_of(module)
+    is_called = False
     for line in lines:
         if layout.is_off(line):
+            is_called = True
             continue
         caller = layout.function_at(line)
-        if caller is None or caller == name or not is_called_without(module, caller, depth=depth - 1):
+        if caller == name:
+            continue
+        if caller is None or not is_called_without(module, caller, depth=depth - 1):
             return False
-    return bool(lines)
+        is_called = True
+    return is_called
 
 
 @cache
@@ -147,16 +155,16 @@ def runs_without(place: Place) -> bool:
 def _is_internal(place: Place) -> bool:
     """Return whether a function is private and its own module calls it: it is judged where it is called."""
     for name in place.function.split("."):
-        if name.startswith("_") and not name.startswith("__") and _n_calls(place.module, name) > 1:
+        if name.startswith("_") and not name.startswith("__") and _n_mentions(place.module, name) > 1:
             return True
     return False
 
 
-def _n_calls(module: ModuleInfo, name: str) -> int:
-    """Return how often a name stands before an opening parenthesis, its definition included."""
-    key = (_n_calls, name)
+def _n_mentions(module: ModuleInfo, name: str) -> int:
+    """Return how often a name stands in a module, its definition included."""
+    key = (_n_mentions, name)
     known = module.remembered.get(key)
     if not isinstance(known, int):
-        wanted = f"{name}("
-        known = module.remembered[key] = sum(line.count(wanted) for line in module.lines)
+        wanted = re.compile(rf"\b{re.escape(name)}\b")
+        known = module.remembered[key] = sum(len(wanted.findall(line)) for line in module.lines if name in line)
     return known

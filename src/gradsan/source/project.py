@@ -14,7 +14,7 @@ from gradsan.model.errors import SourceError
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, index_module
 from gradsan.source.read import read_source
 
-MAX_LINES_KEPT = 100_000
+MAX_LINES_KEPT = 80_000
 """How many lines of parsed files stay in memory; a syntax tree takes about 2 kB a line."""
 
 Definition: TypeAlias = FunctionInfo | ClassInfo | ModuleInfo | tuple[ModuleInfo, ast.expr]

@@ -108,10 +108,12 @@ class Reach:
         lines = ["\n".join(module.lines[s.lineno - 1 : s.end_lineno]) for s in body]
         wrapped = ast.Module(body, [])
         text = "\n".join(lines)
-        if may_write(text, wrapped, has_backward=has_backward(module)) or "backward(" in text:
+        if may_write(text, wrapped, has_backward=True) or has_backward(module):
             return True
         mentioned = Text()
         self._collect(module, None, text, mentioned)
+        if any(has_backward(found.module) for found in (*mentioned.functions, *mentioned.classes)):
+            return True
         return self._leads_to_open(mentioned, {*_MEMBERS.findall(text)})
 
     def is_open_by_text(self, info: FunctionInfo, depth: int = 2) -> bool:

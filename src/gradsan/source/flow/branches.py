@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gradsan.source.flow.graph import Grad, Guard
 from gradsan.source.flow.journal import Exit
-from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.machine import Condition, Frame, Regrad, evaluate
 from gradsan.source.flow.values import (
     Choice,
     Class,
@@ -57,6 +57,8 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
     if literal is None:
         value = evaluate(frame, test)
         verdict = truth_of(value)
+        if verdict is None:
+            verdict = _asks_for_last(frame, test)
         if verdict is not None:
             return verdict, frozenset(), frozenset()
         literal = _literal(frame, test)
@@ -124,6 +126,34 @@ def _dtype_test(frame: Frame, test: ast.expr) -> int | None:
     return None
 
 
+def _asks_for_last(frame: Frame, test: ast.expr) -> bool | None:
+    """Return whether ``i < n - 1``, ``i + 1 != n`` and the like hold in this round of a loop over an unknown number."""
+    match test:
+        case ast.Compare(
+            left=ast.Name(id=name),
+            ops=[ast.Lt() | ast.NotEq() | ast.Eq() as op],
+            comparators=[ast.BinOp(op=ast.Sub(), right=ast.Constant(value=1))],
+        ):
+            pass
+        case ast.Compare(
+            left=ast.BinOp(left=ast.Name(id=name), op=ast.Add(), right=ast.Constant(value=1)),
+            ops=[ast.Lt() | ast.NotEq() | ast.Eq() as op],
+        ):
+            pass
+        case _:
+            return None
+    for loop in frame.loops[::-1]:
+        if loop.target is not None and name in _counters(loop.target):
+            return loop.is_last is isinstance(op, ast.Eq)
+    return None
+
+
+def _counters(target: ast.expr) -> tuple[str, ...]:
+    """Return the names that count the rounds of a loop: its only one, or the first of several."""
+    first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+    return (first.id,) if isinstance(first, ast.Name) else ()
+
+
 def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:
     match test:
         case ast.Name(id=name):
@@ -161,6 +191,10 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     text = text_of(frame, test)
     if text == "torch.is_grad_enabled()":
         return sign * frame.machine.literal(text, Condition(text))
+    is_training = text.endswith(".training") or text == "training"
+    subject = _subject(frame, test)
+    if subject is not None:
+        return sign * frame.machine.literal(subject, Condition(text, is_training=is_training))
     names, is_pure = _about(frame, test)
     about: list[int] = []
     for name in names:
@@ -171,8 +205,30 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     if not is_pure:
         # A call may answer otherwise the next time; the same place asks again in each iteration.
         about.append(frame.machine.clock)
-    condition = Condition(text, is_training=text.endswith(".training") or text == "training")
-    return sign * frame.machine.literal((text, *about), condition)
+    return sign * frame.machine.literal((text, *about), Condition(text, is_training=is_training))
+
+
+def _subject(frame: Frame, test: ast.expr) -> tuple[object, ...] | None:
+    """Return what a test asks of which value, where the value is one thing under several names.
+
+    What a constructor was given and what the object keeps of it are the same: a branch on the one decides the other.
+    """
+    match test:
+        case ast.Compare(left=left, ops=[op], comparators=[ast.Constant(value=constant)]):
+            asked: tuple[object, ...] = (type(op), type(constant), constant)
+        case _:
+            left, asked = test, ("truth",)
+    value: Value | None = None
+    match left:
+        case ast.Name(id=name):
+            value = frame.local.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            holder = frame.local.get(name)
+            value = holder.attributes.get(attribute) if isinstance(holder, (Instance, Opaque)) else None
+    if type(value) is not Opaque:
+        return None
+    frame.machine.kept.append(value)
+    return id(value), *asked
 
 
 def text_of(frame: Frame, node: ast.expr) -> str:
@@ -208,18 +264,34 @@ def fork(
     before = machine.guard
     mark = machine.journal.mark()
     exits: list[Exit] = []
+    switched: list[list[Regrad]] = []
     for literals, run in ways:
         machine.guard = before | literals
+        n_regrads = len(machine.regrads)
         if run():
             exits.append((machine.guard, machine.journal.changes(mark)))
+            switched.append([(held, *_grad_state(held)) for held, *_ in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
+        _restore(machine.regrads[n_regrads:][::-1])
+        del machine.regrads[n_regrads:]
     machine.guard = before
     if not exits:
         return False
     machine.journal.merge(exits)
     if len(exits) == 1:
         machine.guard = exits[0][0]
+        machine.regrads += [(held, *_grad_state(held)) for held, *_ in switched[0]]
+        _restore(switched[0])
     return True
+
+
+def _restore(states: list[Regrad]) -> None:
+    for tensor, grad, is_leaf, is_detached in states:
+        tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
+
+
+def _grad_state(tensor: Tensor) -> tuple[Grad, bool, bool]:
+    return tensor.grad, tensor.is_leaf, tensor.is_detached
 
 
 def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None] | None:

@@ -178,6 +178,9 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         frame.machine.is_open = True
     if name in ("append", "extend", "add", "insert", "update", "put"):
         frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
+    if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and operation is None:
+        # Whoever passes an object that is known may know the method as well.
+        frame.machine.is_open = True
     member = get_attribute(frame, receiver, name, node)
     if not isinstance(member, Opaque):
         return call(frame, member, arguments, node)

@@ -81,7 +81,7 @@ def roots_of(tensor: Tensor) -> frozenset[str]:
 
 def node_of(tensor: Tensor) -> Node | None:
     """Return the node that a backward pass from the tensor begins at."""
-    if tensor.is_detached:
+    if tensor.is_detached or tensor.is_integer:
         return None
     parents = [*([tensor.node] if tensor.node is not None else []), *tensor.storage.nodes]
     if len(parents) == 1:
@@ -142,6 +142,12 @@ def view_of(
         is_contiguous=is_contiguous,
         caveats=(*base.caveats, caveat) if caveat else base.caveats,
     )
+
+
+def used_as_index(frame: Frame, tensor: Tensor) -> None:
+    """Record that a tensor indexes another one."""
+    if node_of(tensor) is None:
+        frame.machine.index_roots |= roots_of(tensor)
 
 
 def detached(_frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
