@@ -35,7 +35,7 @@ _FUNCTIONS = re.compile(
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?|tracking)/"
+    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?"
     r"|predict|infer\w*|demo|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
 )

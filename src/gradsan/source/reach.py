@@ -112,7 +112,8 @@ class Reach:
             return True
         mentioned = Text()
         self._collect(module, None, text, mentioned)
-        if any(has_backward(found.module) for found in (*mentioned.functions, *mentioned.classes)):
+        homes = [function.module for function in mentioned.functions] + [found.module for found in mentioned.classes]
+        if any(has_backward(home) for home in homes):
             return True
         return self._leads_to_open(mentioned, {*_MEMBERS.findall(text)})
 

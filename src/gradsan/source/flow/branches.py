@@ -86,8 +86,17 @@ def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard,
             last = when_false if is_and else when_true
     if all_known:
         return is_and, frozenset(), frozenset()
-    other = last if n_open == 1 else frozenset[int]()
-    return (None, frozenset(together), other) if is_and else (None, other, frozenset(together))
+    if n_open == 1:
+        return (None, frozenset(together), last) if is_and else (None, last, frozenset(together))
+    whole = _literal(frame, test)
+    if abs(whole) in frame.machine.described:
+        frame.machine.described[abs(whole)].implied = 1 if is_and else -1
+    known = frame.machine.guard
+    if whole in known or -whole in known:
+        return whole in known, frozenset(), frozenset()
+    if is_and:
+        return None, frozenset((*together, whole)), frozenset((-whole,))
+    return None, frozenset((whole,)), frozenset((*together, -whole))
 
 
 def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -66,6 +66,8 @@ class Condition:
     text: str
     is_training: bool = False
     is_eval_only: bool = False
+    implied: int = 0
+    """The sign with which the literals of its parts say it already."""
 
 
 @dataclass(slots=True, eq=False)
