@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,6 +34,7 @@ from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
+from gradsan.source.walking import walk
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
@@ -83,7 +83,6 @@ class Analyst:
         """Drop what is known of files, but for what their functions came to."""
         self.project.forget()
         self.reach.forget()
-        gc.collect()
         for remembered in (self.texts, self.abouts, self.opposites):
             remembered.clear()
 
@@ -308,7 +307,7 @@ def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
     for name, method in info.methods.items():
         if name in ("__init__", "__new__") or method.is_static:
             continue
-        for node in ast.walk(method.node):
+        for node in walk(method.node):
             match node:
                 case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
                     names.add(attribute)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from gradsan.model.diagnostic import Certainty
@@ -20,7 +21,12 @@ from gradsan.model.event import (
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
-from gradsan.source.plausible import gradient_may_flow, is_only_called_without, runs_without
+from gradsan.source.plausible import (
+    gradient_may_flow,
+    is_called_without_elsewhere,
+    is_only_called_without,
+    runs_without,
+)
 from gradsan.source.spans import line_of, span_of
 
 
@@ -125,7 +131,15 @@ def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str],
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward and runs_without(write.place):
         sure = False
+    sure = sure and not _is_compared(machine, write)
     return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node))
+
+
+def _is_compared(machine: Machine, write: Write) -> bool:
+    """Return whether a path is taken by the written value's own size, ``if start < 0: start += n``: it is a number."""
+    wanted = re.compile(rf"{re.escape(write.target)} [<>]=? -?\d+$")
+    texts = (machine.described[abs(literal)].text for literal in write.guard if abs(literal) in machine.described)
+    return write.target.isidentifier() and any(wanted.match(text) for text in texts)
 
 
 def _is_earlier_iteration(conflict: Conflict) -> bool:
@@ -170,8 +184,11 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
-    if sure and write.place.function != "<module>" and not _is_own_leaf(refused):
-        sure = not is_only_called_without(write.place)
+    if sure and write.place.function != "<module>":
+        if _is_own_leaf(refused):
+            sure = not is_called_without_elsewhere(machine.project, write.place)
+        else:
+            sure = not is_only_called_without(write.place)
     return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node))
 
 

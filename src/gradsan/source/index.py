@@ -81,6 +81,14 @@ class ModuleInfo:
     remembered: dict[object, object] = field(default_factory=dict)
     """What was worked out about the module and is worth keeping as long as it is in memory, by what asked for it."""
 
+    def release(self) -> None:
+        """Let go of what refers back to the module: its memory is free then, without the garbage collector's help."""
+        self.functions.clear()
+        self.classes.clear()
+        self.assigned.clear()
+        self.remembered.clear()
+        self.tree.body.clear()
+
     def absolute(self, dotted: str) -> str:
         """Return a dotted name with its first part replaced by what was imported under it."""
         head, _, rest = dotted.partition(".")

@@ -12,10 +12,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from gradsan.model.errors import SourceError
 from gradsan.source.flow.graph import Place
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.index import ModuleInfo, dotted_name
 from gradsan.source.program import blocks_of
+from gradsan.source.project import Project
+from gradsan.source.read import read_source
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
@@ -107,6 +110,32 @@ def is_called_without(module: ModuleInfo, name: str, *, depth: int = 3) -> bool:
     if not isinstance(known, bool):
         known = module.remembered[key] = _is_called_without(module, name, depth)
     return known
+
+
+def is_called_without_elsewhere(project: Project, place: Place) -> bool:
+    """Return whether the other files of a package call a function, and only with gradients switched off.
+
+    Effect: reads the files of the package that name it.
+    """
+    name, home = place.function.rpartition(".")[2], place.module
+    package = home.root / home.name.partition(".")[0]
+    if not package.is_dir() or name.startswith("__"):
+        return False
+    wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
+    for path in sorted(package.rglob("*.py")):
+        try:
+            if path == home.path or wanted.search(read_source(path)) is None:
+                continue
+            module = project.load(path)
+        except SourceError:
+            continue
+        project.links.setdefault(str(home.path), set()).add(str(path))
+        layout = layout_of(module)
+        lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
+        if not all(layout.is_off(line) for line in lines):
+            return False
+        is_called = is_called or bool(lines)
+    return is_called
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:

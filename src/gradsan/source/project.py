@@ -64,6 +64,8 @@ class Project:
 
     def forget(self) -> None:
         """Drop every parsed file."""
+        for module in self.modules.values():
+            module.release()
         self.modules.clear()
         self._lookups.clear()
         self._paths.clear()

@@ -9,6 +9,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from gradsan.source.walking import walk
+
 _QUICK = re.compile(
     r"(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)"
     r"|\]\s*=(?!=)"
@@ -87,7 +89,7 @@ def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
     if _QUICK.search(text) is None:
         return False
     bindings: dict[str, list[ast.expr]] | None = None
-    for inner in ast.walk(node):
+    for inner in walk(node):
         match inner:
             case ast.AugAssign():
                 if bindings is None:
@@ -108,7 +110,7 @@ def _bindings(node: ast.AST) -> dict[str, list[ast.expr]]:
     """Return what each name is bound to; an unknown binding is an ellipsis."""
     found: dict[str, list[ast.expr]] = {}
     unknown = ast.Constant(value=...)
-    for inner in ast.walk(node):
+    for inner in walk(node):
         match inner:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:

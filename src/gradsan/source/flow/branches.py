@@ -22,6 +22,7 @@ from gradsan.source.flow.values import (
     Tensor,
     Value,
 )
+from gradsan.source.walking import walk
 
 NO_LITERALS: tuple[int, ...] = ()
 
@@ -253,7 +254,7 @@ def _about(frame: Frame, test: ast.expr) -> tuple[tuple[str, ...], bool]:
     """Return the names in a test, and whether it calls nothing that may answer otherwise the next time."""
     known = frame.machine.abouts.get(id(test))
     if known is None:
-        inner = list(ast.walk(test))
+        inner = list(walk(test))
         names = tuple(n.id for n in inner if isinstance(n, ast.Name))
         is_pure = all(_is_pure(n) for n in inner if isinstance(n, ast.Call))
         known = frame.machine.abouts[id(test)] = (names, is_pure)
