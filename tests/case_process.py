@@ -1,7 +1,7 @@
 """A process that has the framework loaded and runs each case in a fork of itself.
 
 Importing a framework takes a second; a fork takes milliseconds.  Reads one request a line from standard input, JSON
-``{"judge": "framework" | "run" | "check" | "fix", "case": PATH, "files": [PATH, ...]}``, and answers each with a line.
+``{"judge": "framework" | "run" | "audit" | "check" | "fix", "case": PATH, "files": [PATH, ...]}``, and answers each with a line.
 """
 
 from __future__ import annotations
@@ -125,9 +125,12 @@ def _ask_gradsan(request: dict[str, Any], report: Path) -> dict[str, Any]:
 
     case = Path(request["case"])
     options = ["--output-format", "json", "--output", str(report)]
-    files = [case.name] if request["judge"] == "run" else [Path(file).name for file in request["files"]]
+    if request["judge"] == "check":
+        command = ["check", *options, *(Path(file).name for file in request["files"])]
+    else:
+        command = ["run", *(["--audit"] if request["judge"] == "audit" else []), *options, case.name]
     try:
-        gradsan([request["judge"], *options, *files])
+        gradsan(command)
     except SystemExit:
         pass
     except BaseException:

@@ -191,7 +191,12 @@ def test_recorded(case: Case, process: CaseProcess) -> None:
     judge(case, "recorded", differences(case, report) + missing_labels(case, report))
 
 
-@pytest.mark.skipif(find_spec("gradsan.tasks.check") is None, reason="there is no static check yet")
+@each_case
+def test_audited(case: Case, process: CaseProcess) -> None:
+    report = process.ask("audit", case)["report"]
+    judge(case, "recorded", differences(case, report) + missing_labels(case, report))
+
+
 @each_case
 def test_static(case: Case, process: CaseProcess) -> None:
     judge(case, "static", differences(case, process.ask("check", case)["report"]))
@@ -199,9 +204,9 @@ def test_static(case: Case, process: CaseProcess) -> None:
 
 @each_case
 def test_fixed(case: Case, process: CaseProcess) -> None:
+    """A program that raises is repaired and proven, and repaired again it stays as it is; others are left alone."""
     if case.path.parent.name == "unused_suppression":
         pytest.skip("a finding about a comment, which `fix` leaves to its writer")
-    """A program that raises is repaired and proven, and repaired again it stays as it is; others are left alone."""
     if case.outcome == "wrong-gradient":
         pytest.skip("silent corruption is judged with --audit")
     answer = process.ask("fix", case)

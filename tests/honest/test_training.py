@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,13 @@ pytestmark = pytest.mark.torch
 Script = Callable[[], list[torch.Tensor]]
 
 
+@pytest.mark.parametrize("verb", [gradsan.watch, gradsan.audit], ids=lambda verb: verb.__name__)
 @pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.__name__)
-def test_nothing_is_found_and_nothing_changes(script: Script) -> None:
+def test_nothing_is_found_and_nothing_changes(script: Script, verb: Any) -> None:
     torch.manual_seed(0)
     plain = script()
     torch.manual_seed(0)
-    with gradsan.watch() as session:
+    with verb() as session:
         watched = script()
     assert session.findings == ()
     assert session.not_covered == ()

@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import Protocol
+from typing import Any, Protocol
 
 from gradsan.record.frames import Site, UserCode, site_at
 
@@ -106,6 +106,14 @@ class LineClock(Protocol):
     def resume(self) -> None:
         """Follow again after `pause`."""
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` has stopped following on the calling thread."""
+
+    @property
+    def slows_framework(self) -> bool:
+        """Whether code that is not the user's runs slower while the clock follows, so that pausing it pays."""
+
     def timelines(self) -> tuple[Timeline, ...]:
         """Return the timelines of all threads; the calling thread's first."""
 
@@ -114,8 +122,21 @@ class LineClock(Protocol):
         """Why the clock does not run, in one sentence; empty while it does."""
 
     @property
-    def local(self) -> threading.local:
-        """Holds the ``timeline`` of each thread, whose last entry is the line that runs now; for hot paths."""
+    def local(self) -> ThreadState:
+        """Return what is known of the calling thread."""
+
+
+class ThreadState(threading.local):
+    """What a clock knows of one thread; hot paths read it."""
+
+    timeline: Timeline | None = None
+    """Its last entry is the line that runs now."""
+    tracer: Any = None
+    """Where a clock can lose its place to another tracer: what must be installed for ``timeline`` to be true..."""
+    is_paused: bool = False
+    """... unless the clock is paused."""
+    module: object = None
+    """The framework's module that was called last, while the clock is paused for one."""
 
 
 class Timelines:
@@ -124,12 +145,12 @@ class Timelines:
     __slots__ = ("_all", "local")
 
     def __init__(self) -> None:
-        self.local = threading.local()
+        self.local = ThreadState()
         self._all: deque[Timeline] = deque(maxlen=256)
 
     def mine(self) -> Timeline:
         """Return the calling thread's timeline."""
-        timeline: Timeline | None = getattr(self.local, "timeline", None)
+        timeline = self.local.timeline
         if timeline is None:
             timeline = self.local.timeline = Timeline()
             self._all.append(timeline)

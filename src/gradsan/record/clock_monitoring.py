@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
 from types import CodeType, FrameType
 from typing import Any
 
-from gradsan.record.clock import NextNumber, Timeline, Timelines
+from gradsan.record.clock import NextNumber, ThreadState, Timeline, Timelines
 from gradsan.record.frames import UserCode
 
 TOOL_NAME = "gradsan"
@@ -85,6 +84,16 @@ class MonitoringClock:
     def resume(self) -> None:
         """Do nothing, as `pause`."""
 
+    @property
+    def is_paused(self) -> bool:
+        """False: see `pause`."""
+        return False
+
+    @property
+    def slows_framework(self) -> bool:
+        """False: see `pause`."""
+        return False
+
     def timelines(self) -> tuple[Timeline, ...]:
         """Return the timelines of all threads; the calling thread's first."""
         return self._timelines.all()
@@ -95,8 +104,8 @@ class MonitoringClock:
         return self._refusal
 
     @property
-    def local(self) -> threading.local:
-        """Holds the ``timeline`` of each thread."""
+    def local(self) -> ThreadState:
+        """Return what is known of the calling thread."""
         return self._timelines.local
 
     def _on_start(self, code: CodeType, _offset: int) -> object:
@@ -120,10 +129,7 @@ class MonitoringClock:
         get_frame = sys._getframe
 
         def put(code: CodeType, position: int) -> None:
-            try:
-                entries = local.timeline.entries
-            except AttributeError:
-                entries = mine().entries
+            entries = (local.timeline or mine()).entries
             number = next_number()
             if entries[-1][0] == number:  # the line before made no node
                 entries[-1] = (number, code, position)
@@ -131,10 +137,7 @@ class MonitoringClock:
                 entries.append((number, code, position))
 
         def on_line(code: CodeType, line: int) -> None:
-            try:
-                entries = local.timeline.entries
-            except AttributeError:
-                entries = mine().entries
+            entries = (local.timeline or mine()).entries
             number = next_number()
             if entries[-1][0] == number:
                 entries[-1] = (number, code, line)

@@ -7,7 +7,7 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
-from gradsan.record.clock import NextNumber, Timeline, Timelines
+from gradsan.record.clock import NextNumber, ThreadState, Timeline, Timelines
 from gradsan.record.frames import UserCode
 
 TraceFunction = Any  # the interpreter's own recursive type
@@ -28,7 +28,6 @@ class SettraceClock:
         self._running = False
         self._refusal = ""
         self._global_trace = self._trace_of_thread
-        self._paused: dict[int, TraceFunction] = {}
 
     def start(self) -> None:
         """Begin to follow.
@@ -57,6 +56,7 @@ class SettraceClock:
             if self._user_code(frame.f_code):
                 frame.f_trace = trace
             frame = frame.f_back
+        self._timelines.local.tracer = trace
         sys.settrace(trace)
 
     def stop(self) -> None:
@@ -84,9 +84,9 @@ class SettraceClock:
 
         Effect: removes the trace function, if it is ours.
         """
-        trace = sys.gettrace()
-        if self._running and self._is_ours(trace):
-            self._paused[threading.get_ident()] = trace
+        local, trace = self._timelines.local, sys.gettrace()
+        if trace is not None and self._running and trace is local.tracer:
+            local.is_paused = True
             sys.settrace(None)
 
     def resume(self) -> None:
@@ -94,9 +94,21 @@ class SettraceClock:
 
         Effect: puts the trace function back, unless somebody else has taken the place since.
         """
-        trace = self._paused.pop(threading.get_ident(), None)
-        if trace is not None and self._running and sys.gettrace() is None:
-            sys.settrace(trace)
+        local = self._timelines.local
+        if self.is_paused:
+            local.is_paused = False
+            if self._running and sys.gettrace() is None:
+                sys.settrace(local.tracer)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` has stopped following on the calling thread."""
+        return self._timelines.local.is_paused
+
+    @property
+    def slows_framework(self) -> bool:
+        """Whether code that is not the user's runs slower while the clock follows."""
+        return True
 
     def timelines(self) -> tuple[Timeline, ...]:
         """Return the timelines of all threads; the calling thread's first."""
@@ -105,13 +117,13 @@ class SettraceClock:
     @property
     def refusal(self) -> str:
         """Why the clock does not run; empty while it does."""
-        if self._running and not self._paused and not self._is_ours(sys.gettrace()):
+        if self._running and not self.is_paused and not self._is_ours(sys.gettrace()):
             return TAKEN
         return self._refusal
 
     @property
-    def local(self) -> threading.local:
-        """Holds the ``timeline`` of each thread."""
+    def local(self) -> ThreadState:
+        """Return what is known of the calling thread."""
         return self._timelines.local
 
     def _is_ours(self, trace: object) -> bool:
@@ -122,7 +134,7 @@ class SettraceClock:
         if not self._running:
             sys.settrace(None)
             return None
-        trace = self._make_trace(self._timelines.mine())
+        trace = self._timelines.local.tracer = self._make_trace(self._timelines.mine())
         sys.settrace(trace)
         return trace(frame, event, argument)
 

@@ -27,13 +27,15 @@ class UserCode:
     ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
     """
 
-    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "on_new_file")
+    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "on_new_file", "users")
 
     def __init__(self, *, foreign_folders: tuple[str, ...] = (), foreign_marks: tuple[str, ...] = ()) -> None:
         self._foreign_folders = (*foreign_folders, _OURS)
         self._foreign_marks = foreign_marks
         self.answers: dict[str, bool] = {}
         """What was asked before, for hot paths to read."""
+        self.users: set[str] = set()
+        """The names of the user's files among ``answers``."""
         self.on_new_file: Callable[[str], None] = lambda _filename: None
         """Told each of the user's files when it is first met."""
 
@@ -44,8 +46,14 @@ class UserCode:
         if answer is None:
             answer = self.answers[filename] = self._judge(filename)
             if answer:
+                self.users.add(filename)
                 self.on_new_file(filename)
         return answer
+
+    def forget(self) -> None:
+        """Forget the answers: each of the user's files is met for the first time again."""
+        self.answers.clear()
+        self.users.clear()
 
     def _judge(self, filename: str) -> bool:
         if filename.startswith(_GENERATED) or filename.startswith(self._foreign_folders):

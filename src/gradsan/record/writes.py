@@ -29,8 +29,8 @@ FOLD_AT = 2048
 GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
 """Bits of a pending write's flags."""
 
-PendingWrite = tuple[int, object, str, int, int, int, CodeType | None, int, Callable[[], object] | None]
-"""Key, weak reference, operation, version after, number, flags, code, position (as in the line clock), agent."""
+PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int, Callable[[], object] | None]
+"""Key, weak reference, operation, version after, number, order, flags, code, position (as in the clock), agent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,9 +81,9 @@ class StorageLog:
     runs: list[Run] = field(default_factory=list)
     n_forgotten: int = 0
 
-    def put(self, write: PendingWrite, order: int) -> None:
+    def put(self, write: PendingWrite) -> None:
         """Append a write, to the last run where it goes on with it; too many runs forget the oldest quarter."""
-        _, _, operation, after, number, flags, code, position, agent = write
+        _, _, operation, after, number, order, flags, code, position, agent = write
         last = self.runs[-1] if self.runs else None
         if (
             last is not None
@@ -124,7 +124,7 @@ class WriteLog:
         self.storages: dict[int, StorageLog] = {}
         self.pending: list[PendingWrite] = []
         self.orders = count()
-        """A count over all events of a session; what is pending takes its place when it is folded."""
+        """A count over all events of a session."""
         self._is_dead = is_dead
         self._release = release
         self._sweep_at = FIRST_SWEEP
@@ -143,8 +143,7 @@ class WriteLog:
         return list(self.storages.values())
 
     def next_order(self) -> int:
-        """Return the place of an event that happens now, after every pending write."""
-        self.fold()
+        """Return the place of an event that happens now."""
         return next(self.orders)
 
     def fold(self) -> None:
@@ -162,7 +161,7 @@ class WriteLog:
                     continue
                 else:
                     log = self._open(key, weak)
-                log.put(write, next(self.orders))
+                log.put(write)
 
     def _open(self, key: int, weak: object) -> StorageLog:
         if len(self.storages) >= self._sweep_at:

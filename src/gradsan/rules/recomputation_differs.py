@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.diagnostic import Diagnostic, Help, Role
 from gradsan.model.history import History, Witness
-from gradsan.rules.base import Rule
+from gradsan.rules.base import Rule, relabelled
 
 
 class RecomputationDiffers(Rule):
@@ -64,9 +64,12 @@ print(x.grad)  # 0.42, 0, 0.42
         if history.witness is not Witness.RECOMPUTATION:
             return None
         what = f"`{history.subject.name}` was replaced" if history.subject.name else "something it reads was replaced"
-        return self.diagnose(
+        finding = self.diagnose(
             history,
             f"a checkpointed region computed other values when backward ran it again: {what}",
             notes=("the gradient is that of the second run",),
             helps=(Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)"),),
         )
+        finding = relabelled(finding, Role.SAVE, "this value of the region differed the second time")
+        finding = relabelled(finding, Role.WRITE, "replaced here, between the two runs")
+        return relabelled(finding, Role.RAISE, "backward ran the region again")

@@ -43,8 +43,9 @@ def _narrowed(event: Event) -> Event:
 
 def _named(event: Event) -> Event:
     match event:
-        case Written(span=span, target="") if span is not None:
-            return replace(event, target=expressions.target_of(span))
+        case Written(span=span, operation=operation, target="") if span is not None:
+            given = expressions.given_at(span, operation)
+            return replace(event, target=expressions.target_of(span), given=given)
         case _:
             return event
 

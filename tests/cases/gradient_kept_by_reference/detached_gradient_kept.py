@@ -33,6 +33,7 @@ class Lagging(torch.optim.Optimizer):
             state["previous"] = p.grad.detach()
 
 
+@torch.enable_grad()
 def train(at):
     w = torch.nn.Parameter(at)
     optimizer = Lagging([w])

@@ -18,7 +18,7 @@ def normalize(address, n):
 
 def loss_of(x):
     weight = torch.full((4,), 3.0)
-    scaled = (x * weight).sum()  #~ label: saved its other
+    scaled = (x * weight).sum()  #~ label: saved its `other`
     other = weight
     normalize(other.data_ptr(), 4)
     return scaled

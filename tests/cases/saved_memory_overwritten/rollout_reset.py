@@ -19,7 +19,7 @@ class Rollout:
 
 def loss_of(x):
     rollout = Rollout(3)
-    loss = (x.sum(-1).sigmoid() * torch.as_tensor(rollout.advantage)).sum()  #~ label: saved its other
+    loss = (x.sum(-1).sigmoid() * torch.as_tensor(rollout.advantage)).sum()  #~ label: saved its `other`
     rollout.clear()
     return loss
 

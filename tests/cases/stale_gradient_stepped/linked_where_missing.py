@@ -21,6 +21,7 @@ class Applied(torch.autograd.Function):
         return grad_output * ctx.train(ctx.at), None
 
 
+@torch.enable_grad()
 def train(at):
     local = torch.nn.Parameter(at)
     shared = torch.nn.Parameter(at.clone())

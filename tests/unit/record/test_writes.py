@@ -54,7 +54,18 @@ class Memory:
         flags: int = GRAD_ENABLED,
     ) -> None:
         self.n_given += 1
-        write: PendingWrite = (key, [key, "held"], operation, after, number, flags, code, line, None)
+        write: PendingWrite = (
+            key,
+            [key, "held"],
+            operation,
+            after,
+            number,
+            next(self.log.orders),
+            flags,
+            code,
+            line,
+            None,
+        )
         self.log.pending.append(write)
 
 

@@ -112,11 +112,10 @@ class RegionAudit:
 
     def _differs(self, samples: list[Sample], sample: Sample) -> None:
         recorder = self._audit.recorder
-        begin, end = samples[0].number - 2, samples[-1].number
+        begin, end = max(0, samples[0].number - 2), samples[-1].number
         if self._is_on_record(begin):
             return
-        keys = {each.key for each in samples}
-        places = [place for place in self._replaced if place[0] in keys and place[1] >= end]
+        places = self._replacements({each.key for each in samples}, end)
         writes = tuple(self._written(place) for place in places[:1]) or (self._audit.written(None),)
         saved_at = recorder.site_of(sample.number - 1)
         here = current_site(recorder.user_code)
@@ -132,6 +131,12 @@ class RegionAudit:
         needed = Needed(span=None if here is None else here.span(), operation="checkpoint", version=_ZERO, sequence=now)
         subject = Subject(name=places[0][2] if places else "", shape=sample.shape)
         self._audit.tell(History(subject=subject, events=(saved, *writes, needed), witness=Witness.RECOMPUTATION))
+
+    def _replacements(self, keys: set[int | None], end: int) -> list[tuple[int, int, str, Site | None, Any]]:
+        """Return what was replaced after the first run: what the region saved, or else the only attribute there is."""
+        later = [place for place in self._replaced if place[1] >= end]
+        saved = [place for place in later if place[0] in keys]
+        return saved or (later if len({place[2] for place in later}) == 1 else [])
 
     def _is_on_record(self, begin: int) -> bool:
         # A suspicious write or an optimizer step after the region began is told by the recorder.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from gradsan.frameworks.torch.modules import module_of_frame
 from gradsan.record.frames import UserCode
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
 
 _APPLY: CodeType = torch.autograd.Function.apply.__func__.__code__  # type: ignore[attr-defined]
 
@@ -32,6 +37,37 @@ def user_frame(user_code: UserCode, frame: FrameType | None) -> UserFrame:
     return None, -1, agent
 
 
+def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
+    """Return what tells for whom a frame of the framework writes: the code, the position in it, the module near.
+
+    A position is a line number or ``-1 - offset``, as in the line clock, which knows the user's line already; without
+    it, or where it does not follow, the stack is walked.
+    """
+    user_code, clock = recorder.user_code, recorder.clock.local
+    get_trace = sys.gettrace
+
+    def place(frame: FrameType) -> UserFrame:
+        # NOTE [Hot path] in `wrappers`
+        timeline = getattr(clock, "timeline", None)
+        code, position = (None, 0) if timeline is None else timeline.entries[-1][1:]
+        if code is None or not (clock.is_paused or clock.tracer is None or clock.tracer is get_trace()):
+            code, offset, agent = user_frame(user_code, frame)
+            return code, -1 - offset, agent
+        near: FrameType | None = frame
+        for _ in range(3):
+            if near is None:
+                break
+            if near.f_code.co_name == "forward":
+                module = clock.module  # the youngest one that passed a gate; another may run
+                if getattr(getattr(module, "forward", None), "__code__", None) is not near.f_code:
+                    return code, position, module_of_frame(near)
+                return code, position, weakref.ref(module)
+            near = near.f_back
+        return code, position, None
+
+    return place
+
+
 def is_in_apply(frame: FrameType | None) -> bool:
     """Return whether a custom Function is being applied: its forward is on the stack."""
     while frame is not None:
@@ -39,17 +75,6 @@ def is_in_apply(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def module_near(frame: FrameType | None) -> Callable[[], object] | None:
-    """Return the framework's module in whose ``forward``, or one call below it, a frame runs."""
-    for _ in range(3):
-        if frame is None:
-            break
-        if frame.f_code.co_name == "forward":
-            return module_of_frame(frame)
-        frame = frame.f_back
-    return None
 
 
 def is_in_forward(frame: FrameType | None) -> bool:

@@ -73,7 +73,6 @@ class FullTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         after = tensor._version + 1
         flags = GRAD_ENABLED if torch.is_grad_enabled() else 0
         name = func._schema.name.removeprefix("aten::")
-        write: PendingWrite = (
-            storage._cdata, storage._weak_ref(), name, after, number, flags, code, -1 - offset, agent
-        )  # fmt: skip
+        key, weak, order = storage._cdata, storage._weak_ref(), self._recorder.writes.next_order()
+        write: PendingWrite = (key, weak, name, after, number, order, flags, code, -1 - offset, agent)
         pending.append(write)

@@ -18,6 +18,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 256
 MAX_GONE = 64
+ENOUGH_COUNTED = 3
+"""Steps after which an optimizer that moves the version counter is taken to go on doing so."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +56,8 @@ class Stepped:
     optimizer: Callable[[], Optimizer | None]
     parameters: tuple[Callable[[], torch.Tensor | None], ...]
     steps: list[Steps]
+    n_counted: int = 0
+    """Steps that moved the version counter of what they wrote."""
 
     def living(self) -> Iterator[torch.Tensor]:
         """Yield the parameters that are alive."""
@@ -71,26 +76,50 @@ class StepLog:
         self._gone: deque[Stepped] = deque(maxlen=MAX_GONE)
 
     def add(self, optimizer: Optimizer, run: Run, skipped: frozenset[int] = frozenset()) -> None:
-        """Append a step, to the last run where the same line stepped again."""
-        steps = self._steps_of(optimizer)
-        last = steps[-1] if steps else None
-        same_place = last is not None and last.run.code is run.code and last.run.position == run.position
-        if last is not None and same_place and last.skipped == skipped:
-            last.run.last_number, last.run.last_order = run.last_number, run.last_order
-            last.run.n_times += 1
-            return
+        """Append a step."""
+        steps = self._of(optimizer).steps
         if len(steps) >= MAX_RUNS:
             del steps[: MAX_RUNS // 4]
         steps.append(Steps(run, skipped))
 
-    def _steps_of(self, optimizer: Optimizer) -> list[Steps]:
+    def goes_on(
+        self, optimizer: Optimizer, place: tuple[CodeType | None, int], now: tuple[int, int], skipped: frozenset[int]
+    ) -> bool:
+        """Take a step into the last run where that stepped from the same place; return False where it did not.
+
+        Args:
+            optimizer: Which stepped.
+            place: Code and position.
+            now: Number and order.
+            skipped: The parameters that had no gradient.
+        """
+        known = self._known.get(id(optimizer))
+        if known is None or not known.steps or known.optimizer() is not optimizer:
+            return False
+        last = known.steps[-1]
+        if last.run.code is not place[0] or last.run.position != place[1] or last.skipped != skipped:
+            return False
+        last.run.last_number, last.run.last_order = now
+        last.run.n_times += 1
+        return True
+
+    def is_looked_at(self, optimizer: Optimizer) -> bool:
+        """Return whether it is still to be seen if an optimizer's steps move the version counter."""
+        known = self._known.get(id(optimizer))
+        return known is None or known.n_counted < ENOUGH_COUNTED or known.optimizer() is not optimizer
+
+    def note_counted(self, optimizer: Optimizer) -> None:
+        """Remember that a step moved the version counter."""
+        self._of(optimizer).n_counted += 1
+
+    def _of(self, optimizer: Optimizer) -> Stepped:
         known = self._known.get(id(optimizer))
         if known is None or known.optimizer() is not optimizer:
             if known is not None:  # the identity of one that has died
                 self._gone.append(known)
             parameters = tuple(weakref.ref(parameter) for parameter in parameters_of(optimizer))
             known = self._known[id(optimizer)] = Stepped(weakref.ref(optimizer), parameters, [])
-        return known.steps
+        return known
 
     def writes_to(self, key: int) -> Iterator[Run]:
         """Yield the runs of steps that wrote the parameter of a storage."""
@@ -163,12 +192,13 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
     """
 
     def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or _has_closure(args, kwargs):
+        if torch.compiler.is_compiling() or ((len(args) > 1 or kwargs) and _has_closure(args, kwargs)):
             return
         for guard in recorder.guards:
             for parameter in parameters_of(optimizer):
                 guard(parameter, f"{type(optimizer).__name__}.step")
-        marks[threading.get_ident()] = _first_updated(optimizer)
+        if recorder.steps.is_looked_at(optimizer):
+            marks[threading.get_ident()] = _first_updated(optimizer)
         if threading.active_count() == 1:
             shut_doors()
         recorder.quiet_threads.add(threading.get_ident())
@@ -179,21 +209,22 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
             return
         end_quiet(recorder)
         code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
-        number, order = recorder.next_number(), recorder.writes.next_order()
-        operation = f"{type(optimizer).__name__}.step"
-        run = Run(
-            code, -1 - offset, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER
-        )
-        is_unseen = any(
-            parameter._version == version or is_sharded(parameter)
-            for parameter, version in marks.pop(threading.get_ident(), ())
-        )
-        if not recorder.hooks_were_used and not is_unseen:
-            recorder.steps.add(optimizer, run)
-            return
-        skipped = frozenset(id(parameter) for parameter in parameters_of(optimizer) if parameter.grad is None)
-        recorder.steps.add(optimizer, run, skipped)
-        recorder.suspects.last_number = max(recorder.suspects.last_number, number)
+        place, now = (code, -1 - offset), (recorder.next_number(), recorder.writes.next_order())
+        is_unseen = bool(marks) and is_unseen_by_counter(optimizer)
+        skipped: frozenset[int] = frozenset()
+        if recorder.hooks_were_used or is_unseen:
+            skipped = frozenset(id(parameter) for parameter in parameters_of(optimizer) if parameter.grad is None)
+            recorder.suspects.last_number = max(recorder.suspects.last_number, now[0])
+        if not recorder.steps.goes_on(optimizer, place, now, skipped):
+            recorder.steps.add(optimizer, run_of_step(optimizer, place, now), skipped)
+
+    def is_unseen_by_counter(optimizer: Optimizer) -> bool:
+        marked = marks.pop(threading.get_ident(), ())
+        if any(parameter._version == version or is_sharded(parameter) for parameter, version in marked):
+            return True
+        if marked:
+            recorder.steps.note_counted(optimizer)
+        return False
 
     marks: dict[int, list[tuple[torch.Tensor, int]]] = {}
 
@@ -204,6 +235,13 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
             handle.remove()
 
     return remove
+
+
+def run_of_step(optimizer: Optimizer, place: tuple[CodeType | None, int], now: tuple[int, int]) -> Run:
+    """Return the run that a step begins."""
+    (code, position), (number, order) = place, now
+    operation = f"{type(optimizer).__name__}.step"
+    return Run(code, position, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
 
 
 def _first_updated(optimizer: Optimizer) -> list[tuple[torch.Tensor, int]]:

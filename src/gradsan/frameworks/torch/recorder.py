@@ -17,6 +17,7 @@ import torch
 from gradsan.frameworks.torch import doors, modules, optimizers, tracers
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
+from gradsan.frameworks.torch.gates import module_gate
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
@@ -100,7 +101,8 @@ class Recorder:
                 session.say_not_covered(self.clock.refusal)
             self.sessions.remove(session)
             if not self.sessions:
-                self._stop()
+                with session.border():
+                    self._stop()
 
     def _stop(self) -> None:
         self.clock.stop()
@@ -113,7 +115,7 @@ class Recorder:
         self.writes.clear()
         self.steps.clear()
         self.suspects.clear()
-        self.user_code.answers.clear()
+        self.user_code.forget()
         self._wraps_out = False
         self.hooks_were_used = self.has_eval_statistics = False
         self.checkpointed.clear()
@@ -172,6 +174,9 @@ class Recorder:
         for owner in modules.classes_with_inplace_flag():
             wrapper = modules.construction_wrapper(owner, self.constructions, self.user_code)
             self._patches.set(owner, "__init__", wrapper)
+        if self.clock.slows_framework:
+            module: Any = torch.nn.Module
+            self._patches.set(module, "__call__", module_gate(self, module.__call__))
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self.suspicion.wrap(self._patches)

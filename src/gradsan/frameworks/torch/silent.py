@@ -54,7 +54,7 @@ def before_backward(recorder: Recorder, roots: Any, inputs: Any, site: Site | No
     Raises:
         SilentCorruption: a session is strict and something was found.
     """
-    if not recorder.is_on or recorder.suspects.last_number < 0:
+    if recorder.suspects.last_number < 0 or not recorder.is_on:
         return
     histories: list[History] = []
     with recorder.border():
