@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from gradsan.knowledge import Effect, Operation, Table
 from gradsan.model.history import TensorKind
@@ -14,17 +15,14 @@ from gradsan.source.findings import Inference, settle
 from gradsan.source.flow.calling import construct_apart, run_function
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
 from gradsan.source.flow.interpreter import Frame, Machine, execute
-from gradsan.source.flow.machine import Arguments, call, evaluate
+from gradsan.source.flow.machine import Arguments, call
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import tensors_of
 from gradsan.source.flow.values import (
     Class,
-    Const,
     Context,
-    External,
     Function,
     Instance,
-    Mapping,
     Opaque,
     Sequence,
     Tensor,
@@ -32,33 +30,57 @@ from gradsan.source.flow.values import (
     nodes_of,
 )
 from gradsan.source.hierarchy import find_member, is_function_class, linearize_known
-from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
+from gradsan.source.walking import walk
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
 
 
+Key: TypeAlias = tuple[str, str, int]
+MAX_NESTED = 24
+"""How many functions deep one asks another's outcome before its text decides."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What running one function on its own gave; see NOTE [Open functions]."""
+
+    found: list[Inference] = field(default_factory=list)
+    is_open: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Analyst:
-    """What stays the same from entry to entry."""
+    """What stays the same from entry to entry.
+
+    Attributes:
+        checked: The files that are checked together; functions of other files are judged by their text alone.
+    """
 
     project: Project
     table: Table
+    checked: frozenset[Path] = frozenset()
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    outcomes: dict[Key, Outcome] = field(default_factory=dict)
     reach: Reach = field(init=False)
+    _methods: dict[str, bool] = field(default_factory=dict)
+    _running: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.reach = Reach(self.project)
+        self.reach = Reach(self.project, self.is_open, self.is_method)
 
     def forget(self) -> None:
-        """Drop what is known of files."""
+        """Drop what is known of files, but for what their functions came to."""
         self.project.forget()
         self.reach.forget()
         for remembered in (self.texts, self.abouts, self.opposites):
@@ -77,19 +99,70 @@ class Analyst:
             effects=self.effects,
         )
 
+    def is_method(self, name: str) -> bool:
+        """Return whether tensors, lists, dicts or texts have a method of a name."""
+        known = self._methods.get(name)
+        if known is None:
+            builtin = any(hasattr(kind, name) for kind in (list, dict, str, set))
+            known = self._methods[name] = builtin or self.table.lookup(f"torch.Tensor.{name}") is not None
+        return known
+
+    def is_open(self, info: FunctionInfo) -> bool:
+        """Return whether a caller of a function may find more than running it alone found."""
+        key = key_of(info)
+        known = self.outcomes.get(key)
+        if known is not None:
+            return known.is_open
+        if key in self._running or len(self._running) >= MAX_NESTED:
+            return True
+        if info.module.path not in self.checked or self.project.is_full():
+            return self.reach.is_open_by_text(info)
+        return self.outcome(info).is_open
+
+    def is_settled(self, key: Key) -> bool:
+        """Return whether a function was run, or whether that is being decided."""
+        return key in self.outcomes or (key in self._running and key != self._running[-1])
+
+    def needs_run(self, info: FunctionInfo, key: Key) -> bool:
+        """Return whether a method has to be run; what asks for it meanwhile is told that it is open."""
+        self._running.append(key)
+        answer = self.reach.needs_run(info)
+        self._running.pop()
+        return answer
+
+    def outcome(self, info: FunctionInfo) -> Outcome:
+        """Return what running a function on its own comes to; a method is run with the others of its class."""
+        key = key_of(info)
+        if key not in self.outcomes:
+            self._running.append(key)
+            if info.owner is not None:
+                _run_class(self, info.owner)
+            if key not in self.outcomes:
+                self.outcomes[key] = _guarded(info, partial(_run_function, self, info))
+            self._running.pop()
+        return self.outcomes[key]
+
+
+def key_of(info: FunctionInfo) -> Key:
+    """Return what tells a function from all others, its file's syntax tree forgotten."""
+    return str(info.module.path), info.qualified_name, info.node.lineno
+
 
 def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     """Return what may happen in a module."""
     if not any("torch" in line for line in module.lines):
         return []
-    found: list[Inference] = []
-    if has_program(module.tree):
-        found += _guarded(analyst, f"{module.path}", lambda: _run_body(analyst, module))
-    for function in module.functions.values():
-        found += _guarded(analyst, f"{module.path}:{function.name}", partial(_run_function, analyst, function))
+    outcomes: list[Outcome] = []
+    if has_program(module.tree) and analyst.reach.program_needs_run(module):
+        outcomes.append(_guarded(module, partial(_run_body, analyst, module)))
+    outcomes += [analyst.outcome(function) for function in module.functions.values()]
     for info in module.classes.values():
-        found += _run_class(analyst, info)
-    return found
+        if is_function_class(analyst.project, info):
+            outcomes.append(_guarded(info, partial(_run_custom, analyst, info)))
+        else:
+            outcomes += [analyst.outcome(method) for method in (*info.methods.values(), *info.setters.values())]
+    analyst.problems += [problem for outcome in outcomes for problem in outcome.problems]
+    return [inference for outcome in outcomes for inference in outcome.found]
 
 
 def has_program(tree: ast.Module) -> bool:
@@ -105,41 +178,53 @@ def has_program(tree: ast.Module) -> bool:
     return False
 
 
-def _guarded(analyst: Analyst, what: str, run: Callable[[], list[Inference]]) -> list[Inference]:
+def _guarded(what: FunctionInfo | ClassInfo | ModuleInfo, run: Callable[[], Outcome]) -> Outcome:
+    """Run an entry; an error of gradsan's own is said and goes no further."""
     try:
         return run()
     except RecursionError:
-        analyst.problems.append(f"{what}: nested too deeply to be followed")
+        problem = "nested too deeply to be followed"
     except Exception as error:
-        analyst.problems.append(f"{what}: not followed, because of an error of gradsan's own ({error!r})")
-    return []
+        problem = f"not followed, because of an error of gradsan's own ({error!r})"
+    where = f"{what.path}" if isinstance(what, ModuleInfo) else f"{what.module.path}:{what.name}"
+    return Outcome(is_open=True, problems=[f"{where}: {problem}"])
 
 
-def _run_body(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
+def _run_body(analyst: Analyst, module: ModuleInfo) -> Outcome:
     machine = analyst.machine()
     frame = Frame(machine, module, "<module>")
     machine.is_program = True
     machine.n_samples = 3
     machine.module_frames[id(module)] = frame
     execute(frame, module.tree.body)
-    return settle(machine, [])
+    return _settled(machine, [])
 
 
-def _run_function(analyst: Analyst, info: FunctionInfo) -> list[Inference]:
-    if decorated_off(info.decorators) or not analyst.reach.function(info):
-        return []
-    machine = analyst.machine()
-    return _run_entry(machine, info, None)
+def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
+    if not analyst.reach.needs_run(info):
+        return Outcome()
+    if decorated_off(info.decorators):
+        return Outcome(is_open=True)
+    return _run_entry(analyst.machine(), info, None)
 
 
-def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> list[Inference]:
+def _settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
+    """Return what an entry came to."""
+    found = settle(machine, roots, **options)
+    broken = [*(c.write for c in machine.conflicts), *(r.write for r in machine.refusals)]
+    told = {inference.at for inference in found if inference.is_sure}
+    is_open = machine.is_open or any(id(write.place.node) not in told for write in broken)
+    return Outcome(found, is_open)
+
+
+def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
     outer = Frame(machine, info.module, info.qualified_name)
     frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
     bind_unknown(frame, info.node, receiver)
     parameters = dict(frame.local)
     result = run_function(outer, frame, info)
     unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
-    return settle(machine, [*nodes_of(result)], unproven=unproven)
+    return _settled(machine, [*nodes_of(result)], unproven=unproven)
 
 
 def is_proven(value: Value, depth: int = 3) -> bool:
@@ -155,63 +240,19 @@ def is_proven(value: Value, depth: int = 3) -> bool:
     return False
 
 
-def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> None:
-    """Bind the parameters of an entry to what is known of them: their annotation and default."""
-    spec = node.args
-    names = [*spec.posonlyargs, *spec.args]
-    defaults: dict[str, ast.expr] = {
-        p.arg: d for p, d in zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True)
-    }
-    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
-    for at, parameter in enumerate([*names, *spec.kwonlyargs]):
-        if at == 0 and receiver is not None:
-            frame.local[parameter.arg] = receiver
-            continue
-        frame.local[parameter.arg] = unknown_parameter(frame, parameter, defaults.get(parameter.arg))
-    if spec.vararg is not None:
-        roots = frozenset({spec.vararg.arg})
-        frame.local[spec.vararg.arg] = Sequence([Opaque(roots=roots), Opaque(roots=roots)], is_exact=False)
-    if spec.kwarg is not None:
-        frame.local[spec.kwarg.arg] = Mapping({}, is_exact=False)
-
-
-_NUMBERS = frozenset({"int", "float", "bool", "str", "bytes", "torch.device", "torch.dtype", "torch.Size", "dict"})
-_TENSORS = frozenset({"Tensor", "torch.Tensor", "FloatTensor", "torch.FloatTensor"})
-_MAY_BE_TENSOR = re.compile(r"Tensor|Any\b|object\b|^T[A-Z]?\w?$")
-_INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTensor", "torch.BoolTensor"})
-
-
-def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None) -> Value:
-    """Return what a parameter of an entry may be."""
-    name = parameter.arg
-    annotation = ast.unparse(parameter.annotation).strip("'\"") if parameter.annotation is not None else ""
-    literal = default.value if isinstance(default, ast.Constant) else None
-    if isinstance(default, ast.UnaryOp) and isinstance(default.operand, ast.Constant):
-        literal = 1.0
-    known = Const(literal) if isinstance(default, ast.Constant) else None
-    if annotation in _NUMBERS or (isinstance(literal, (bool, int, float, str)) and literal is not None):
-        return Opaque(name=name, default=known, is_number=True)
-    if isinstance(default, (ast.Name, ast.Attribute)):
-        chosen = evaluate(Frame(frame.machine, frame.module, "<module>"), default)
-        if isinstance(chosen, (External, Class, Function)):
-            return chosen
-    # What is annotated as something else than a tensor brings no gradient of its own.
-    roots = frozenset({name}) if not annotation or _MAY_BE_TENSOR.search(annotation) else frozenset[str]()
-    if annotation in _TENSORS or annotation in _INTEGERS:
-        storage = Storage(name=name)
-        frame.machine.touched.append(storage)
-        return Tensor(storage, Grad.FLOWS, roots, is_integer=annotation in _INTEGERS)
-    return Opaque(name=name, roots=roots, default=known)
-
-
-def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
-    if is_function_class(analyst.project, info):
-        return _guarded(analyst, f"{info.module.path}:{info.name}", lambda: _run_custom(analyst, info))
-    found: list[Inference] = []
+def _run_class(analyst: Analyst, info: ClassInfo) -> None:
+    """Run each method of a class that isn't known yet; what the constructor makes serves them all."""
     machine: Machine | None = None
     instance: Instance | None = None
     for method in [*info.methods.values(), *info.setters.values()]:
-        if decorated_off(method.decorators) or not analyst.reach.function(method):
+        key = key_of(method)
+        if analyst.is_settled(key):
+            continue
+        if not analyst.needs_run(method, key):
+            analyst.outcomes[key] = Outcome()
+            continue
+        if decorated_off(method.decorators):
+            analyst.outcomes[key] = Outcome(is_open=True)
             continue
         if machine is None:
             machine = analyst.machine()
@@ -224,11 +265,8 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> list[Inference]:
         if method.name == "__init__":
             receiver = Instance(info, is_self=True)
         mark = machine.journal.mark()
-
-        run = partial(_run_entry, machine, method, receiver)
-        found += _guarded(analyst, f"{info.module.path}:{method.qualified_name}", run)
+        analyst.outcomes[key] = _guarded(method, partial(_run_entry, machine, method, receiver))
         reset(machine, mark)
-    return found
 
 
 def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
@@ -269,7 +307,7 @@ def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
     for name, method in info.methods.items():
         if name in ("__init__", "__new__") or method.is_static:
             continue
-        for node in ast.walk(method.node):
+        for node in walk(method.node):
             match node:
                 case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
                     names.add(attribute)
@@ -292,13 +330,15 @@ def reset(machine: Machine, mark: int) -> None:
     machine.conflicts.clear()
     machine.refusals.clear()
     machine.escaped.clear()
+    machine.index_roots.clear()
     machine.fuel = FUEL
+    machine.is_open = False
     machine.grad_enabled = True
     machine.guard = frozenset()
     machine.stack.clear()
 
 
-def _run_custom(analyst: Analyst, info: ClassInfo) -> list[Inference]:
+def _run_custom(analyst: Analyst, info: ClassInfo) -> Outcome:
     """Run ``forward`` of a custom Function, then ``backward`` on what it saved."""
     machine = analyst.machine()
     machine.grad_enabled = False
@@ -311,7 +351,7 @@ def _run_custom(analyst: Analyst, info: ClassInfo) -> list[Inference]:
         bind_unknown(inner, forward.node, context)
         run_function(frame, inner, forward)
     if backward is None:
-        return []
+        return Outcome()
     machine.conflicts.clear()
     saved = _saved_in_forward(frame, context)
     behind = Context(info.name, saved=saved, attributes=context.attributes, is_backward=True)
@@ -319,7 +359,7 @@ def _run_custom(analyst: Analyst, info: ClassInfo) -> list[Inference]:
     bind_unknown(inner, backward.node, behind)
     machine.in_backward = True
     run_function(frame, inner, backward)
-    return settle(machine, [], in_backward=True)
+    return _settled(machine, [], in_backward=True)
 
 
 def _saved_in_forward(frame: Frame, context: Context) -> list[tuple[Value, Place]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from gradsan.model.diagnostic import Certainty
 from gradsan.model.event import (
@@ -21,7 +22,12 @@ from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.expressions import given_at
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
-from gradsan.source.plausible import gradient_may_flow, is_only_called_without, runs_without
+from gradsan.source.plausible import (
+    gradient_may_flow,
+    is_called_without_elsewhere,
+    is_only_called_without,
+    runs_without,
+)
 from gradsan.source.spans import line_of, span_of
 
 
@@ -31,6 +37,8 @@ class Inference:
 
     history: History
     is_sure: bool
+    at: int = 0
+    """The identity of the node that writes, while the syntax tree is in memory."""
 
 
 MANY = 4
@@ -48,6 +56,7 @@ def settle(
         in_backward: Whether the entry is the backward pass of a custom Function.
         unproven: The parameters that nothing shows to be tensors.
     """
+    unproven |= machine.index_roots
     live = reachable([*roots, *machine.escaped])
     found: dict[int, tuple[Inference, Write]] = {}
 
@@ -73,7 +82,7 @@ def _doubt_many(found: list[tuple[Inference, Write]]) -> list[Inference]:
             counts[where] = counts.get(where, 0) + 1
     doubted = {where for where, count in counts.items() if count > MANY}
     return [
-        Inference(inference.history, False)
+        replace(inference, is_sure=False)
         if f"{write.place.module.path}:{write.place.function}" in doubted
         else inference
         for inference, write in found
@@ -123,7 +132,15 @@ def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str],
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward and runs_without(write.place):
         sure = False
-    return Inference(_history(write, events, tuple(notes), save.name), sure)
+    sure = sure and not _is_compared(machine, write)
+    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node))
+
+
+def _is_compared(machine: Machine, write: Write) -> bool:
+    """Return whether a path is taken by the written value's own size, ``if start < 0: start += n``: it is a number."""
+    wanted = re.compile(rf"{re.escape(write.target)} [<>]=? -?\d+$")
+    texts = (machine.described[abs(literal)].text for literal in write.guard if abs(literal) in machine.described)
+    return write.target.isidentifier() and any(wanted.match(text) for text in texts)
 
 
 def _is_earlier_iteration(conflict: Conflict) -> bool:
@@ -170,9 +187,12 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
-    if sure and write.place.function != "<module>" and not _is_own_leaf(refused):
-        sure = not is_only_called_without(write.place)
-    return Inference(_history(write, events, tuple(notes), ""), sure)
+    if sure and write.place.function != "<module>":
+        if _is_own_leaf(refused):
+            sure = not is_called_without_elsewhere(machine.project, write.place)
+        else:
+            sure = not is_only_called_without(write.place)
+    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node))
 
 
 def _is_own_leaf(refused: Refused) -> bool:
@@ -212,7 +232,7 @@ def _conditions(machine: Machine, guard: Guard) -> list[str]:
     texts = []
     for literal in sorted(guard, key=abs):
         condition = machine.described.get(abs(literal))
-        if condition is None or len(condition.text) > 80:
+        if condition is None or len(condition.text) > 80 or literal * condition.implied > 0:
             continue
         texts.append(f"`{condition.text}` is {'true' if literal > 0 else 'false'}")
     return [f"if {' and '.join(texts[:3])}"] if texts else []

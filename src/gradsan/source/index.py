@@ -78,6 +78,16 @@ class ModuleInfo:
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     assigned: dict[str, ast.expr] = field(default_factory=dict)
     """Module-level names that are assigned once, at top level."""
+    remembered: dict[object, object] = field(default_factory=dict)
+    """What was worked out about the module and is worth keeping as long as it is in memory, by what asked for it."""
+
+    def release(self) -> None:
+        """Let go of what refers back to the module: its memory is free then, without the garbage collector's help."""
+        self.functions.clear()
+        self.classes.clear()
+        self.assigned.clear()
+        self.remembered.clear()
+        self.tree.body.clear()
 
     def absolute(self, dotted: str) -> str:
         """Return a dotted name with its first part replaced by what was imported under it."""

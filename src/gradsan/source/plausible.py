@@ -9,30 +9,38 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import dataclass
 from functools import cache
 
+from gradsan.model.errors import SourceError
 from gradsan.source.flow.graph import Place
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.index import ModuleInfo, dotted_name
+from gradsan.source.program import blocks_of
+from gradsan.source.project import Project
+from gradsan.source.read import read_source
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta)(?:_|\d|$)",
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
+    r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
 )
 """Words in the names of functions that run without gradients, by convention."""
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation)/"
-    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?)\.py$"
+    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
+    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?"
+    r"|predict|infer\w*|demo|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
 )
 
 
@@ -49,47 +57,103 @@ def is_only_called_without(place: Place) -> bool:
     return _is_internal(place) or is_called_without(place.module, place.function.rpartition(".")[2])
 
 
-def no_grad_lines(module: ModuleInfo) -> list[tuple[int, int]]:
-    """Return the stretches of a module that run with gradients switched off."""
-    found: list[tuple[int, int]] = []
-    for node in ast.walk(module.tree):
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                names = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
-                if decorated_off(tuple(module.absolute(dotted_name(name)) for name in names)):
-                    found.append((node.lineno, node.end_lineno or node.lineno))
-            case ast.With(items=items):
-                calls = [i.context_expr.func for i in items if isinstance(i.context_expr, ast.Call)]
-                if decorated_off(tuple(module.absolute(dotted_name(name)) for name in calls)):
-                    found.append((node.lineno, node.end_lineno or node.lineno))
-    return found
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which lines of a module are which function's, and which run with gradients switched off."""
+
+    functions: tuple[tuple[int, int, str], ...]
+    switched_off: tuple[tuple[int, int], ...]
+
+    def function_at(self, line: int) -> str | None:
+        """Return the name of the innermost function that a line stands in."""
+        inside = [(first, name) for first, last, name in self.functions if first <= line <= last]
+        return max(inside)[1] if inside else None
+
+    def is_off(self, line: int) -> bool:
+        """Return whether a line runs with gradients switched off."""
+        return any(first <= line <= last for first, last in self.switched_off)
+
+
+def layout_of(module: ModuleInfo) -> Layout:
+    """Return a module's layout, remembered with the module."""
+    known = module.remembered.get(Layout)
+    if not isinstance(known, Layout):
+        known = module.remembered[Layout] = _lay_out(module)
+    return known
+
+
+def _lay_out(module: ModuleInfo) -> Layout:
+    functions: list[tuple[int, int, str]] = []
+    off: list[tuple[int, int]] = []
+    stack: list[ast.stmt] = list(module.tree.body)
+    while stack:
+        node = stack.pop()
+        called: list[ast.expr] = []
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            functions.append((node.lineno, node.end_lineno or node.lineno, node.name))
+            called = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            called = [i.context_expr.func for i in node.items if isinstance(i.context_expr, ast.Call)]
+        if called and decorated_off(tuple(module.absolute(dotted_name(name)) for name in called)):
+            off.append((node.lineno, node.end_lineno or node.lineno))
+        for block in blocks_of(node):
+            stack += block
+    return Layout(tuple(functions), tuple(off))
 
 
 def is_called_without(module: ModuleInfo, name: str, *, depth: int = 3) -> bool:
     """Return whether a module calls a function of its own, and only with gradients switched off."""
     if not depth or not name.isidentifier():
         return False
+    key = (is_called_without, name, depth)
+    known = module.remembered.get(key)
+    if not isinstance(known, bool):
+        known = module.remembered[key] = _is_called_without(module, name, depth)
+    return known
+
+
+def is_called_without_elsewhere(project: Project, place: Place) -> bool:
+    """Return whether the other files of a package call a function, and only with gradients switched off.
+
+    Effect: reads the files of the package that name it.
+    """
+    name, home = place.function.rpartition(".")[2], place.module
+    package = home.root / home.name.partition(".")[0]
+    if not package.is_dir() or name.startswith("__"):
+        return False
+    wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
+    for path in sorted(package.rglob("*.py")):
+        try:
+            if path == home.path or wanted.search(read_source(path)) is None:
+                continue
+            module = project.load(path)
+        except SourceError:
+            continue
+        project.links.setdefault(str(home.path), set()).add(str(path))
+        layout = layout_of(module)
+        lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
+        if not all(layout.is_off(line) for line in lines):
+            return False
+        is_called = is_called or bool(lines)
+    return is_called
+
+
+def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
     wanted = re.compile(rf"(?<!def )\b{name}\(")
     lines = [number for number, line in enumerate(module.lines, start=1) if name in line and wanted.search(line)]
-    if not lines:
-        return False
-    stretches = no_grad_lines(module)
+    layout = layout_of(module)
+    is_called = False
     for line in lines:
-        if any(first <= line <= last for first, last in stretches):
+        if layout.is_off(line):
+            is_called = True
             continue
-        caller = _function_at(module, line)
-        if caller is None or caller == name or not is_called_without(module, caller, depth=depth - 1):
+        caller = layout.function_at(line)
+        if caller == name:
+            continue
+        if caller is None or not is_called_without(module, caller, depth=depth - 1):
             return False
-    return True
-
-
-def _function_at(module: ModuleInfo, line: int) -> str | None:
-    inside = [
-        node
-        for node in ast.walk(module.tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.lineno <= line <= (node.end_lineno or 0)
-    ]
-    return max(inside, key=lambda node: node.lineno).name if inside else None
+        is_called = True
+    return is_called
 
 
 @cache
@@ -120,8 +184,16 @@ def runs_without(place: Place) -> bool:
 def _is_internal(place: Place) -> bool:
     """Return whether a function is private and its own module calls it: it is judged where it is called."""
     for name in place.function.split("."):
-        if name.startswith("_") and not name.startswith("__"):
-            calls = f"{name}("
-            if sum(line.count(calls) for line in place.module.lines if calls in line) > 1:
-                return True
+        if name.startswith("_") and not name.startswith("__") and _n_mentions(place.module, name) > 1:
+            return True
     return False
+
+
+def _n_mentions(module: ModuleInfo, name: str) -> int:
+    """Return how often a name stands in a module, its definition included."""
+    key = (_n_mentions, name)
+    known = module.remembered.get(key)
+    if not isinstance(known, int):
+        wanted = re.compile(rf"\b{re.escape(name)}\b")
+        known = module.remembered[key] = sum(len(wanted.findall(line)) for line in module.lines if name in line)
+    return known

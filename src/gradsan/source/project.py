@@ -14,7 +14,7 @@ from gradsan.model.errors import SourceError
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, index_module
 from gradsan.source.read import read_source
 
-MAX_LINES_KEPT = 60_000
+MAX_LINES_KEPT = 80_000
 """How many lines of parsed files stay in memory; a syntax tree takes about 2 kB a line."""
 
 Definition: TypeAlias = FunctionInfo | ClassInfo | ModuleInfo | tuple[ModuleInfo, ast.expr]
@@ -33,6 +33,7 @@ class Project:
     digests: dict[str, str] = field(default_factory=dict)
     _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
     _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
+    _heads: dict[tuple[Path, str], bool] = field(default_factory=dict)
     hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
     _n_lines: int = 0
 
@@ -63,9 +64,12 @@ class Project:
 
     def forget(self) -> None:
         """Drop every parsed file."""
+        for module in self.modules.values():
+            module.release()
         self.modules.clear()
         self._lookups.clear()
         self._paths.clear()
+        self._heads.clear()
         self.hierarchies.clear()
         self._n_lines = 0
 
@@ -80,6 +84,17 @@ class Project:
             return self.load(path)
         except SourceError:
             return None
+
+    def is_within(self, asker: ModuleInfo, dotted: str) -> bool:
+        """Return whether the first part of a dotted name stands beside the asker's outermost package."""
+        head = dotted.partition(".")[0]
+        key = (asker.root, head)
+        known = self._heads.get(key)
+        if known is None:
+            known = self._heads[key] = bool(head) and bool(presence(asker.root / head))
+        if not known:
+            self.links.setdefault(str(asker.path), set()).add(str(asker.root / head))
+        return known
 
     def reads(self, path: Path) -> dict[str, str]:
         """Return every file that a file's names led to, itself included, with its digest; empty where it was absent."""

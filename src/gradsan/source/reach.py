@@ -1,176 +1,289 @@
-"""Which functions can write to a tensor at all, read off their text; the others need no data flow.
+"""Which functions need data flow at all: those that mutate something themselves, or call what mutates their tensors.
 
-A quick look that errs on the side of yes: augmented assignment, item assignment, a trailing underscore or ``inplace``
-are asked for as text, in the function itself or in what it calls of the project.
+# NOTE [Open functions]
+A function that was run on its own, with unknown arguments, and that mutated nothing but what it made itself, and broke
+nothing on the way, is *closed*: whoever calls it finds nothing new by following the call.  So a caller that mutates
+nothing itself, and whose callees are all closed, isn't run.  What can't be told is open: an unknown network that may
+work in place, an unknown object that may be a tensor.
 """
 
 from __future__ import annotations
 
+import ast
+import builtins
+import keyword
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from gradsan.source.hierarchy import find_member, linearize_known
+from gradsan.source.hierarchy import find_member, is_function_class, is_module_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
+from gradsan.source.writing import may_write
 
-_WRITE = re.compile(
-    r"(?<!\bi)(?<!idx)(?<!count)(?<!step)(?<!index)[\w\])]\s*(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)(?!\s*[fr]?[\"'])"
-    r"|[^\"'\s]\s*\]\s*=(?!=)"
-    r"|[a-z0-9]_\("
-    r"|\binplace\b"
-    r"|\bout\s*="
-    r"|\.step\(",
-    re.MULTILINE,
-)
-_STRICT = re.compile(
-    r"^\s*\w+\s*(?:\*\*|//|[-+*/%&^])=(?!\s*(?:\d+\s*$|[fr]?[\"'\[(]|len\b))"
-    r"|\[[^\]\n]*(?::|\.\.\.|,|~|mask)[^\]\n]*\]\s*(?:[-+*/]?)=(?!=)"
-    r"|\.[a-z0-9]+_\(",
-    re.MULTILINE,
-)
-"""What in a callee makes its caller worth a look: no items of dicts, no counters."""
-_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
-_KEYWORDS = frozenset(
-    [
-        "if",
-        "elif",
-        "while",
-        "for",
-        "in",
-        "and",
-        "or",
-        "not",
-        "return",
-        "print",
-        "len",
-        "range",
-        "isinstance",
-        "int",
-        "float",
-        "str",
-        "list",
-        "tuple",
-        "dict",
-        "super",
-        "zip",
-        "enumerate",
-        "getattr",
-        "hasattr",
-        "max",
-        "min",
-        "sum",
-        "type",
-        "assert",
-        "yield",
-        "lambda",
-        "def",
-        "class",
-    ]
-)
+_NAMES = re.compile(r"[A-Za-z_][\w.]*")
+_CALLS = re.compile(r"(\]|[A-Za-z_][\w.]*|\))\s*\(")
+_BUILTINS = frozenset({*dir(builtins), *keyword.kwlist, "self", "super"})
+_MEMBERS = re.compile(r"\.\s*([A-Za-z_]\w*)")
+_INPLACE = re.compile(r"\binplace\b(?!\s*(?::\s*bool\s*)?=\s*False)|ReLU6?\(\s*True|ELU\([^()]*\bTrue|\bmax_norm\b")
+_DEPTH = 5
+"""How far factories of modules are followed."""
+_CALLED = frozenset({"forward", "__call__"})
+
+
+@dataclass(slots=True)
+class Text:
+    """What a piece of source mentions."""
+
+    functions: list[FunctionInfo] = field(default_factory=list)
+    classes: list[ClassInfo] = field(default_factory=list)
+    values: list[tuple[ModuleInfo, ast.expr]] = field(default_factory=list)
+    is_inplace: bool = False
+    """It constructs layers that work in place, or passes the flag on."""
 
 
 @dataclass(slots=True)
 class Reach:
-    """Answers, remembered."""
+    """Answers, remembered.
+
+    Attributes:
+        project: Where the names lead.
+        is_open: Whether running a function showed it to be open; see NOTE [Open functions].
+        is_method: Whether tensors, lists, dicts or texts have a method of a name.
+    """
 
     project: Project
-    _functions: dict[int, bool] = field(default_factory=dict)
-    _classes: dict[int, bool] = field(default_factory=dict)
-    _names: dict[tuple[int, str], bool] = field(default_factory=dict)
+    is_open: Callable[[FunctionInfo], bool]
+    is_method: Callable[[str], bool]
+    _texts: dict[int, Text] = field(default_factory=dict)
+    _held: dict[int, Text] = field(default_factory=dict)
+    _writes: dict[int, bool] = field(default_factory=dict)
+    _heads: dict[int, frozenset[str]] = field(default_factory=dict)
+    _members: dict[int, list[FunctionInfo]] = field(default_factory=dict)
+    _kept: list[object] = field(default_factory=list)
+    """Objects whose identity is used as a key."""
 
     def forget(self) -> None:
         """Drop all answers; the objects that they are about are gone."""
-        self._functions.clear()
-        self._classes.clear()
-        self._names.clear()
+        for answers in (self._texts, self._held, self._writes, self._heads, self._members, self._kept):
+            answers.clear()
 
-    def function(self, info: FunctionInfo) -> bool:
-        """Return whether a function, or what it calls, may write."""
-        known = self._functions.get(id(info))
-        if known is None:
-            self._functions[id(info)] = False
-            known = self._functions[id(info)] = self._look(info)
-        return known
-
-    def _look(self, info: FunctionInfo) -> bool:
+    def needs_run(self, info: FunctionInfo) -> bool:
+        """Return whether data flow through a function may find anything."""
+        if self.writes_itself(info):
+            return True
         node = info.node
-        text = "\n".join(info.module.lines[node.lineno - 1 : node.end_lineno])
-        if info.name == "__init__":
-            return _STRICT.search(text) is not None
-        if _WRITE.search(text):
-            return True
-        if info.owner is not None and len(node.args.args) + len(node.args.kwonlyargs) < 2:
+        owner = None if info.is_static else info.owner
+        if owner is not None and (info.name == "__init__" or len(node.args.args) + len(node.args.kwonlyargs) < 2):
             return False
-        if info.owner is not None and not info.is_static and info.name != "__init__" and self.constructs(info.owner):
-            return True
-        names = set(_CALL.findall(text)) - _KEYWORDS
-        if info.owner is None:
-            return any(self._writes(info.module, name, 2) for name in names)
-        return any(self._name(info.module, info.owner, name) for name in names)
+        text = source_of(info)
+        called = {*_MEMBERS.findall(text)}
+        runs = self._runs_parts(info, owner, text)
+        if owner is not None:
+            held = self.held_by(owner)
+            if held.is_inplace and (runs or "inplace" in text):
+                return True
+            if any(self._is_class_open(found, called, is_run=runs) for found in held.classes):
+                return True
+        return self._leads_to_open(self.text_of(info), called, runs=runs)
 
-    def _writes(self, module: ModuleInfo, name: str, depth: int) -> bool:
-        """Return whether a function that is called by name writes, most likely to what it is given."""
-        found = self.project.lookup(module, name.removesuffix(".apply")) if depth else None
-        if isinstance(found, ClassInfo):
-            if not name.endswith(".apply"):
-                return False
-            found = found.methods.get("forward")
-        if not isinstance(found, FunctionInfo):
-            return False
-        key = (id(found), "")
-        known = self._names.get(key)
+    def _runs_parts(self, info: FunctionInfo, owner: ClassInfo | None, text: str) -> bool:
+        """Return whether a function may call an object that it holds: anything that has no better known meaning."""
+        heads = self._heads_of(info.module)
+        for name in set(_CALLS.findall(text)) - {info.name}:
+            head, _, rest = name.partition(".")
+            last = name.rpartition(".")[2]
+            if owner is not None and head == "self" and rest == last and find_member(self.project, owner, rest):
+                continue
+            if not rest and (head in heads or head in info.module.imports or head in _BUILTINS):
+                continue
+            if rest and (head in info.module.imports or self.is_method(last)):
+                continue
+            return True
+        return False
+
+    def program_needs_run(self, module: ModuleInfo) -> bool:
+        """Return whether running a module's body may find anything."""
+        body = [s for s in module.tree.body if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
+        lines = ["\n".join(module.lines[s.lineno - 1 : s.end_lineno]) for s in body]
+        wrapped = ast.Module(body, [])
+        text = "\n".join(lines)
+        if may_write(text, wrapped, has_backward=True) or has_backward(module):
+            return True
+        mentioned = Text()
+        self._collect(module, None, text, mentioned)
+        homes = [function.module for function in mentioned.functions] + [found.module for found in mentioned.classes]
+        if any(has_backward(home) for home in homes):
+            return True
+        return self._leads_to_open(mentioned, {*_MEMBERS.findall(text)})
+
+    def is_open_by_text(self, info: FunctionInfo, depth: int = 2) -> bool:
+        """Return whether a function that isn't run may be open, as far as its text tells."""
+        if self.writes_itself(info) or (info.owner is not None and self.held_by(info.owner).is_inplace):
+            return True
+        return depth > 0 and any(self.is_open_by_text(inner, depth - 1) for inner in self.text_of(info).functions)
+
+    def writes_itself(self, info: FunctionInfo) -> bool:
+        """Return whether a function's own text may mutate a tensor."""
+        known = self._writes.get(id(info))
         if known is None:
-            self._names[key] = False
-            text = "\n".join(found.module.lines[found.node.lineno - 1 : found.node.end_lineno])
-            known = bool(_STRICT.search(text)) or any(
-                self._writes(found.module, inner, depth - 1) for inner in set(_CALL.findall(text)) - _KEYWORDS
-            )
-            self._names[key] = known
+            known = may_write(source_of(info), info.node, has_backward=has_backward(info.module))
+            self._writes[id(info)] = known
+            self._kept.append(info)
         return known
 
-    def constructs(self, info: ClassInfo) -> bool:
-        """Return whether the constructors of a class build anything that writes."""
-        known = self._classes.get(id(info))
+    def text_of(self, info: FunctionInfo) -> Text:
+        """Return what a function mentions."""
+        known = self._texts.get(id(info))
+        if known is None:
+            known = self._texts[id(info)] = Text()
+            self._kept.append(info)
+            text = source_of(info)
+            known.is_inplace = _INPLACE.search(text) is not None
+            self._collect(info.module, info.owner, text, known)
+            # Its own name stands in its first line, and a call of itself isn't followed.
+            known.functions = [found for found in known.functions if found is not info]
+        return known
+
+    def held_by(self, info: ClassInfo) -> Text:
+        """Return the classes of what the constructors of a class build, factories of the project followed."""
+        known = self._held.get(id(info))
         if known is not None:
             return known
-        self._classes[id(info)] = False
-        order, _ = linearize_known(self.project, info)
-        answer = any(self._builds(owner) for owner in order)
-        self._classes[id(info)] = answer
-        return answer
-
-    def _builds(self, info: ClassInfo) -> bool:
-        method = info.methods.get("__init__")
-        if method is None:
-            return False
-        text = "\n".join(info.module.lines[method.node.lineno - 1 : method.node.end_lineno])
-        if "inplace" in text:
-            return True
-        names = {*_CALL.findall(text), *re.findall(r"\b[A-Z]\w+", text)} - _KEYWORDS
-        return any(self._name(info.module, info, name) for name in names)
-
-    def _name(self, module: ModuleInfo, owner: ClassInfo | None, name: str) -> bool:
-        if owner is not None and name.startswith("self."):
-            method = name[5:]
-            if "." in method:
-                return False
-            found = find_member(self.project, owner, method)
-            return found is not None and isinstance(found[1], FunctionInfo) and self.function(found[1])
-        key = (id(module), name)
-        known = self._names.get(key)
-        if known is None:
-            self._names[key] = False
-            known = self._names[key] = self._look_up(module, name)
+        known = self._held[id(info)] = Text()
+        self._kept.append(info)
+        seen: set[int] = set()
+        for owner in linearize_known(self.project, info)[0]:
+            constructor = owner.methods.get("__init__")
+            if constructor is not None:
+                self._follow(self.text_of(constructor), known, seen, _DEPTH)
+            for expression in owner.assigned.values():
+                self._follow(self._expression(owner.module, expression), known, seen, _DEPTH)
         return known
 
-    def _look_up(self, module: ModuleInfo, name: str) -> bool:
-        found = self.project.lookup(module, name.removesuffix(".apply"))
-        if isinstance(found, FunctionInfo):
-            return self.function(found)
-        if isinstance(found, ClassInfo):
-            return self.constructs(found) or any(
-                self.function(method)
-                for owner in linearize_known(self.project, found)[0]
-                for method in owner.methods.values()
-            )
+    def _follow(self, text: Text, held: Text, seen: set[int], depth: int) -> None:
+        held.is_inplace = held.is_inplace or text.is_inplace
+        if not depth:
+            return
+        for function in text.functions:
+            if id(function) not in seen:
+                seen.add(id(function))
+                self._follow(self.text_of(function), held, seen, depth - 1)
+        for home, expression in text.values:
+            if id(expression) not in seen:
+                seen.add(id(expression))
+                self._follow(self._expression(home, expression), held, seen, depth - 1)
+        for found in text.classes:
+            if id(found) in seen:
+                continue
+            seen.add(id(found))
+            held.classes.append(found)
+            if not any(find_member(self.project, found, name) for name in _CALLED):
+                constructor = find_member(self.project, found, "__init__")
+                if constructor is not None and isinstance(constructor[1], FunctionInfo):
+                    self._follow(self.text_of(constructor[1]), held, seen, depth - 1)
+
+    def _expression(self, home: ModuleInfo, expression: ast.expr) -> Text:
+        known = self._texts.get(id(expression))
+        if known is None:
+            known = self._texts[id(expression)] = Text()
+            self._kept.append(expression)
+            text = "\n".join(home.lines[expression.lineno - 1 : expression.end_lineno])
+            known.is_inplace = _INPLACE.search(text) is not None
+            self._collect(home, None, text, known)
+        return known
+
+    def _leads_to_open(self, text: Text, called: set[str], *, runs: bool = True) -> bool:
+        return any(self.is_open(found) for found in text.functions) or any(
+            self._is_class_open(found, called, is_run=runs, is_constructed=True) for found in text.classes
+        )
+
+    def _is_class_open(
+        self, info: ClassInfo, called: set[str], *, is_run: bool = True, is_constructed: bool = False
+    ) -> bool:
+        """Return whether calling an object of a class, or those of its methods that are named, is open."""
+        if is_function_class(self.project, info):
+            return any(self.writes_itself(method) for method in info.methods.values())
+        members = self._members.get(id(info))
+        if members is None:
+            # The constructor of a network is run apart, when the network is first looked into.
+            is_network = is_module_class(self.project, info)
+            members = [m for m in self._methods(info) if not (is_network and m.name == "__init__")]
+            self._members[id(info)] = members
+            self._kept.append(info)
+        for method in members:
+            name = method.name
+            is_special = (name.startswith("__") and name != "__init__") or name in _CALLED
+            is_reached = name in called or (is_special and is_run) or (name == "__init__" and is_constructed)
+            if is_reached and self.is_open(method):
+                return True
         return False
+
+    def _methods(self, info: ClassInfo) -> Iterator[FunctionInfo]:
+        seen: set[str] = set()
+        for owner in linearize_known(self.project, info)[0]:
+            for name, method in owner.methods.items():
+                if name not in seen:
+                    seen.add(name)
+                    yield method
+            yield from owner.setters.values()
+
+    def _collect(self, module: ModuleInfo, owner: ClassInfo | None, text: str, found: Text) -> None:
+        heads = self._heads_of(module)
+        for name in set(_NAMES.findall(text)):
+            head, _, rest = name.partition(".")
+            if owner is not None and head in ("self", "cls"):
+                member = find_member(self.project, owner, rest.partition(".")[0]) if rest else None
+                if member is not None and isinstance(member[1], FunctionInfo):
+                    found.functions.append(member[1])
+            elif head in heads:
+                self._file(module, name, found)
+        if owner is not None and "super(" in text:
+            named = {*_MEMBERS.findall(text)}
+            for base in linearize_known(self.project, owner)[0][1:]:
+                found.functions += [method for name, method in base.methods.items() if name in named]
+
+    def _file(self, module: ModuleInfo, name: str, found: Text) -> None:
+        while name:
+            meant = self.project.lookup(module, name)
+            match meant:
+                case FunctionInfo():
+                    found.functions.append(meant)
+                case ClassInfo():
+                    found.classes.append(meant)
+                case (home, expression):
+                    found.values.append((home, expression))
+                case None:
+                    name = name.rpartition(".")[0]
+                    continue
+            return
+
+    def _heads_of(self, module: ModuleInfo) -> frozenset[str]:
+        """Return the first parts of the names of a module that may lead to functions and classes of the project."""
+        known = self._heads.get(id(module))
+        if known is None:
+            self._kept.append(module)
+            heads = {*module.functions, *module.classes, *module.assigned}
+            heads |= {name for name, dotted in module.imports.items() if self.project.is_within(module, dotted)}
+            for star in module.stars:
+                home = self.project.find_module(module, star)
+                if home is not None and home is not module:
+                    self._heads[id(module)] = frozenset(heads)
+                    heads |= self._heads_of(home)
+            known = self._heads[id(module)] = frozenset(heads)
+        return known
+
+
+def source_of(info: FunctionInfo) -> str:
+    """Return the lines of a function."""
+    node = info.node
+    return "\n".join(info.module.lines[node.lineno - 1 : node.end_lineno])
+
+
+def has_backward(module: ModuleInfo) -> bool:
+    """Return whether a module runs backward passes."""
+    known = module.remembered.get(has_backward)
+    if not isinstance(known, bool):
+        known = any("backward" in line or "grad(" in line for line in module.lines)
+        module.remembered[has_backward] = known
+    return known

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gradsan.source.flow.graph import Grad, Guard
 from gradsan.source.flow.journal import Exit
-from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.machine import Condition, Frame, Regrad, evaluate
 from gradsan.source.flow.values import (
     Choice,
     Class,
@@ -22,6 +22,7 @@ from gradsan.source.flow.values import (
     Tensor,
     Value,
 )
+from gradsan.source.walking import walk
 
 NO_LITERALS: tuple[int, ...] = ()
 
@@ -57,6 +58,8 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
     if literal is None:
         value = evaluate(frame, test)
         verdict = truth_of(value)
+        if verdict is None:
+            verdict = _asks_for_last(frame, test)
         if verdict is not None:
             return verdict, frozenset(), frozenset()
         literal = _literal(frame, test)
@@ -84,8 +87,17 @@ def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard,
             last = when_false if is_and else when_true
     if all_known:
         return is_and, frozenset(), frozenset()
-    other = last if n_open == 1 else frozenset[int]()
-    return (None, frozenset(together), other) if is_and else (None, other, frozenset(together))
+    if n_open == 1:
+        return (None, frozenset(together), last) if is_and else (None, last, frozenset(together))
+    whole = _literal(frame, test)
+    if abs(whole) in frame.machine.described:
+        frame.machine.described[abs(whole)].implied = 1 if is_and else -1
+    known = frame.machine.guard
+    if whole in known or -whole in known:
+        return whole in known, frozenset(), frozenset()
+    if is_and:
+        return None, frozenset((*together, whole)), frozenset((-whole,))
+    return None, frozenset((whole,)), frozenset((*together, -whole))
 
 
 def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -122,6 +134,34 @@ def _dtype_test(frame: Frame, test: ast.expr) -> int | None:
                 literal = dtype_literal(frame, tensor, dtype.dotted)
                 return literal if isinstance(op, ast.Eq) else -literal
     return None
+
+
+def _asks_for_last(frame: Frame, test: ast.expr) -> bool | None:
+    """Return whether ``i < n - 1``, ``i + 1 != n`` and the like hold in this round of a loop over an unknown number."""
+    match test:
+        case ast.Compare(
+            left=ast.Name(id=name),
+            ops=[ast.Lt() | ast.NotEq() | ast.Eq() as op],
+            comparators=[ast.BinOp(op=ast.Sub(), right=ast.Constant(value=1))],
+        ):
+            pass
+        case ast.Compare(
+            left=ast.BinOp(left=ast.Name(id=name), op=ast.Add(), right=ast.Constant(value=1)),
+            ops=[ast.Lt() | ast.NotEq() | ast.Eq() as op],
+        ):
+            pass
+        case _:
+            return None
+    for loop in frame.loops[::-1]:
+        if loop.target is not None and name in _counters(loop.target):
+            return loop.is_last is isinstance(op, ast.Eq)
+    return None
+
+
+def _counters(target: ast.expr) -> tuple[str, ...]:
+    """Return the names that count the rounds of a loop: its only one, or the first of several."""
+    first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+    return (first.id,) if isinstance(first, ast.Name) else ()
 
 
 def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:
@@ -161,6 +201,10 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     text = text_of(frame, test)
     if text == "torch.is_grad_enabled()":
         return sign * frame.machine.literal(text, Condition(text))
+    is_training = text.endswith(".training") or text == "training"
+    subject = _subject(frame, test)
+    if subject is not None:
+        return sign * frame.machine.literal(subject, Condition(text, is_training=is_training))
     names, is_pure = _about(frame, test)
     about: list[int] = []
     for name in names:
@@ -171,8 +215,30 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     if not is_pure:
         # A call may answer otherwise the next time; the same place asks again in each iteration.
         about.append(frame.machine.clock)
-    condition = Condition(text, is_training=text.endswith(".training") or text == "training")
-    return sign * frame.machine.literal((text, *about), condition)
+    return sign * frame.machine.literal((text, *about), Condition(text, is_training=is_training))
+
+
+def _subject(frame: Frame, test: ast.expr) -> tuple[object, ...] | None:
+    """Return what a test asks of which value, where the value is one thing under several names.
+
+    What a constructor was given and what the object keeps of it are the same: a branch on the one decides the other.
+    """
+    match test:
+        case ast.Compare(left=left, ops=[op], comparators=[ast.Constant(value=constant)]):
+            asked: tuple[object, ...] = (type(op), type(constant), constant)
+        case _:
+            left, asked = test, ("truth",)
+    value: Value | None = None
+    match left:
+        case ast.Name(id=name):
+            value = frame.local.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            holder = frame.local.get(name)
+            value = holder.attributes.get(attribute) if isinstance(holder, (Instance, Opaque)) else None
+    if type(value) is not Opaque:
+        return None
+    frame.machine.kept.append(value)
+    return id(value), *asked
 
 
 def text_of(frame: Frame, node: ast.expr) -> str:
@@ -188,7 +254,7 @@ def _about(frame: Frame, test: ast.expr) -> tuple[tuple[str, ...], bool]:
     """Return the names in a test, and whether it calls nothing that may answer otherwise the next time."""
     known = frame.machine.abouts.get(id(test))
     if known is None:
-        inner = list(ast.walk(test))
+        inner = list(walk(test))
         names = tuple(n.id for n in inner if isinstance(n, ast.Name))
         is_pure = all(_is_pure(n) for n in inner if isinstance(n, ast.Call))
         known = frame.machine.abouts[id(test)] = (names, is_pure)
@@ -208,18 +274,34 @@ def fork(
     before = machine.guard
     mark = machine.journal.mark()
     exits: list[Exit] = []
+    switched: list[list[Regrad]] = []
     for literals, run in ways:
         machine.guard = before | literals
+        n_regrads = len(machine.regrads)
         if run():
             exits.append((machine.guard, machine.journal.changes(mark)))
+            switched.append([(held, *_grad_state(held)) for held, *_ in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
+        _restore(machine.regrads[n_regrads:][::-1])
+        del machine.regrads[n_regrads:]
     machine.guard = before
     if not exits:
         return False
     machine.journal.merge(exits)
     if len(exits) == 1:
         machine.guard = exits[0][0]
+        machine.regrads += [(held, *_grad_state(held)) for held, *_ in switched[0]]
+        _restore(switched[0])
     return True
+
+
+def _restore(states: list[Regrad]) -> None:
+    for tensor, grad, is_leaf, is_detached in states:
+        tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
+
+
+def _grad_state(tensor: Tensor) -> tuple[Grad, bool, bool]:
+    return tensor.grad, tensor.is_leaf, tensor.is_detached
 
 
 def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None] | None:

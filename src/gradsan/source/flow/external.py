@@ -251,7 +251,7 @@ def _initialise(frame: Frame, value: Value | None, name: str, node: ast.AST) -> 
         return Opaque()
     if name.endswith("_"):
         for tensor, guard in tensors_of(frame, value):
-            write(frame, tensor, operation=name, node=node, guard=guard, grad_enabled=False)
+            write(frame, tensor, operation=name, node=node, guard=guard, grad_enabled=False, is_first=True)
     return value
 
 

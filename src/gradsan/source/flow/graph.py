@@ -77,6 +77,8 @@ class Storage:
     roots: frozenset[str] = frozenset()
     has_gradient: bool = False
     """A backward pass reached it: an optimizer updates what has a gradient."""
+    is_own: bool = False
+    """It was made by an operation that was followed; what comes from outside may be known to others as well."""
     is_custom_saved: bool = False
     """It came out of ``ctx.saved_tensors``."""
 

@@ -76,6 +76,7 @@ def update_one(
             return derived(frame, [before, change])
         if before.tensor is None:
             if not isinstance(change, Tensor) and not before.roots:
+                machine.is_open = machine.is_open or target.startswith("self.")
                 return derived(frame, [before, change])
             as_tensor(frame, before, is_sure=False)
     tensor = before if isinstance(before, Tensor) else before.tensor if isinstance(before, Opaque) else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from gradsan.model.event import ViewKind
+from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import view_of
-from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, join
 
 MAX_ITEMS = 4
 """Elements of a known list that a loop looks at."""
@@ -41,9 +42,20 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bo
         case Const(value=text) if isinstance(text, str):
             return [Const(letter) for letter in text[:MAX_ITEMS]], len(text) <= MAX_ITEMS
         case Choice(options=options):
-            return elements(frame, options[-1][0], node)
+            choices: list[tuple[list[Value], bool, Guard]] = []
+            for option, guard in options:
+                inner, is_whole = elements(frame, option, node)
+                choices += [(inner, is_whole, guard)] if inner else []
+            return _either(choices)
         case _:
             return [Opaque(), Opaque()], False
+
+
+def _either(found: list[tuple[list[Value], bool, Guard]]) -> tuple[list[Value], bool]:
+    """Return the elements of one of several values, each on its own paths; a shorter one repeats its last element."""
+    length = max((len(items) for items, _, _ in found), default=0)
+    rows = [join([(items[min(at, len(items) - 1)], guard) for items, _, guard in found]) for at in range(length)]
+    return rows, all(is_exact and len(items) == length for items, is_exact, _ in found)
 
 
 def _element(value: Opaque, at: int) -> Opaque:

@@ -24,6 +24,9 @@ class Loop:
 
     start: int
     iteration: int
+    target: ast.expr | None = None
+    is_last: bool = False
+    """The last iteration that is looked at stands for the last one there is."""
     breaks: list[Exit] = field(default_factory=list)
     continues: list[Exit] = field(default_factory=list)
 
@@ -52,6 +55,10 @@ class Frame:
         return Place(self.module, node, self.name)
 
 
+Regrad: TypeAlias = tuple[Tensor, Grad, bool, bool]
+"""A tensor and, at some point, its gradient, whether it was a leaf and whether it was detached."""
+
+
 @dataclass(slots=True, eq=False)
 class Condition:
     """What one literal says, for people."""
@@ -59,6 +66,8 @@ class Condition:
     text: str
     is_training: bool = False
     is_eval_only: bool = False
+    implied: int = 0
+    """The sign with which the literals of its parts say it already."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +86,7 @@ class Machine:
     refusals: list[Refused] = field(default_factory=list)
     last_saves: dict[tuple[int, str], int] = field(default_factory=dict)
     """When each place last saved its operand."""
-    regrads: list[tuple[Tensor, Grad, bool, bool]] = field(default_factory=list)
+    regrads: list[Regrad] = field(default_factory=list)
     """Tensors whose gradient was switched, with what they were."""
     touched: list[Storage] = field(default_factory=list)
     escaped: list[Node] = field(default_factory=list)
@@ -102,7 +111,10 @@ class Machine:
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
-    n_statements: int = 0
+    index_roots: set[str] = field(default_factory=set)
+    """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
+    is_open: bool = False
+    """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
 

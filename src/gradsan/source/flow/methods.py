@@ -174,8 +174,13 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         tensor = as_tensor(frame, receiver, is_sure=False)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
+    if name == "step":
+        frame.machine.is_open = True
     if name in ("append", "extend", "add", "insert", "update", "put"):
         frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
+    if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and operation is None:
+        # Whoever passes an object that is known may know the method as well.
+        frame.machine.is_open = True
     member = get_attribute(frame, receiver, name, node)
     if not isinstance(member, Opaque):
         return call(frame, member, arguments, node)

@@ -12,6 +12,8 @@ OFF = frozenset({"torch.no_grad", "torch.autograd.no_grad", "torch.inference_mod
 ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
 HOOKED = ("torch.autograd.graph.save", "torch.autograd.graph.allow_mutation")
 """Contexts in which other code keeps the saved tensors: whether a later write matters is theirs to say."""
+_BELOW = (".custom_op", ".register_kernel", ".triton_op", ".register_fake")
+"""Decorators of what runs below autograd.  Source: torch.library documentation, 2.13."""
 SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 
 
@@ -52,5 +54,5 @@ def switch(frame: Frame, node: ast.Call) -> None:
 def decorated_off(decorators: tuple[str, ...]) -> bool:
     """Return whether decorators switch gradients off."""
     return any(
-        name in OFF or name.endswith((".no_grad", ".inference_mode")) or name == "no_grad" for name in decorators
+        name in OFF or name.endswith(("no_grad", "inference_mode")) or name.endswith(_BELOW) for name in decorators
     )

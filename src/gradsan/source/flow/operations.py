@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 
 from gradsan.knowledge import UNKNOWN, Effect, Operation, TensorFacts
@@ -17,6 +18,7 @@ from gradsan.source.flow.tensors import (
     record_save,
     roots_of,
     tensors_of,
+    used_as_index,
     view_of,
     write,
 )
@@ -27,6 +29,8 @@ _FIELDS = ("values", "indices")
 _INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort", "kthvalue", "cummax", "cummin"})
 """Operations whose second result holds indices.  Source: native_functions.yaml, 2.13.0."""
 _ONE_WITHOUT_DIM = frozenset({"max", "min", "median", "nanmedian"})
+_POOLING = re.compile(r"max_?pool\dd$", re.IGNORECASE)
+"""Operations that hand out the indices, which they save, only when asked to.  Source: torch/nn/functional.py, 2.13."""
 _INDICES = frozenset({"index", "indices", "mask", "dim", "condition"})
 """Arguments that never carry a gradient."""
 _LITERALS = (bool, int, float, complex, str, type(None))
@@ -139,6 +143,8 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
     for name, value in bound.items():
         if name in _INDICES and type(value) is not Sequence:
             if type(value) is Tensor:
+                if name in ("index", "indices"):
+                    used_as_index(frame, value)
                 found.append((name, replace(value, grad=Grad.NO, is_detached=True), frozenset()))
             continue
         parameter = operation.parameter(name)
@@ -258,7 +264,10 @@ def _write(
 ) -> Value:
     result: Value = Opaque()
     for operand in effect.writes:
-        if f"writes:{operand}" in effect.maybe or operand not in bound:
+        if f"writes:{operand}" in effect.maybe:
+            frame.machine.is_open = True
+            continue
+        if operand not in bound:
             continue
         sources = tuple(value for name, value in bound.items() if name != operand and name not in _INDICES)
         for tensor, guard in tensors_of(frame, bound[operand]):
@@ -303,7 +312,7 @@ def _result(
     place: Place,
     grad: Grad,
     roots: frozenset[str],
-    _given: dict[str, object],
+    given: dict[str, object],
 ) -> Value:
     if effect.views in ("multiple", "several") and effect.aliases:
         return _views(frame, effect, bound, node, label)
@@ -313,7 +322,7 @@ def _result(
             return alias
     short = _short(operation.name)
     n_results = operation.n_results
-    if short in _ONE_WITHOUT_DIM and not _is_dimension(bound.get("dim")):
+    if short.startswith("atleast_") or (short in _ONE_WITHOUT_DIM and not _is_dimension(bound.get("dim"))):
         n_results = 1
     if n_results == 0:
         return Opaque(is_number=True)
@@ -337,7 +346,7 @@ def _result(
             roots=need_roots or roots,
             backward=operation.backward or "",
         )
-    if n_results == 1:
+    if n_results == 1 or (_POOLING.search(short) and given.get("return_indices") is not True):
         return results[0]
     if short in _INDEXED and isinstance(results[1], Tensor):
         results[1].is_integer = True

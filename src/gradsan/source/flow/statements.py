@@ -230,10 +230,11 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[C
     machine = frame.machine
     journal = machine.journal
     before = machine.guard
-    loop = Loop(journal.mark(), journal.mark())
+    loop = Loop(journal.mark(), journal.mark(), getattr(node, "target", None))
     frame.loops.append(loop)
     goes_on = True
-    for prepare in rounds:
+    for number, prepare in enumerate(rounds, start=1):
+        loop.is_last = number == len(rounds)
         loop.iteration = journal.mark()
         loop.continues = []
         prepare()

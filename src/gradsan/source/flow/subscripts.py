@@ -16,6 +16,7 @@ from gradsan.source.flow.tensors import (
     record_save,
     roots_of,
     tensors_of,
+    used_as_index,
     view_of,
     write,
 )
@@ -41,7 +42,7 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
         return join([(subscript(frame, option, index, node), guard) for option, guard in value.options])
     if type(value) is Opaque and value.tensor is None and _is_tensor_index(index):
         as_tensor(frame, value, is_sure=False)
-    if type(value) is Opaque and value.tensor is not None:
+    if type(value) is Opaque and value.tensor is not None and not _is_text(index):
         return _tensor_item(frame, value.tensor, index, node)
     match value:
         case Tensor():
@@ -139,10 +140,12 @@ def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
             case Const():
                 parts.append(("basic", None))
             case Tensor():
+                used_as_index(frame, value)
                 parts.append(("advanced", value))
             case Choice(options=options) if all(isinstance(option, Tensor) for option, _ in options):
                 parts.append(("advanced", value))
             case Opaque(tensor=Tensor() as tensor):
+                used_as_index(frame, tensor)
                 parts.append(("advanced", tensor))
             case Sequence(items=items) if not isinstance(node, ast.Tuple):
                 if items and all(isinstance(i, Const) and isinstance(i.value, (slice, type(None))) for i in items):
@@ -154,6 +157,11 @@ def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
             case _:
                 parts.append(("unknown", None))
     return parts
+
+
+def _is_text(index: ast.expr) -> bool:
+    """Return whether only a dict takes such an index."""
+    return isinstance(index, ast.JoinedStr) or (isinstance(index, ast.Constant) and isinstance(index.value, str))
 
 
 def _tensor_item(frame: Frame, tensor: Tensor, index: ast.expr, node: ast.AST) -> Value:
@@ -220,6 +228,8 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 return
             key = evaluate(frame, index)
             item = key.value if isinstance(key, Const) else text_of(frame, index)
+            if (value.roots or value.name.startswith("self.")) and not isinstance(_literal_of(key), str):
+                frame.machine.is_open = True
             journal.set(value.attributes, ("item", item), new)
             frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
         case Sequence(items=items):
@@ -243,7 +253,14 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 value.is_exact = False
 
 
+def _literal_of(key: Value) -> object:
+    return key.value if isinstance(key, Const) else None
+
+
 def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, node: ast.AST, guard: Guard) -> None:
+    if _is_text(index):
+        frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
+        return
     parts = _parts(frame, index)
     basic = all(kind == "basic" for kind, _ in parts)
     target = view_of(frame, tensor, "slice", node) if basic and isinstance(index, ast.expr) else tensor

@@ -37,7 +37,8 @@ def as_tensor(frame: Frame, value: Value, *, is_sure: bool = True) -> Tensor | N
             return None
         if value.tensor is None:
             grad = Grad.FLOWS if value.roots else Grad.UNKNOWN
-            storage = Storage(name=value.name, is_tensor=is_sure)
+            is_own = not value.roots and not value.name
+            storage = Storage(name=value.name, is_tensor=is_sure, is_own=is_own)
             frame.machine.touched.append(storage)
             value.tensor = Tensor(storage, grad, value.roots, node=value.node)
         elif is_sure:
@@ -80,7 +81,7 @@ def roots_of(tensor: Tensor) -> frozenset[str]:
 
 def node_of(tensor: Tensor) -> Node | None:
     """Return the node that a backward pass from the tensor begins at."""
-    if tensor.is_detached:
+    if tensor.is_detached or tensor.is_integer:
         return None
     parents = [*([tensor.node] if tensor.node is not None else []), *tensor.storage.nodes]
     if len(parents) == 1:
@@ -98,7 +99,7 @@ def fresh(
     name: str = "",
 ) -> Tensor:
     """Return a tensor on a storage of its own."""
-    storage = Storage(kind=kind, name=name)
+    storage = Storage(kind=kind, name=name, is_own=True)
     frame.machine.touched.append(storage)
     return Tensor(storage, grad, roots, node=node, is_contiguous=True)
 
@@ -108,6 +109,7 @@ def leaf(frame: Frame, *, kind: TensorKind, name: str = "", requires_grad: bool 
     tensor = fresh(frame, grad=Grad.YES if requires_grad else Grad.NO, kind=kind, name=name)
     tensor.is_leaf = True
     tensor.storage.owner = owner
+    tensor.storage.is_own = False
     return tensor
 
 
@@ -140,6 +142,12 @@ def view_of(
         is_contiguous=is_contiguous,
         caveats=(*base.caveats, caveat) if caveat else base.caveats,
     )
+
+
+def used_as_index(frame: Frame, tensor: Tensor) -> None:
+    """Record that a tensor indexes another one."""
+    if node_of(tensor) is None:
+        frame.machine.index_roots |= roots_of(tensor)
 
 
 def detached(_frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
@@ -214,8 +222,9 @@ def write(
     created: Place | None = None,
     module: str = "",
     graph: Node | None = None,
+    is_first: bool = False,
 ) -> None:
-    """Record that a tensor was mutated, and what that breaks."""
+    """Record that a tensor was mutated, and what that breaks; ``is_first`` gives a parameter its first value."""
     machine = frame.machine
     enabled = machine.grad_enabled if grad_enabled is None else grad_enabled
     storage = tensor.storage
@@ -236,6 +245,7 @@ def write(
     )
     if tensor.is_data:
         return
+    machine.is_open = machine.is_open or not (storage.is_own or is_first)
     grad, roots = _incoming(frame, sources)
     if enabled:
         _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))

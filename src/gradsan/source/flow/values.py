@@ -295,6 +295,8 @@ def _parts(value: Value) -> list[Value]:
 def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
     """Yield the graph nodes that a value holds on to."""
     match value:
+        case Tensor(is_integer=True):
+            return
         case Tensor():
             if value.node is not None:
                 yield value.node

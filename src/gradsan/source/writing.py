@@ -1,0 +1,236 @@
+"""Whether a function's own text may mutate a tensor: a quick look by pattern, then a look at the syntax tree.
+
+Both err on the side of yes; what neither finds needs no data flow.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from gradsan.source.walking import walk
+
+_QUICK = re.compile(
+    r"(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)"
+    r"|\]\s*=(?!=)"
+    r"|[A-Za-z0-9]_\("
+    r"|\binplace\s*=(?!\s*False)"
+    r"|\b(?:out|max_norm)\s*="
+    r"|\bTrue\s*\)"
+    r"|\.step\("
+    r"|\b(?:all_|reduce|broadcast|i?recv|scatter|gather|batch_norm|instance_norm)\w*\(",
+)
+_NUMBERS = frozenset({"len", "int", "float", "bool", "str", "round", "repr", "range", "ord", "id", "hash"})
+_NUMBER_METHODS = frozenset(
+    {"item", "size", "numel", "dim", "tolist", "count", "index", "nelement", "join", "format", "time", "perf_counter"}
+)
+_NUMBER_ATTRIBUTES = frozenset({"shape", "ndim", "itemsize"})
+_NO_WRITES = frozenset(
+    {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_", "int_", "float_", "bool_", "str_"}
+)
+_OTHERS = frozenset(
+    [
+        "all_gather",
+        "all_gather_into_tensor",
+        "all_reduce",
+        "all_reduce_coalesced",
+        "all_to_all",
+        "all_to_all_single",
+        "batch_norm",
+        "broadcast",
+        "instance_norm",
+        "irecv",
+        "recv",
+        "reduce",
+        "reduce_scatter",
+        "reduce_scatter_tensor",
+    ]
+)
+"""What writes an argument and neither ends in an underscore nor is told to by ``inplace``.
+
+Source: torch.distributed documentation, and the schemas of 2.13.0.
+"""
+_ACTIVATIONS = frozenset(
+    [
+        "alpha_dropout",
+        "celu",
+        "dropout",
+        "dropout1d",
+        "dropout2d",
+        "dropout3d",
+        "elu",
+        "hardsigmoid",
+        "hardswish",
+        "hardtanh",
+        "leaky_relu",
+        "leakyrelu",
+        "mish",
+        "relu",
+        "relu6",
+        "rrelu",
+        "selu",
+        "silu",
+        "threshold",
+    ]
+)
+"""What takes ``inplace`` by position too, in lower case.  Source: torch/nn/functional.py, 2.13.0."""
+_MAPPINGS = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})
+
+
+def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
+    """Return whether a function may mutate a tensor itself.
+
+    Args:
+        text: Its source.
+        node: Its syntax tree; functions inside it belong to it.
+        has_backward: Whether its module runs backward passes: without one an optimizer's step breaks nothing.
+    """
+    if _QUICK.search(text) is None:
+        return False
+    bindings: dict[str, list[ast.expr]] | None = None
+    for inner in walk(node):
+        match inner:
+            case ast.AugAssign():
+                if bindings is None:
+                    bindings = _bindings(node)
+                if _may_update(inner, bindings):
+                    return True
+            case ast.Subscript(ctx=ast.Store()):
+                if bindings is None:
+                    bindings = _bindings(node)
+                if not _is_key(inner.slice) and not _is_container(inner.value, bindings):
+                    return True
+            case ast.Call() if _may_mutate(inner, has_backward=has_backward):
+                return True
+    return False
+
+
+def _bindings(node: ast.AST) -> dict[str, list[ast.expr]]:
+    """Return what each name is bound to; an unknown binding is an ellipsis."""
+    found: dict[str, list[ast.expr]] = {}
+    unknown = ast.Constant(value=...)
+    for inner in walk(node):
+        match inner:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    for name, is_whole in _names_in(target):
+                        found.setdefault(name, []).append(value if is_whole else unknown)
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                | ast.NamedExpr(target=ast.Name(id=name), value=value)
+            ):
+                found.setdefault(name, []).append(value)
+            case ast.For() | ast.AsyncFor() | ast.comprehension():
+                for name, is_whole in _names_in(inner.target):
+                    is_counter = is_whole and _called(inner.iter) == "range"
+                    found.setdefault(name, []).append(inner.iter if is_counter else unknown)
+            case ast.With(items=items) | ast.AsyncWith(items=items):
+                for item in items:
+                    for name, _ in _names_in(item.optional_vars):
+                        found.setdefault(name, []).append(unknown)
+            case ast.arg():
+                found.setdefault(inner.arg, []).append(unknown)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                for name in names:
+                    found.setdefault(name, []).append(unknown)
+    return found
+
+
+def _names_in(target: ast.expr | None) -> Iterator[tuple[str, bool]]:
+    match target:
+        case ast.Name(id=name):
+            yield name, True
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            for part in parts:
+                yield from ((name, False) for name, _ in _names_in(part))
+        case ast.Starred(value=value):
+            yield from ((name, False) for name, _ in _names_in(value))
+
+
+def _may_update(node: ast.AugAssign, bindings: dict[str, list[ast.expr]]) -> bool:
+    """Return whether an augmented assignment may be one of a tensor."""
+    if isinstance(node.op, ast.MatMult):
+        return False
+    value = node.value
+    if isinstance(value, (ast.JoinedStr, ast.List, ast.Tuple, ast.ListComp, ast.Dict, ast.Set)):
+        return False
+    if isinstance(value, ast.Constant) and isinstance(value.value, (str, bytes)):
+        return False
+    target = node.target
+    if isinstance(target, ast.Name):
+        known = bindings.get(target.id)
+        if known and all(_is_plain(one) for one in known):
+            return not _is_plain(value)
+    return True
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Return whether an expression is a number, a text or a list, whatever the names in it stand for."""
+    match node:
+        case ast.Constant(value=value):
+            return value is not Ellipsis and value is not None
+        case ast.JoinedStr() | ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_plain(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_plain(left) and _is_plain(right)
+        case ast.Attribute(attr=name):
+            return name in _NUMBER_ATTRIBUTES
+        case ast.Subscript(value=value):
+            return isinstance(value, ast.Attribute) and value.attr in _NUMBER_ATTRIBUTES
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _NUMBERS
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in _NUMBER_METHODS
+        case _:
+            return False
+
+
+def _is_key(index: ast.expr) -> bool:
+    return isinstance(index, ast.JoinedStr) or (isinstance(index, ast.Constant) and isinstance(index.value, str))
+
+
+def _is_container(holder: ast.expr, bindings: dict[str, list[ast.expr]]) -> bool:
+    """Return whether only lists and dicts are bound to a name."""
+    if isinstance(holder, ast.Attribute):
+        return holder.attr in ("environ", "__dict__", "modules")
+    known = bindings.get(holder.id) if isinstance(holder, ast.Name) else None
+    return bool(known) and all(_is_display(one) for one in known or ())
+
+
+def _is_display(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Dict, ast.List, ast.Set, ast.ListComp, ast.DictComp)):
+        return True
+    return _called(node) in _MAPPINGS
+
+
+def _called(node: ast.expr) -> str:
+    """Return the last name of what an expression calls; empty where it is no call."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _may_mutate(call: ast.Call, *, has_backward: bool) -> bool:
+    name = _called(call)
+    if name == "step":
+        return has_backward and isinstance(call.func, ast.Attribute)
+    if name.endswith("_") and not name.endswith("__") and name not in _NO_WRITES and name != "_":
+        return True
+    if name in _OTHERS or (name.lower() in _ACTIVATIONS and any(_is_true(given) for given in call.args)):
+        return True
+    return _switches(call.keywords)
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _switches(keywords: Iterable[ast.keyword]) -> bool:
+    return any(
+        keyword.arg in ("inplace", "out", "max_norm")
+        and not (isinstance(keyword.value, ast.Constant) and keyword.value.value in (False, None))
+        for keyword in keywords
+    )
