@@ -49,13 +49,26 @@ Specs: TypeAlias = "tuple[tuple[Path, Spec], ...]"
 
 
 def _ignored_above(folder: Path) -> Specs:
-    """Return the rules of the ``.gitignore`` files between a repository's root and a folder in it."""
+    """Return the rules of the ``.gitignore`` files between a repository's root and a folder in it.
+
+    A folder that is itself ignored was named on purpose: then none of them holds.
+    """
     above: list[Path] = []
     for parent in (folder, *folder.parents):
         above.insert(0, parent)
         if (parent / ".git").exists():
-            return tuple(spec for one in above[:-1] if (spec := _read_ignored(one)) is not None)
+            specs = tuple(spec for one in above[:-1] if (spec := _read_ignored(one)) is not None)
+            is_ignored = any(_is_ignored(each, specs) for each in above[1:])
+            return () if is_ignored else specs
     return ()
+
+
+def _is_ignored(folder: Path, specs: Specs) -> bool:
+    return any(
+        spec.match_file(_below(folder.parent, home, f"{folder.name}/"))
+        for home, spec in specs
+        if home in folder.parents
+    )
 
 
 def _read_ignored(folder: Path) -> tuple[Path, Spec] | None:

@@ -87,7 +87,9 @@ def check(
         results[path] = result
         if progress is not None:
             progress(n_done, len(files))
-    return _collect(results, chosen)
+    if not results:
+        results[Path()] = FileResult(not_covered=("no Python file was found there: nothing was checked",))
+    return replace(_collect(results, chosen), n_files=len(files))
 
 
 def _choice(options: CheckOptions, config: Config) -> Callable[[Diagnostic], bool]:

@@ -31,6 +31,16 @@ def test_rules_above_hold_inside_a_repository(tmp_path: Path) -> None:
     assert names(tmp_path / "src") == {"b.py"}
 
 
+def test_a_named_folder_is_checked_even_if_ignored(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("/versions/*\n*_pb2.py\n")
+    inner = tmp_path / "versions" / "3.11" / "lib"
+    inner.mkdir(parents=True)
+    (inner / "a.py").touch()
+    assert names(inner) == {"a.py"}
+    assert names(tmp_path) == set()
+
+
 def test_a_named_file_is_checked_even_if_ignored(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.py\n")
     (tmp_path / "a.py").touch()
