@@ -11,7 +11,7 @@ SCORE ?= $(firstword $(wildcard ../*/score/score.py))
 CASES ?= $(firstword $(wildcard ../*/cases/error))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check lint types docs docs-check bench score goldens picture clean
+.PHONY: help demo test test-slow check lint types docs docs-check bench score goldens picture table clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ types: $(READY)
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python tools/write_docs.py
+	$(BIN)/python tools/write_operations_page.py
+
+table: $(READY)  ## make the operation table of the installed torch, and hold it against the engine
+	$(BIN)/python -W ignore -m gradsan.frameworks.torch.table
+	$(BIN)/python -W ignore -m gradsan.frameworks.torch.table --verify
 	$(BIN)/python tools/write_operations_page.py
 
 docs-check: $(READY)

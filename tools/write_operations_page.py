@@ -6,10 +6,11 @@ import argparse
 import sys
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from gradsan import knowledge
 from gradsan.knowledge import Operation, Table
-from gradsan.tasks import ops
+from gradsan.tasks import operation_page
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.html"
 
@@ -31,7 +32,8 @@ details ul {{ margin: 0.2rem 0; padding-left: 1.2rem; }}
 <h1>What every operation saves, writes and aliases</h1>
 <p>{framework} {version}, {count} operations. A saved tensor must not be modified in place before backward.
 The columns describe the call with default arguments; where other arguments change them, the row opens.</p>
-<p><input id="search" type="search" placeholder="sigmoid, saves result, views ..." autofocus
+{agreement}
+{agreement}<p><input id="search" type="search" placeholder="sigmoid, saves result, views ..." autofocus
  aria-label="Search"> <span id="shown"></span></p>
 <table>
 <thead><tr><th>operation<th>saves<th>writes<th>result shares storage with<th>in-place twin<th>node</thead>
@@ -63,20 +65,39 @@ filter();
 
 def page(table: Table) -> str:
     """Return the page."""
-    shown = [operation for operation in table.operations() if _is_public(operation)]
-    head = HEAD.format(framework=table.framework, version=table.version, count=len(shown))
+    shown = [operation for operation in table.operations() if operation_page.is_public(operation)]
+    agreement = _agreement(knowledge.agreement(table))
+    head = HEAD.format(framework=table.framework, version=table.version, count=len(shown), agreement=agreement)
     return head + "".join(map(_row, shown)) + TAIL
 
 
-def _is_public(operation: Operation) -> bool:
-    return operation.kind != "schema" and not operation.name.rpartition(".")[2].startswith("_")
+def _agreement(counts: dict[str, Any]) -> str:
+    """Say how the table was held against the engine, and what came of it."""
+    if not counts:
+        return ""
+    lines = [
+        f"<li>{escape(n['title'])}: {n['judged']} judged on {n['calls']} calls; {n['exact']} agree exactly,"
+        f" {n['within_maybe']} stay within what the table says may be, {n['listed']} differ as listed,"
+        f" {n['disagree']} disagree"
+        for n in counts["sections"]
+    ]
+    exceptions = [f"<li><code>{escape(name)}</code>: {escape(why)}" for name, why in counts["exceptions"].items()]
+    never = [f"<li><code>{escape(name)}</code>: {escape(why)}" for name, why in counts["never_judged"].items()]
+    return (
+        "<details><summary>How far it agrees with the engine</summary>\n"
+        "<p>Each sample of torch's own test databases is run on a CPU; what the graph holds is compared with the row,"
+        f" and each tensor is written between forward and backward: {counts['writes']} writes,"
+        f" {counts['refused']} refused.</p>\n<ul>{''.join(lines)}</ul>\n"
+        f"<p>They differ in:</p>\n<ul>{''.join(exceptions)}</ul>\n"
+        f"<p>In the databases, but not judged:</p>\n<ul>{''.join(never)}</ul>\n</details>"
+    )
 
 
 def _row(operation: Operation) -> str:
     cells = (
         _name(operation),
-        escape(ops.says_saves(operation).removeprefix("saves ")).replace("`", ""),
-        _codes(operation.writes),
+        escape(operation_page.says_saves(operation).removeprefix("saves ")).replace("`", ""),
+        _codes(_shown(operation, operation.writes)),
         _shares(operation),
         _codes([operation.inplace or operation.out_of_place or ""]),
         _codes([operation.backward or ""]),
@@ -85,18 +106,26 @@ def _row(operation: Operation) -> str:
 
 
 def _name(operation: Operation) -> str:
-    name = f"<code>{escape(ops.spelled(operation))}</code>"
-    if len(operation.cases) < 2:
+    name = f"<code>{escape(operation_page.spelled(operation))}</code>"
+    told = operation_page.case_lines(operation) if len(operation.cases) > 1 else []
+    told += [operation.note] if operation.note else []
+    if not told:
         return name
-    lines = "".join(f"<li>{escape(line.replace('`', ''))}" for line in ops.case_lines(operation))
+    lines = "".join(f"<li>{escape(line.replace('`', ''))}" for line in told)
     return f"<details><summary>{name}</summary><ul>{lines}</ul></details>"
 
 
 def _shares(operation: Operation) -> str:
     if not operation.aliases:
         return "the input, perhaps" if operation.may_return_input else ""
-    kind = {"none": "", "single": " (a view)", "multiple": " (views)"}[operation.views]
-    return f"{_codes(operation.aliases)}{kind}{', perhaps' if operation.may_return_input else ''}"
+    kind = {"none": "", "single": " (a view)", "several": " (views)", "multiple": " (views, not to be written)"}[
+        operation.views
+    ]
+    return f"{_codes(_shown(operation, operation.aliases))}{kind}{', perhaps' if operation.may_return_input else ''}"
+
+
+def _shown(operation: Operation, names: tuple[str, ...]) -> list[str]:
+    return [operation_page.shown(operation, name) for name in names]
 
 
 def _codes(names: tuple[str, ...] | list[str]) -> str:

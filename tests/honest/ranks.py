@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -87,29 +89,29 @@ ALL = (
 )
 
 
+def said_of(script: Callable[[], list[torch.Tensor]], verb: Any) -> dict[str, Any]:
+    """Run a script plain and under a verb; tell what that found and whether it changed anything."""
+    torch.manual_seed(dist.get_rank())
+    plain = script()
+    torch.manual_seed(dist.get_rank())
+    with verb() as session:
+        watched = script()
+    return {
+        "codes": [finding.code for finding in session.findings],
+        "same": all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True)),
+        "not_covered": list(session.not_covered),
+    }
+
+
 def main() -> None:
     """Effect: prints."""
     dist.init_process_group("gloo")
     torch.set_num_threads(1)
-    said = {}
-    for script in (
-        replicated,
-        two_forwards_of_one_replica,
-        sharded,
-        stepped_while_gathered,
-        sharded_and_stepped_before_backward,
-    ):
-        torch.manual_seed(dist.get_rank())
-        plain = script()
-        torch.manual_seed(dist.get_rank())
-        with gradsan.watch() as session:
-            watched = script()
-        same = all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
-        said[script.__name__] = {
-            "codes": [finding.code for finding in session.findings],
-            "same": same,
-            "not_covered": list(session.not_covered),
-        }
+    said = {
+        f"{verb.__name__} {script.__name__}": said_of(script, verb)
+        for verb in (gradsan.watch, gradsan.audit)
+        for script in ALL
+    }
     sys.stdout.write(f"@@{os.environ['RANK']} {json.dumps(said)}\n")
     sys.stdout.flush()
     dist.destroy_process_group()

@@ -34,13 +34,15 @@ def said() -> list[dict[str, Any]]:
     return [json.loads(line) for line in re.findall(r"@@\d+ (\{.*\})", done.stdout)]
 
 
+@pytest.mark.parametrize("verb", ["watch", "audit"])
 @pytest.mark.parametrize("script", HONEST)
-def test_nothing_is_found_on_either_rank(script: str, said: list[dict[str, Any]]) -> None:
+def test_nothing_is_found_on_either_rank(script: str, verb: str, said: list[dict[str, Any]]) -> None:
     assert len(said) == 2
     for of_rank in said:
-        assert of_rank[script] == {"codes": [], "same": True, "not_covered": []}
+        assert of_rank[f"{verb} {script}"] == {"codes": [], "same": True, "not_covered": []}
 
 
-def test_step_before_the_shards_are_gathered_again_is_found(said: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize("verb", ["watch", "audit"])
+def test_step_before_the_shards_are_gathered_again_is_found(verb: str, said: list[dict[str, Any]]) -> None:
     for of_rank in said:
-        assert of_rank["sharded_and_stepped_before_backward"]["codes"] == ["GS302"]
+        assert of_rank[f"{verb} sharded_and_stepped_before_backward"]["codes"] == ["GS302"]

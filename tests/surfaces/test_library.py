@@ -92,7 +92,6 @@ def test_a_graph_is_inspected_before_backward() -> None:
     assert lines == [first + 5, first + 6]
 
 
-@pytest.mark.xfail(reason="no rule speaks about a history that knows no write")
 def test_a_graph_is_inspected_without_a_watch() -> None:
     [finding] = gradsan.inspect_graph(stale())
     assert finding.code == "GS101"
@@ -139,7 +138,9 @@ def test_the_traceback_shows_it(way: str, tmp_path: Path) -> None:
     done = python(tmp_path, *arguments, given=BROKEN)
     assert done.returncode == 1
     assert "modified by an inplace operation" in done.stderr
-    assert re.search(r"error\[GS101\]: .* was modified in place after `exp` saved", done.stderr)
+    assert re.search(
+        r"error\[GS101\]: .* was modified in place after (`exp` saved|it was saved)", re.sub(r"\s+", " ", done.stderr)
+    )
     name = "program.py" if way == "file" else "<string>" if way == "-c" else "<stdin>"
     assert f"{name}:4" in done.stderr
 

@@ -10,7 +10,7 @@ from gradsan.surfaces.cli import main
 def test_an_operation_is_explained(capsys):
     assert main(["ops", "sigmoid"]) == 0
     said = capsys.readouterr().out
-    assert "You may modify `self` in place afterwards" in said
+    assert "You may modify `input` in place afterwards" in said
     assert "Do not modify the result in place before backward" in said
     assert "grad * result * (1 - result)" in said
     assert "sigmoid_" in said

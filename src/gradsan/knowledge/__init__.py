@@ -2,6 +2,6 @@
 
 from gradsan.knowledge.condition import UNKNOWN, TensorFacts
 from gradsan.knowledge.operation import Case, Effect, Operation, Parameter
-from gradsan.knowledge.table import Table, load
+from gradsan.knowledge.table import Table, agreement, load
 
-__all__ = ["UNKNOWN", "Case", "Effect", "Operation", "Parameter", "Table", "TensorFacts", "load"]
+__all__ = ["UNKNOWN", "Case", "Effect", "Operation", "Parameter", "Table", "TensorFacts", "agreement", "load"]

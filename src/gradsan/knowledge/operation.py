@@ -14,7 +14,9 @@ from typing import Literal, TypeAlias
 
 from gradsan.knowledge.condition import UNKNOWN, Condition, TensorFacts, holds
 
-Views: TypeAlias = Literal["none", "single", "multiple"]
+Views: TypeAlias = Literal["none", "single", "several", "multiple"]
+"""Whether the result is a view; ``several``: each of the results is one of its own; ``multiple``: they are the outputs
+of one multi-output view, and the engine refuses a write to any of them."""
 SavedResults: TypeAlias = "bool | tuple[int, ...]"
 """False, True (the one result), or the indices of the results that are saved among several."""
 
@@ -74,7 +76,7 @@ class Effect:
         writes: Arguments that the call mutates.
         uncounted: Those of ``writes`` whose version counter the call doesn't move (batch norm's statistics).
         aliases: Arguments whose storage a result shares.
-        views: Whether the result is a view, or several are.
+        views: Whether the result is a view, or the results are; see `Views`.
         may_return_input: Whether a result may be the very tensor that came in (or share its storage by chance).
         certain: Whether nothing is in ``maybe``.
         maybe: The claims that hold in some of the possible cases only: operand names of saves, ``writes:NAME``,
@@ -112,12 +114,13 @@ class Effect:
 class Operation:
     """One callable of the framework.
 
-    The fields describe the call with contiguous tensors and default arguments (the union where a required argument
-    decides); `effect` describes one call.
+    The fields describe the call with every tensor given, contiguous, and otherwise default arguments (the union where
+    a required argument decides); `effect` describes one call.
     """
 
     name: str
-    kind: Literal["function", "method", "module", "schema"] = "function"
+    kind: Literal["function", "method", "module", "schema", "other"] = "function"
+    """``other``: what returns no tensor (`Tensor.shape`), or is no operation at all (`no_grad`, `nn.Sequential`)."""
     parameters: tuple[Parameter, ...] = ()
     """In order.  For a module: those of its constructor, plus ``training``."""
     inputs: tuple[str, ...] = ()
@@ -142,6 +145,8 @@ class Operation:
     derivative: str | None = None
     differentiable: bool = False
     n_results: int = 1
+    note: str = ""
+    """What else a person should know, in a sentence."""
     source: str = ""
     cases: tuple[Case, ...] = ()
 
@@ -186,9 +191,11 @@ class Operation:
 
 
 def describe_defaults(operation: Operation) -> Operation:
-    """Return the operation with its fields filled from the call with contiguous tensors and default arguments."""
+    """Return the operation with its fields filled from the call with every tensor and the default arguments."""
     given: dict[str, object] = {p.name: UNKNOWN for p in operation.parameters if p.chooses_overload}
     given |= {p.name: TensorFacts(contiguous=True) for p in operation.parameters if p.required and p.tensor}
+    # A tensor that may be left out counts as given: who leaves it out has nothing to write.
+    given |= {p.name: UNKNOWN for p in operation.parameters if p.tensor and p.default is None}
     effect = operation.effect(given)
     return replace(
         operation,
@@ -233,7 +240,7 @@ def _merge(cases: list[Case], given: Mapping[str, object], *, n_results: int) ->
     )
 
 
-_BY_STRENGTH: tuple[Views, ...] = ("multiple", "single")
+_BY_STRENGTH: tuple[Views, ...] = ("multiple", "several", "single")
 
 
 def _resolve_saves(saves: Mapping[str, tuple[str, ...]], given: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from gradsan.model.diagnostic import Help
 from gradsan.model.event import Saved, Written, shown_operation
 from gradsan.model.history import Subject
 
-_CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, ...)"}
+_CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, {given})"}
 
 # They have a twin in the schemas, but no statement with it says the same: `copy` is not a method, the others draw anew.
 _NO_TWIN = frozenset(
@@ -40,18 +40,18 @@ def out_of_place_code(written: Written) -> str:
 
     An item assignment or a write through a slice has no such statement: assigning to the slice writes again.
     """
-    name = written.target
+    name, given = written.target, "..." if written.given is None else written.given
     operation = written.operation.rpartition(".")[2]
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
         return ""
     shown = shown_operation(operation)
     if shown.endswith("=") and shown != "[...] =":
-        return f"{name} = {name} {shown[:-1]} ..."
+        return f"{name} = {name} {shown[:-1]} {given}"
     if operation in _CONSTANT:
-        return f"{name} = {_CONSTANT[operation].format(name=name)}"
+        return f"{name} = {_CONSTANT[operation].format(name=name, given=given)}"
     known = None if operation in _NO_TWIN else load().lookup(operation)
     twin = known.out_of_place if known is not None else None
-    return f"{name} = {name}.{twin.rpartition('.')[2]}(...)" if twin else ""
+    return f"{name} = {name}.{twin.rpartition('.')[2]}({given})" if twin else ""
 
 
 def price_of_copy(subject: Subject) -> str:

@@ -32,6 +32,7 @@ def decode_operation(line: str) -> Operation:
             derivative=row.get("derivative"),
             differentiable=row.get("differentiable", False),
             n_results=row.get("n_results", 1),
+            note=row.get("note", ""),
             source=row.get("source", ""),
             cases=tuple(_decode_case(case) for case in row.get("cases", [{}])),
         )

@@ -7,7 +7,7 @@ import re
 from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gradsan.knowledge.node_names import operand_of_attribute, operation_of_node
 from gradsan.knowledge.operation import Operation
@@ -110,12 +110,16 @@ class Table:
     def nearest(self, name: str, *, limit: int = 5) -> tuple[str, ...]:
         """Return the known names that look most like the given one, best first."""
         wanted = _canonical(name)
+        last = wanted.rpartition(".")[2]
         by_last: dict[str, list[str]] = {}
         for known in self._lines:
-            if not known.startswith("aten::"):
-                by_last.setdefault(known.rpartition(".")[2], []).append(known)
-        close = get_close_matches(wanted, [n for n in self._lines if not n.startswith("aten::")], n=limit, cutoff=0.7)
-        last = wanted.rpartition(".")[2]
+            bare = known.rpartition(".")[2]
+            is_private = bare.startswith("_") and not bare.endswith("__")
+            if "::" not in known and not is_private and known.removeprefix("Tensor.") not in by_last.get(bare, ()):
+                by_last.setdefault(bare, []).append(known)
+        close = [n for bare, names in by_last.items() if _squashed(bare) == _squashed(last) for n in names]
+        public = [n for names in by_last.values() for n in names]
+        close += get_close_matches(wanted, public, n=limit, cutoff=0.7)
         close += [n for bare in get_close_matches(last, by_last, n=limit, cutoff=0.6) for n in by_last[bare]]
         return tuple(dict.fromkeys(close))[:limit]
 
@@ -134,7 +138,8 @@ class Table:
             bare = wanted.removeprefix("Tensor.")
             return bare if bare in self._lines and "." not in bare else None
         if wanted.startswith("aten::"):
-            return next((n for n in self._lines if n.startswith(f"{wanted}.")), None)
+            overloads = [n for n in self._lines if n.startswith(f"{wanted}.")]
+            return next((n for n in overloads if n.endswith(".Tensor")), next(iter(overloads), None))
         if "." in wanted:
             return None
         return next((space + wanted for space in _NAMESPACES if space + wanted in self._lines), None)
@@ -179,6 +184,20 @@ def load(framework: str = "torch", version: str | None = None) -> Table:
     return _load(framework, _nearest(version, versions))
 
 
+def agreement(table: Table) -> dict[str, Any]:
+    """Return the counts of how far a table agrees with its engine, as they were when it was last verified.
+
+    Effect: reads one file.
+
+    Returns:
+        ``sections``, ``writes``, ``refused``, ``exceptions``, ``never_judged``, and the ``table_sha256`` that they
+        belong to; empty for a table that was never verified.
+    """
+    path = _folder() / f"{table.framework}-{table.version}.agreement.json"
+    counts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return counts
+
+
 @cache
 def _load(framework: str, version: str) -> Table:
     text = (_folder() / f"{framework}-{version}.jsonl").read_text(encoding="utf-8")
@@ -205,6 +224,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _folder() -> Path:
     return Path(__file__).parent / "tables"
+
+
+def _squashed(name: str) -> str:
+    """Return a name without what people mistype most: capitals and underscores."""
+    return name.replace("_", "").lower()
 
 
 def _canonical(name: str) -> str:

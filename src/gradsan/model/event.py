@@ -145,6 +145,8 @@ class Written:
     """Whether the written bytes meet the saved ones."""
     target: str = ""
     """The written tensor as the source names it, ``self.queue``."""
+    given: str | None = None
+    """What the write was given, as the source has it: ``1`` in ``h += 1``; None where that isn't known."""
     created: Span | None = None
     """Where the module that wrote was constructed."""
     module: str = ""

@@ -83,6 +83,12 @@ class Overwriting:
         return self.needed.version - self.saved.version
 
     @property
+    def counter_moved(self) -> bool:
+        """Whether the version counter itself proves a write, seen or not; a value whose check is off proves nothing."""
+        is_checked = self.saved is not None and self.saved.is_checked
+        return is_checked and self.n_counted is not None and self.n_counted > 0
+
+    @property
     def n_seen(self) -> int:
         """How much of that the recorded writes account for."""
         return sum(write.version - write.version_before for write in self.writes)
@@ -157,9 +163,10 @@ class History:
         saved = self.first(Saved)
         after = self.events[self.events.index(saved) + 1 :] if saved is not None else self.events
         writes = tuple(e for e in after if isinstance(e, Written) and e.bumps_version)
-        if self.refusal is None and (saved is None or not writes):
+        story = Overwriting(saved=saved, writes=writes, needed=self.last(Needed))
+        if self.refusal is None and (saved is None or not (writes or story.counter_moved)):
             return None
-        return Overwriting(saved=saved, writes=writes, needed=self.last(Needed))
+        return story
 
     def unseen(self) -> Overwriting | None:
         """Return the story of a saved tensor that was overwritten without the framework noticing; None without one."""

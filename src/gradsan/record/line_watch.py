@@ -12,6 +12,7 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
+from gradsan.record.clock import ThreadState
 from gradsan.record.frames import Site, UserCode
 
 TOOL_NAME = "gradsan-audit"
@@ -22,12 +23,14 @@ Look = Callable[[Site | None], None]
 class LineWatch:
     """Calls ``look`` after each line of user code on the thread that started it."""
 
-    def __init__(self, user_code: UserCode, look: Look) -> None:
+    def __init__(self, user_code: UserCode, look: Look, clock: ThreadState) -> None:
         self._user_code = user_code
         self._look = look
+        self._clock = clock
         self._thread = 0
         self._at: Site | None = None
         self._inner: Any = None
+        self._trace: Any = None
         self._tool = -1
         self.is_on = False
 
@@ -70,16 +73,22 @@ class LineWatch:
             self._at = at
 
     def _start_tracing(self, frame: FrameType | None) -> None:
-        self._inner = sys.gettrace()
-        trace = _Trace(self._trace_call, getattr(self._inner, "clock", None))
+        clock = self._clock
+        self._inner = clock.tracer if clock.is_paused else sys.gettrace()
+        self._trace = _Trace(self._trace_call, getattr(self._inner, "clock", None))
         while frame is not None:
             if self._user_code(frame.f_code):
                 frame.f_trace = self._local(frame.f_trace)
             frame = frame.f_back
-        sys.settrace(trace)
+        if clock.tracer is self._inner:
+            clock.tracer = self._trace  # so that the clock pauses and resumes both
+        if not clock.is_paused:
+            sys.settrace(self._trace)
 
     def _stop_tracing(self) -> None:
-        if isinstance(sys.gettrace(), _Trace):
+        if self._clock.tracer is self._trace:
+            self._clock.tracer = self._inner
+        if sys.gettrace() is self._trace:
             sys.settrace(self._inner)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:

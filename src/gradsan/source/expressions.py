@@ -11,11 +11,14 @@ import ast
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.performers import performers
-from gradsan.source.program import Located, Program, Region
-from gradsan.source.targets import written_by
+from gradsan.source.program import Located, Program, Region, last_name
+from gradsan.source.targets import is_module_name, written_by
 
 _LONGEST = 48
 """Characters of source quoted in a sentence."""
+
+_LOOSE = (ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.Await, ast.Tuple)
+"""Expressions that need parentheses beside an operator."""
 
 
 def statement_at(path: str, line: int) -> Span | None:
@@ -68,18 +71,39 @@ def target_of(span: Span) -> str:
     return "" if target is None else _quotable(program, target)
 
 
-def call_text(span: Span) -> str:
-    """Return the source of the expression at a span, on one line and not too long to quote."""
+def called_at(span: Span) -> str:
+    """Return the last name of what the expression at a span calls, ``@`` for that operator; empty for anything else."""
     program = parsed.load(span.path)
-    if program is None:
-        return ""
-    node = node_of(program, span)
-    if node is not None and program.region(node) == region_of(span):
-        return _quotable(program, node)
-    try:
-        return _cut(" ".join(program.text_at(region_of(span)).split()))
-    except IndexError:
-        return ""
+    node = None if program is None else node_of(program, span)
+    match node:
+        case ast.Call():
+            return last_name(node.func)
+        case ast.BinOp(op=ast.MatMult()):
+            return "@"
+        case _:
+            return ""
+
+
+def given_at(span: Span, operation: str) -> str | None:
+    """Return the source of what the write at a span is given: ``1`` in ``h += 1``, ``x, 2`` in ``h.clamp_(x, 2)``.
+
+    None where the source does not tell, or where it is too long to quote.
+    """
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    if isinstance(node, ast.Expr):
+        node = node.value
+    if isinstance(node, ast.AugAssign):
+        text = ast.unparse(node.value)
+        text = f"({text})" if isinstance(node.value, _LOOSE) else text
+    elif isinstance(node, ast.Call) and last_name(node.func) == operation and program is not None:
+        is_function = not isinstance(node.func, ast.Attribute) or is_module_name(program, node.func.value)
+        if not is_function and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+            return None  # a chain of writes
+        text = ", ".join(map(ast.unparse, (*node.args[is_function:], *node.keywords)))
+    else:
+        return None
+    return text if len(text) <= _LONGEST else None
 
 
 def loop_around(path: str, line: int, other_line: int) -> bool:
@@ -167,8 +191,9 @@ def _cut(text: str) -> str:
 
 
 __all__ = [
-    "call_text",
+    "called_at",
     "function_of",
+    "given_at",
     "is_line_only",
     "loop_around",
     "narrow",

@@ -18,6 +18,7 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
+from gradsan.source.expressions import given_at
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
 from gradsan.source.plausible import gradient_may_flow, is_only_called_without, runs_without
@@ -131,8 +132,9 @@ def _is_earlier_iteration(conflict: Conflict) -> bool:
 
 
 def _written(write: Write, *, in_backward: bool = False, refused: bool = False) -> Written:
+    span = span_of(write.place)
     return Written(
-        span=span_of(write.place),
+        span=span,
         operation=write.operation,
         version_before=Version(write.version),
         version=Version(write.version if refused else write.version + 1),
@@ -141,6 +143,7 @@ def _written(write: Write, *, in_backward: bool = False, refused: bool = False) 
         writer=Writer.BACKWARD if in_backward else write.writer,
         grad_enabled=write.grad_enabled,
         target=write.target,
+        given=given_at(span, write.operation),
         created=span_of(write.created) if write.created is not None else None,
         module=write.module,
         refused=refused,

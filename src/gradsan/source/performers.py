@@ -203,7 +203,7 @@ def _is_known(call: ast.Call, wanted: str) -> bool:
     if isinstance(call.func, ast.Name) and name in _BUILTINS:
         return True
     operation = knowledge.load().lookup(name) if name and name not in ("forward", "apply") else None
-    if operation is None:
+    if operation is None or operation.kind == "other":
         return False
     return operation.backward is None or normalised(operation.backward.partition("Backward")[0]) != wanted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradsan.knowledge.spoken import spoken
 from gradsan.model.event import Event, Raised, Saved, Written
 from gradsan.model.history import History, Subject
 from gradsan.source import expressions
@@ -43,8 +44,13 @@ def _narrowed(event: Event) -> Event:
 
 def _named(event: Event) -> Event:
     match event:
-        case Written(span=span, target="") if span is not None:
-            return replace(event, target=expressions.target_of(span))
+        case Written(span=span, operation=operation, target="") if span is not None:
+            given = expressions.given_at(span, operation)
+            return replace(event, target=expressions.target_of(span), given=given)
+        case Saved(span=span):
+            called = "" if span is None else expressions.called_at(span)
+            operation, operand = spoken(event.operation, event.operand, called)
+            return replace(event, operation=operation, operand=operand)
         case _:
             return event
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from linecache import getline
 from typing import Any
 
 import pytest
@@ -156,3 +157,29 @@ def test_hooks_of_the_program_run_as_before() -> None:
     assert calls == ["pack", "pack", "unpack", "unpack"]
     assert session.findings == ()
     assert torch.equal(x.grad, torch.full((3,), 2.0))
+
+
+def test_lines_are_known_although_the_watch_began_inside_a_module_of_the_framework() -> None:
+    array = torch.ones(3, 3).numpy()
+
+    class Exponent(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.exp()
+
+    model = nn.Sequential(nn.Linear(3, 3), Exponent())
+    with gradsan.audit() as session:
+        model[0].weight.data = torch.from_numpy(array)
+        loss = model(torch.ones(1, 3, requires_grad=True)).sum()
+        array[0] = 5.0
+        loss.backward()
+        result = model(torch.ones(1, 3))
+        result.add_(1)
+        with pytest.raises(RuntimeError):
+            result.sum().backward()
+    written, refused = session.findings
+    assert written.code == "GS350"
+    assert "array[0] = 5.0" in getline(__file__, written.labels[1].span.line)
+    assert [label.span.line for label in refused.labels if label.role.value == "save"] == [
+        Exponent.forward.__code__.co_firstlineno + 1
+    ]
+    assert session.not_covered == ()

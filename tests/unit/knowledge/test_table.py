@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,8 @@ def test_an_unknown_name_has_neighbours():
     assert TABLE.lookup("torch.sigmoyd") is None
     assert TABLE.lookup("torch.Tensor.gelu") is None
     assert "sigmoid" in TABLE.nearest("torch.sigmoyd")
+    assert TABLE.nearest("F.layernorm")[:2] == ("layer_norm", "nn.functional.layer_norm")
+    assert not any(name.startswith("_") for name in TABLE.nearest("softmaxx"))
 
 
 def test_what_saves_its_result_and_what_its_input():
@@ -88,6 +92,29 @@ def test_a_view_is_told():
     assert TABLE.lookup("Tensor.contiguous").may_return_input
 
 
+def test_only_the_parts_of_a_multiple_view_are_refused():
+    assert TABLE.lookup("Tensor.split").views == "multiple"
+    assert TABLE.lookup("Tensor.tensor_split").views == "several"
+
+
+def test_a_recurrent_layer_saves_its_result_in_single_precision():
+    lstm = TABLE.lookup("nn.LSTM")
+    single, double = (knowledge.TensorFacts(ndim=3, dtype=dtype) for dtype in ("float32", "float64"))
+    assert lstm.effect({"input": single}).surely_saves("result0")
+    assert not lstm.effect({"input": double}).surely_saves("result0")
+    assert not lstm.effect({"input": single, "bidirectional": True}).surely_saves("result0")
+
+
+def test_a_copy_is_differentiable_and_a_callback_writes_unseen():
+    assert TABLE.lookup("Tensor.copy_").differentiable
+    assert TABLE.lookup("Tensor.apply_").uncounted == ("self",)
+
+
+def test_what_is_no_operation_is_told_apart():
+    for name in ("torch.no_grad", "nn.Sequential", "Tensor.shape", "torch.manual_seed"):
+        assert TABLE.lookup(name).kind == "other", name
+
+
 def test_collectives_write_what_no_schema_says():
     assert TABLE.lookup("torch.distributed.all_reduce").writes == ("tensor",)
     assert TABLE.lookup("c10d::allreduce_").writes == ("tensors",)
@@ -109,6 +136,17 @@ def test_every_line_decodes_and_every_twin_exists():
     for operation in TABLE.operations():
         for twin in (operation.inplace, operation.out_of_place):
             assert twin is None or TABLE.lookup(twin.partition("(")[0]) is not None
+
+
+def test_the_table_is_the_one_that_was_held_against_the_engine():
+    counts = knowledge.agreement(TABLE)
+    path = Path(knowledge.__file__).parent / "tables" / "torch-2.13.0.jsonl"
+    assert counts["table_sha256"] == sha256(path.read_bytes()).hexdigest()
+    operations, modules, *_ = counts["sections"]
+    assert operations["judged"] > 470
+    assert modules["judged"] > 100
+    assert all(section["disagree"] == 0 for section in counts["sections"])
+    assert len(counts["exceptions"]) < 10
 
 
 def test_the_nearest_version_serves():

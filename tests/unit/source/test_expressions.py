@@ -259,13 +259,28 @@ def test_target_of_a_line(write: Write) -> None:
     assert expressions.target_of(at_line(write("h.add_(1); y.add_(1)\n"), 1)) == ""
 
 
-def test_call_text(write: Write) -> None:
-    path = write("y = torch.cat(\n    [a,\n     b])\nz = {}\n".format(" + ".join(["number"] * 20)))
-    assert expressions.call_text(span_of(path, "torch.cat(\n    [a,\n     b])")) == "torch.cat([a, b])"
-    long = expressions.call_text(Span(path, 4, 1, 4, 60))
-    assert long.endswith("...")
-    assert len(long) == 48
-    assert expressions.call_text(Span(path, 99, 1, 99, 60)) == ""
+@pytest.mark.parametrize(
+    ("code", "operation", "given"),
+    [
+        ("h += 1", "__iadd__", "1"),
+        ("h *= a + b", "__imul__", "(a + b)"),
+        ("h.add_(x, alpha=2)", "add_", "x, alpha=2"),
+        ("h.relu_()", "relu_", ""),
+        ("y = h.mul_(2)", "mul_", None),
+        ("import torch; torch.relu_(h)", "relu_", None),
+        ("self.act(h)", "relu_", None),
+        ("h.mul_(2).add_(1)", "add_", None),
+        ("h += " + " + ".join(["number"] * 20), "__iadd__", None),
+    ],
+)
+def test_given_at_a_line(code: str, operation: str, given: str | None, write: Write) -> None:
+    assert expressions.given_at(at_line(write(code + "\n"), 1), operation) == given
+
+
+def test_given_to_a_function(write: Write) -> None:
+    path = write("import torch\ntorch.sigmoid_(h)\ntorch.clamp_(h, 0)\n")
+    assert expressions.given_at(at_line(path, 2), "sigmoid_") == ""
+    assert expressions.given_at(at_line(path, 3), "clamp_") == "0"
 
 
 def test_loop_around(write: Write) -> None:
@@ -333,7 +348,7 @@ def test_odd_files_are_survived(text: str, tmp_path: Path) -> None:
     for place in (Span(str(path), 1, 1, 1, 1), Span(str(path), 1, 1, 3, 9), Span(str(path), 99, 1, 99, 1)):
         expressions.narrow(place, "sigmoid")
         expressions.target_of(place)
-        expressions.call_text(place)
+        expressions.given_at(place, "add_")
         expressions.statement_at(place.path, place.line)
         expressions.function_of(place.path, place.line)
         expressions.loop_around(place.path, place.line, 2)

@@ -19,7 +19,6 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, Subject, TensorKind, Witness
@@ -40,8 +39,8 @@ class OptimizerAudit:
         self._n_steps: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
         self._kept: dict[int, tuple[weakref.ref[Any], str, str]] = {}
         """By key of a gradient's storage: the state tensor, its name, the optimizer."""
-        self._stepped: dict[int, tuple[weakref.ref[Any], weakref.ref[Any], int, object]] = {}
-        """By identity of a parameter: itself, its gradient at the last step, the gradient's version and content."""
+        self._stepped: dict[int, tuple[weakref.ref[Any], weakref.ref[Any], int]] = {}
+        """By identity of a parameter: itself, its gradient at the last step, the gradient's version."""
         self._dropped: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
         """By identity of a gradient: itself, and where one of its leaves dropped it."""
         self._handles: tuple[Any, ...] = ()
@@ -77,8 +76,7 @@ class OptimizerAudit:
                     continue
                 if n_steps <= N_STEPS_LOOKED_AT:
                     self._look_into_state(optimizer, parameter, gradient)
-                mark = gradient._version, fingerprint(gradient)
-                self._stepped[id(parameter)] = weakref.ref(parameter), weakref.ref(gradient), *mark
+                self._stepped[id(parameter)] = weakref.ref(parameter), weakref.ref(gradient), gradient._version
 
     def _look_into_state(self, optimizer: Optimizer, parameter: Any, gradient: Any) -> None:
         key = None
@@ -130,7 +128,7 @@ class OptimizerAudit:
                 if before is None or dropped is None or dropped[0]() is not before[1]():
                     continue
                 is_same = gradient is not None and gradient is before[1]()
-                if is_same and gradient._version == before[2] and same(fingerprint(gradient), before[3]):
+                if is_same and gradient._version == before[2]:
                     self._tell_stale(optimizer, parameter, dropped[1])
 
     def _tell_stale(self, optimizer: Optimizer, parameter: Any, site: Site | None) -> None:

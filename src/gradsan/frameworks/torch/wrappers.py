@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 Callee = Callable[..., Any]
-Log = Callable[[Any, str, int, FrameType, bool, "tuple[Any, ...]"], None]
+Log = Callable[[Sequence[Any], str, int, FrameType, bool, "tuple[Any, ...]"], None]
 
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 REFUSALS = (RuntimeError, NotImplementedError, AttributeError)
 
 
@@ -45,7 +46,7 @@ class Wrappers:
         recorder, log = self._recorder, self._log
         quiet_threads = recorder.quiet_threads
         get_frame = sys._getframe
-        plain = (torch.Tensor, torch.nn.Parameter)
+        plain = _PLAIN
         has_modes = torch._C._is_torch_function_mode_enabled
         guards, next_number = recorder.guards, recorder.next_number
 
@@ -66,7 +67,7 @@ class Wrappers:
             except RuntimeError as error:
                 refuse_write(recorder, error, tensor, operation, get_frame(1))
                 raise
-            log(tensor, operation, number, get_frame(1), is_plain and not has_modes(), args)
+            log((tensor,), operation, number, get_frame(1), is_plain and not has_modes(), args)
             return result
 
         return write
@@ -74,6 +75,7 @@ class Wrappers:
     def writing_list(self, original: Callee, operation: str) -> Callee:
         """Wrap an operation that writes its first argument, a list of tensors (``torch._foreach_mul_``)."""
         recorder, log = self._recorder, self._log
+        plain, has_modes = _PLAIN, torch._C._is_torch_function_mode_enabled
 
         @functools.wraps(original)
         def write(*args: Any, **kwargs: Any) -> Any:
@@ -90,8 +92,14 @@ class Wrappers:
             except RuntimeError as error:
                 refuse_write(recorder, error, tensors[0] if tensors else None, operation, frame)
                 raise
-            for tensor in tensors:
-                log(tensor, operation, number, frame, False, args)
+            log(
+                tensors,
+                operation,
+                number,
+                frame,
+                not has_modes() and all(type(each) in plain for each in tensors),
+                args,
+            )
             return result
 
         return write
@@ -111,8 +119,7 @@ class Wrappers:
                     guard(tensor, operation)
             number = recorder.next_number()
             result = original(*args, **kwargs)
-            for tensor in tensors:
-                log(tensor, operation, number, sys._getframe(1), False, (None, *args))
+            log(tensors, operation, number, sys._getframe(1), False, (None, *args))
             return result
 
         return write
@@ -167,43 +174,38 @@ class Wrappers:
         next_order, place = recorder.writes.orders.__next__, place_on(recorder)
 
         def log(
-            tensor: Any, operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
+            tensors: Sequence[Any], operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
         ) -> None:
-            try:
-                if is_plain:
-                    storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
-                else:
-                    with disabled():
-                        storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
-                key, weak = storage._cdata, storage._weak_ref()
-            except REFUSALS:
-                return  # NOTE [Never disturb]
+            if not is_plain:
+                with disabled():
+                    log(tensors, operation, number, frame, True, args)
+                return
             code: CodeType | None = frame.f_code
             if frame.f_code.co_filename in users:
                 position, agent = -1 - frame.f_lasti, None
             else:
                 code, position, agent = place(frame)
-            flags = IS_VIEW if is_view else 0
-            is_suspect = key in aliases or recorder.hooks_were_used
-            if is_grad_enabled():
-                flags |= GRAD_ENABLED
-            elif not is_suspect:
-                is_suspect = is_view or operation == "copy_" or not is_leaf(tensor)
+            is_recorded = is_grad_enabled()
+            common = GRAD_ENABLED if is_recorded else 0
             if backward_threads and get_ident() in backward_threads:
-                flags |= IN_BACKWARD
-            pending.append((key, weak, operation, after, number, next_order(), flags, code, position, agent))
-            if is_suspect:
-                note_suspect(tensor, operation, number, frame, args)
+                common |= IN_BACKWARD
+            for tensor in tensors:
+                try:
+                    storage, after, is_view = tensor.untyped_storage(), tensor._version, tensor._is_view()
+                    key, weak = storage._cdata, storage._weak_ref()
+                except REFUSALS:
+                    continue  # NOTE [Never disturb]
+                flags = common | IS_VIEW if is_view else common
+                pending.append((key, weak, operation, after, number, next_order(), flags, code, position, agent))
+                is_suspect = key in aliases or recorder.hooks_were_used
+                if not is_suspect and not is_recorded:
+                    is_suspect = is_view or operation == "copy_" or not tensor.is_leaf
+                if is_suspect:
+                    note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
                 fold()
 
         return log
-
-
-def is_leaf(tensor: Any) -> bool:
-    """Return whether a tensor is a leaf; modes and subclasses do not see the question."""
-    with torch._C.DisableTorchFunction():
-        return bool(tensor.is_leaf)
 
 
 def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation: str, frame: FrameType) -> None:

@@ -114,7 +114,8 @@ class Machine:
     def operation(self, dotted: str) -> Operation | None:
         """Return what the table knows of a dotted name."""
         if dotted not in self.operations:
-            self.operations[dotted] = self.table.lookup(dotted)
+            operation = self.table.lookup(dotted)
+            self.operations[dotted] = None if operation is not None and operation.kind == "other" else operation
         return self.operations[dotted]
 
     def literal(self, key: object, condition: Condition) -> int:

@@ -305,7 +305,7 @@ def _result(
     roots: frozenset[str],
     _given: dict[str, object],
 ) -> Value:
-    if effect.views == "multiple" and effect.aliases:
+    if effect.views in ("multiple", "several") and effect.aliases:
         return _views(frame, effect, bound, node, label)
     if (effect.aliases or effect.may_return_input) and label not in _PRODUCTS:
         alias = _alias(frame, effect, bound, node, label, graph, grad, roots)
@@ -358,7 +358,7 @@ def _views(frame: Frame, effect: Effect, bound: dict[str, Value], node: ast.AST,
     count = bound.get("chunks")
     n_views = count.value if isinstance(count, Const) and isinstance(count.value, int) and label != "split" else None
     exact = n_views is not None and 0 < n_views <= 16
-    kind = ViewKind.MULTI_OUTPUT
+    kind = ViewKind.MULTI_OUTPUT if effect.views == "multiple" else ViewKind.PLAIN
     items: list[Value] = [
         view_of(frame, tensor, label, node, kind=kind) for _ in range(n_views if n_views and exact else 2)
     ]

@@ -80,6 +80,10 @@ def _join_parameters(family: list[Overload]) -> tuple[tuple[SchemaParameter, ...
             elif p.is_tensor and not joined[p.name].is_tensor:
                 joined[p.name] = SchemaParameter(p.name, p.type, joined[p.name].default, joined[p.name].keyword_only)
     optional = frozenset(n for n in joined if any(n not in {p.name for p in o.parameters} for o in family))
+    # What only an overload without a derivative takes (`out_dtype` of `addmm`) is left out by default.
+    usual = [o for o in family if o.differentiable or o.is_composite] or family
+    rare = {n for n in optional if all(n not in {p.name for p in o.parameters} for o in usual)}
+    joined |= {n: replace(joined[n], default="None") for n in rare if joined[n].default is None}
     ordered = sorted(joined.values(), key=lambda p: p.keyword_only)
     return tuple(ordered), optional
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -18,10 +19,24 @@ from gradsan.frameworks.torch.table.inventory import parameters_of, resolve
 from gradsan.frameworks.torch.table.learn import Behaviour
 from gradsan.frameworks.torch.table.modules import database_calls, own_calls
 from gradsan.frameworks.torch.table.observe import NotObservable
-from gradsan.frameworks.torch.table.probe import behaviour, is_degenerate
-from gradsan.frameworks.torch.table.programs import programs
+from gradsan.frameworks.torch.table.probe import behaviour, behaviour_without_graph, is_degenerate
+from gradsan.frameworks.torch.table.programs import Program, programs
+from gradsan.frameworks.torch.table.rare_programs import rare_programs
+from gradsan.frameworks.torch.table.without_graph import unary_programs, undifferentiable_samples
 
 SECONDS_PER_OPERATION = 20
+
+REFUSALS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    BufferError,
+)
+"""What a call may raise that doesn't fit its arguments."""
 
 Rows = dict[str, dict[str, Any]]
 
@@ -31,6 +46,8 @@ class Collection:
     """What was observed, by row, and what could not be."""
 
     behaviours: dict[str, list[Behaviour]] = field(default_factory=lambda: defaultdict(list))
+    without_graph: dict[str, list[Behaviour]] = field(default_factory=lambda: defaultdict(list))
+    """Calls of which no result required a gradient."""
     troubles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
@@ -63,22 +80,37 @@ def collect(rows: Rows, *, limit: int) -> Collection:
                     found.troubles[sample.op].add(sample.trouble)
                 else:
                     _enter(found, rows, sample.call)
+    _collect_programs(found, rows, chain(programs(), rare_programs()))
+    for sample in undifferentiable_samples(parameters):
+        if sample.call is None:
+            found.troubles[sample.op].add(sample.trouble)
+        else:
+            _enter_without_graph(found, rows, sample.call)
+    missing = {n: row for n, row in rows.items() if n not in found.behaviours and n not in found.without_graph}
+    _collect_programs(found, rows, unary_programs(missing))
+    collect_modules(found)
+    return found
+
+
+def _collect_programs(found: Collection, rows: Rows, wanted: Iterable[Program]) -> None:
     same = same_objects(rows)
-    for name, args, keywords in programs():
-        name = same.get(name, name)
-        known = parameters(name)
+    for spelled, args, keywords in wanted:
+        name = same.get(spelled, spelled)
+        row = canonical(name, rows)
         function = resolve(name)
-        if known is None or function is None:
+        if row is None or function is None:
             found.troubles[name].add("the catalog doesn't know the name")
             continue
         if not callable(function):
             function = function.__get__
         try:
-            _enter(found, rows, bind(name, function, args, keywords, parameters=known))
+            call = bind(name, function, args, keywords, parameters=parameters_of(rows[row]["parameters"]))
         except CannotBind as error:
             found.troubles[name].add(str(error))
-    collect_modules(found)
-    return found
+            continue
+        _enter(found, rows, call)
+        if row not in found.behaviours:
+            _enter_without_graph(found, rows, call)
 
 
 def collect_modules(found: Collection) -> None:
@@ -91,7 +123,7 @@ def collect_modules(found: Collection) -> None:
             continue
         try:
             found.behaviours[name].append(behaviour(call))
-        except (NotObservable, RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        except (NotObservable, *REFUSALS) as error:
             found.troubles[name].add(str(error).partition("\n")[0])
 
 
@@ -103,6 +135,20 @@ def _enter(found: Collection, rows: Rows, call: Call) -> None:
         found.troubles[call.name].add("the catalog doesn't know the name")
         return
     try:
-        found.behaviours[row].append(behaviour(call))
-    except (NotObservable, RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        seen = behaviour(call)
+    except (NotObservable, *REFUSALS) as error:
         found.troubles[row].add(str(error).partition("\n")[0])
+    else:
+        found.behaviours[row].append(seen)
+
+
+def _enter_without_graph(found: Collection, rows: Rows, call: Call) -> None:
+    row = canonical(call.name, rows)
+    if row is None or is_degenerate(call):
+        return
+    try:
+        seen = behaviour_without_graph(call)
+    except (NotObservable, *REFUSALS) as error:
+        found.troubles[row].add(str(error).partition("\n")[0])
+    else:
+        found.without_graph[row].append(seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -32,15 +33,20 @@ class Sample:
 
 
 def op_samples(
-    op: Any, parameters_of: ParametersOf, *, dtype: torch.dtype, limit: int | None = None, variants: bool = True
+    op: Any,
+    parameters_of: ParametersOf,
+    *,
+    dtype: torch.dtype,
+    limit: int | None = None,
+    requires_grad: bool = True,
 ) -> Iterator[Sample]:
-    """Yield the calls that an OpInfo's samples make: the function, and its in-place variant where there is one."""
+    """Yield the calls that an OpInfo's samples make: the function, its in-place variant, and its other names."""
     title = op.name + (f".{op.variant_test_name}" if op.variant_test_name else "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
-        samples = list(op.sample_inputs("cpu", dtype, requires_grad=True))[:limit]
-        others = [f for alias in op.aliases for f in (alias.op, alias.inplace_variant)] if variants else []
+        samples = list(islice(op.sample_inputs("cpu", dtype, requires_grad=requires_grad), limit))
+        others = [f for alias in op.aliases for f in (alias.op, alias.inplace_variant)]
         inplace = {id(f) for f in (op.inplace_variant, *(alias.inplace_variant for alias in op.aliases))}
         for function in [f for f in (op.op, op.inplace_variant, *others) if f is not None]:
             for sample in samples if function is op.op else samples[:MOST_OF_VARIANTS]:

@@ -19,8 +19,10 @@ from gradsan.frameworks.torch.table.inventory import resolve
 from gradsan.frameworks.torch.table.learn import Behaviour, learn_cases
 from gradsan.frameworks.torch.table.modules import constructor_texts, forward_names
 from gradsan.frameworks.torch.table.observe import saved_result_names
+from gradsan.frameworks.torch.table.remarks import NOTES
 from gradsan.frameworks.torch.table.rows import encode
 from gradsan.frameworks.torch.table.schemas import Overload, overloads
+from gradsan.frameworks.torch.table.surroundings import surroundings
 from gradsan.knowledge import Operation
 from gradsan.knowledge.rows import decode_operation
 
@@ -35,13 +37,22 @@ def generate(folder: Path | None = None) -> Path:
     Effect: runs thousands of small operations (minutes), writes one file.
     """
     torch.set_num_threads(1)
-    version = torch.__version__.partition("+")[0]
     rows = catalog()
     found = collect(rows, limit=SAMPLES_PER_OPERATION)
-    path = (folder or Path(knowledge.__file__).parent / "tables") / f"torch-{version}.jsonl"
+    path = table_path(folder)
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(table_lines(version, rows, found)) + "\n", encoding="utf-8")
+    path.write_text("\n".join(table_lines(installed_version(), rows, found)) + "\n", encoding="utf-8")
     return path
+
+
+def installed_version() -> str:
+    """Return torch's version, without the build."""
+    return torch.__version__.partition("+")[0]
+
+
+def table_path(folder: Path | None = None) -> Path:
+    """Return where the table of the installed torch belongs."""
+    return (folder or Path(knowledge.__file__).parent / "tables") / f"torch-{installed_version()}.jsonl"
 
 
 def table_lines(version: str, rows: Rows, found: Collection) -> list[str]:
@@ -67,14 +78,30 @@ def assemble(rows: Rows, found: Collection) -> None:
         known = decode_operation(encode(row))
         row["cases"] = learn_cases([replace(b, given=known.complete(b.given)) for b in behaviours])
         row["source"] = "observed"
+    for name, behaviours in found.without_graph.items():
+        if "cases" not in rows[name] and behaviours:
+            _enter_without_graph(rows, name, behaviours)
     for name, row in HAND_ROWS.items():
         rows[name] = {"name": name, "source": "by hand"} | rows.get(name, {}) | row
+        rows[name].setdefault("cases", [{}])
+    rows.update(surroundings(rows))
     for name in [name for name, row in rows.items() if "cases" not in row]:
         del rows[name]
-    for name, text in DERIVATIVES.items():
-        if name in rows:
-            rows[name]["derivative"] = text
+    for key, texts in (("derivative", DERIVATIVES), ("note", NOTES)):
+        for name, text in texts.items():
+            if name in rows:
+                rows[name][key] = text
     _link_twins(rows)
+
+
+def _enter_without_graph(rows: Rows, name: str, behaviours: list[Behaviour]) -> None:
+    row = rows[name]
+    n_results = max(b.n_results for b in behaviours)
+    row |= {"differentiable": False, "n_results": n_results, "cases": learn_cases(behaviours), "source": "observed"}
+    if n_results == 0 and not any(b.writes for b in behaviours):
+        # A name without a dot is a function's, unless the kind says otherwise.
+        called = f"Tensor.{name}" if row.get("kind") == "method" and "." not in name else name
+        rows[called] = rows.pop(name) | {"name": called, "kind": "other"}
 
 
 def _module_row(name: str) -> dict[str, Any]:
@@ -108,8 +135,10 @@ def _link_twins(rows: Rows) -> None:
     for overload in overloads():
         name, twin = public_name(overload), inplace.get(f"{overload.base}_")
         if name in rows and twin in rows and not overload.is_inplace and not overload.is_out:
-            rows[name]["inplace"] = twin
             rows[twin]["out_of_place"] = name
+            # `gelu_` is in `torch._C._nn` alone: programs can't call it by a public name.
+            if resolve(twin) is not None:
+                rows[name]["inplace"] = twin
     for name, row in rows.items():
         if any(p.startswith("inplace=") for p in row.get("parameters", ())):
             row["inplace"] = f"{name}(inplace=True)"

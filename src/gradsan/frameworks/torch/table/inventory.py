@@ -67,8 +67,9 @@ def resolve(name: str) -> Any:
     found = torch
     for part in name.split("."):
         found = getattr(found, part, None)
-    if found is None and "." not in name:
-        found = getattr(torch.Tensor, name, None)
+    # `torch.half` is a type; the callable is the method.
+    if "." not in name and not callable(found):
+        found = getattr(torch.Tensor, name, found)
     return found
 
 

@@ -19,7 +19,7 @@ SAYS_LITTLE = 2
 """From this rank on a test needs two calls on either side: one alone may differ by chance."""
 
 LANDMARKS = (0, 1, 2, float("inf"))
-ORDERS = ("p", "ord", "n", "exponent", "norm_type")
+ORDERS = ("p", "ord", "n", "exponent", "norm_type", "proj_size")
 """Whole numbers that choose a formula; those of other arguments are sizes and counts, and tell nothing."""
 
 
@@ -42,6 +42,8 @@ class Behaviour:
     """Whether each differentiable argument was tried alone; ``saves`` holds them all where not."""
     uncounted: frozenset[str] = frozenset()
     not_read: frozenset[str] = frozenset()
+    unsteady: frozenset[str] = frozenset()
+    """Those of ``saves`` that are saved under some masks, and not under a larger one: another kernel ran."""
 
 
 def learn_cases(behaviours: list[Behaviour]) -> list[dict[str, Any]]:
@@ -124,19 +126,32 @@ def _claims(group: list[Behaviour]) -> Iterator[list[bool]]:
     for key in ("writes", "aliases"):
         for name in {n for b in group for n in getattr(b, key)}:
             yield [name in getattr(b, key) for b in group if name in b.present]
-    for kind in ("single", "multiple"):
+    for kind in ("single", "several", "multiple"):
         yield [b.views == kind for b in group]
     yield [b.is_input for b in group]
 
 
+def _claims_on_needs(group: list[Behaviour]) -> dict[tuple[str, str], list[bool]]:
+    """Return, by saved operand and argument, whether that argument alone made the operand saved."""
+    claims: dict[tuple[str, str], list[bool]] = {}
+    for behaviour in group:
+        if behaviour.is_probed:
+            for operand, needs in behaviour.saves.items():
+                for argument in behaviour.differentiable:
+                    claims.setdefault((operand, argument), []).append(argument in needs)
+    return claims
+
+
 def _disagreements(group: list[Behaviour]) -> int:
-    """Count the claims on which behaviours of the group contradict each other."""
-    return sum(len(set(said)) > 1 for said in _claims(group))
+    """Count the claims on which behaviours of the group contradict each other; an operand's needs are one claim."""
+    needs = {operand for (operand, _), said in _claims_on_needs(group).items() if len(set(said)) > 1}
+    return len(needs) + sum(len(set(said)) > 1 for said in _claims(group))
 
 
 def _disorder(group: list[Behaviour]) -> float:
     """Return the Gini impurity, summed over claims and weighted by size: zero where nobody contradicts."""
-    return round(sum(2 * sum(said) * (len(said) - sum(said)) / len(said) for said in _claims(group) if said), 9)
+    claims = [*_claims(group), *_claims_on_needs(group).values()]
+    return round(sum(2 * sum(said) * (len(said) - sum(said)) / len(said) for said in claims if said), 9)
 
 
 def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
@@ -148,9 +163,9 @@ def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
         names = sorted({n for b in group for n in getattr(b, key)})
         if names:
             case[key] = names
-    views = {b.views for b in group} - {"none"}
-    if views:
-        case["views"] = "multiple" if "multiple" in views else "single"
+    views = {b.views for b in group}
+    if views != {"none"}:
+        case["views"] = next(kind for kind in ("multiple", "several", "single") if kind in views)
     by_chance = any(n in b.present and n not in b.aliases for n in case.get("aliases", ()) for b in group)
     if by_chance or any(b.is_input for b in group):
         case["may_return_input"] = True
@@ -160,7 +175,9 @@ def _case(when: dict[str, Any], group: list[Behaviour]) -> dict[str, Any]:
     not_read = [o for o in operands if all(o in b.not_read for b in group if o in b.saves)]
     if not_read:
         case["saved_not_read"] = not_read
-    maybe = [o for o in operands if any(o in b.present and o not in b.saves for b in group)]
+    sometimes = {o for (o, _), said in _claims_on_needs(group).items() if len(set(said)) > 1}
+    sometimes |= {o for b in group for o in (*b.unsteady, *(b.present - b.saves.keys()))}
+    maybe = [o for o in operands if o in sometimes]
     for key in ("writes", "aliases"):
         maybe += [
             f"{key}:{n}" for n in case.get(key, ()) if any(n in b.present and n not in getattr(b, key) for b in group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -25,7 +26,8 @@ def module_programs() -> Iterator[ModuleProgram]:
         yield from _dropouts()
         yield from _shapes()
         yield from _losses()
-        yield from _recurrent()
+        yield from _seldom()
+    yield from _recurrent()
 
 
 def _activations() -> Iterator[ModuleProgram]:
@@ -101,8 +103,26 @@ def _losses() -> Iterator[ModuleProgram]:
 
 
 def _recurrent() -> Iterator[ModuleProgram]:
-    for kind in (nn.RNN, nn.GRU, nn.LSTM):
-        for batch_first in (False, True):
-            yield kind, (3, 4), {"batch_first": batch_first}, (vector(5, 2, 3),)
+    for kind, dtype, batch_first in product((nn.RNN, nn.GRU, nn.LSTM), (torch.float64, torch.float32), (False, True)):
+        for more in ({}, {"num_layers": 2}, {"bidirectional": True}, {"bias": False}, {"proj_size": 2}):
+            if "proj_size" in more and kind is not nn.LSTM:
+                continue
+            given = vector(2, 2, 3).detach().to(dtype).requires_grad_()
+            yield kind, (3, 4), {"batch_first": batch_first, **more}, (given,)
+            n_states = more.get("num_layers", 1) * (2 if "bidirectional" in more else 1)
+            hx = [vector(n_states, 2, n).detach().to(dtype).requires_grad_() for n in (more.get("proj_size", 4), 4)]
+            yield kind, (3, 4), {"batch_first": batch_first, **more}, (given, tuple(hx) if kind is nn.LSTM else hx[1])
     yield nn.MultiheadAttention, (4, 2), {}, (vector(5, 2, 4), vector(5, 2, 4), vector(5, 2, 4))
     yield nn.MultiheadAttention, (4, 2), {"batch_first": True}, (vector(2, 5, 4), vector(2, 5, 4), vector(2, 5, 4))
+
+
+def _seldom() -> Iterator[ModuleProgram]:
+    for dims, kind in ((1, nn.MaxUnpool1d), (2, nn.MaxUnpool2d), (3, nn.MaxUnpool3d)):
+        pooled, indices = getattr(nn.functional, f"max_pool{dims}d_with_indices")(vector(2, 3, *[4] * dims), 2)
+        yield kind, (2,), {}, (pooled.detach().requires_grad_(), indices)
+    layer = nn.TransformerDecoderLayer(4, 2, dim_feedforward=8, dropout=0.0)
+    yield nn.TransformerDecoder, (layer, 1), {}, (vector(3, 2, 4), vector(3, 2, 4))
+    yield nn.AdaptiveLogSoftmaxWithLoss, (4, 6, [2]), {}, (vector(3, 4), torch.tensor([0, 2, 5]))
+    yield nn.NLLLoss2d, (), {}, (vector(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64))
+    yield nn.TripletMarginWithDistanceLoss, (), {}, (vector(3, 4), vector(3, 4), vector(3, 4))
+    yield nn.CrossMapLRN2d, (2,), {}, (vector(1, 4, 3, 3),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -78,44 +79,52 @@ def module_call(
     return Call(name=module_name(kind), run=run, bound=inputs_bound | state, context=context)
 
 
-def database_calls(*, dtype: torch.dtype = torch.float64) -> Iterator[tuple[str, Call | None, str]]:
-    """Yield (name, call, trouble) for every input of torch's module database, in train and eval mode."""
+def database_calls(
+    *, only: frozenset[str] | None = None, limit: int | None = None
+) -> Iterator[tuple[str, Call | None, str]]:
+    """Yield (name, call, trouble) for the inputs of torch's module database, in train and eval mode."""
     for info in module_db:
-        if info.module_cls.__name__.startswith("Lazy"):
-            yield module_name(info.module_cls), None, "becomes its eager twin at the first call"
+        kind = info.module_cls
+        name = module_name(kind)
+        if only is not None and name not in only:
             continue
-        for training in (True, False):
+        if kind.__name__.startswith("Lazy"):
+            yield name, None, "becomes its eager twin at the first call"
+            continue
+        # Single precision takes kernels of its own in recurrent modules (oneDNN).
+        dtypes = (torch.float64, torch.float32) if issubclass(kind, nn.RNNBase) else (torch.float64,)
+        for dtype, training in product(dtypes, (True, False)):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 torch.manual_seed(0)
-                found = info.module_inputs_func(info, "cpu", dtype, True, training)
-            for sample in found:
-                constructor = sample.constructor_input
-                inputs = sample.forward_input
-                if inputs is None:
-                    continue
-                try:
-                    keywords = dict(constructor.kwargs) | {"dtype": dtype, "device": "cpu"}
-                    accepted = inspect.signature(info.module_cls.__init__).parameters
-                    keywords = {k: v for k, v in keywords.items() if k in accepted or k in constructor.kwargs}
-                    call = module_call(
-                        info.module_cls,
-                        (tuple(constructor.args), keywords),
-                        (tuple(inputs.args), dict(inputs.kwargs)),
-                        training=training,
-                        dtype=dtype,
-                    )
-                except (CannotBind, RuntimeError, TypeError, AttributeError) as error:
-                    yield module_name(info.module_cls), None, str(error).partition("\n")[0]
-                    continue
-                yield call.name, call, ""
+                for sample in info.module_inputs_func(info, "cpu", dtype, True, training)[:limit]:
+                    if sample.forward_input is not None:
+                        yield _database_call(kind, sample, dtype=dtype, training=training)
+
+
+def _database_call(
+    kind: type[nn.Module], sample: Any, *, dtype: torch.dtype, training: bool
+) -> tuple[str, Call | None, str]:
+    constructor, inputs = sample.constructor_input, sample.forward_input
+    keywords = dict(constructor.kwargs) | {"dtype": dtype, "device": "cpu"}
+    accepted = inspect.signature(kind.__init__).parameters
+    keywords = {k: v for k, v in keywords.items() if k in accepted or k in constructor.kwargs}
+    made = (tuple(constructor.args), keywords)
+    try:
+        call = module_call(kind, made, (tuple(inputs.args), dict(inputs.kwargs)), training=training, dtype=dtype)
+    except (CannotBind, RuntimeError, TypeError, AttributeError) as error:
+        return module_name(kind), None, str(error).partition("\n")[0]
+    return call.name, call, ""
 
 
 def own_calls() -> Iterator[tuple[str, Call | None, str]]:
     """Yield (name, call, trouble) for the modules of our own, in train and eval mode."""
     for kind, args, keywords, inputs in module_programs():
         for training in (True, False):
+            floating = [t.dtype for t in inputs if isinstance(t, torch.Tensor) and t.is_floating_point()]
+            dtype = floating[0] if floating else torch.float64
             try:
-                yield module_name(kind), module_call(kind, (args, keywords), (inputs, {}), training=training), ""
+                call = module_call(kind, (args, keywords), (inputs, {}), training=training, dtype=dtype)
+                yield call.name, call, ""
             except (CannotBind, RuntimeError) as error:
                 yield module_name(kind), None, str(error).partition("\n")[0]

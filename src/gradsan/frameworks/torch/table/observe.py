@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch.autograd.graph import Node, increment_version
 from gradsan.frameworks.torch.table.calls import Bound
 from gradsan.knowledge import Effect
 
+_Creation, _creation = torch._C._autograd.CreationMeta, torch._C._autograd._get_creation_meta
 _MODIFIED = "modified by an inplace operation"
 _UNWRITABLE = "a view and its base or another view of its base has been modified inplace"
 
@@ -63,6 +64,7 @@ class Run:
     results: list[torch.Tensor]
     inputs: list[torch.Tensor]
     versions: dict[int, int]
+    returns_nothing: bool = False
 
 
 def observe(
@@ -85,29 +87,60 @@ def observe(
         backward_or_refuse(run)
         run = execute(call, bound, mask=mask)
         saved, hidden, nodes = saved_storages(run)
-        storages = {name: {_storage(t) for t in tensors} for name, tensors in run.operands.items()}
-        operands = [name for name in storages if storages[name]]
-        arguments = [n for n in operands if n in bound]
-        results = {_storage(t) for t in run.results}
-        counted = {n for n in arguments if any(t._version != run.versions[id(t)] for t in run.operands[n])}
-        written = counted | {n for n in arguments if _differs(run.operands[n], bound[n])}
+        untouched = _without_graph(run, bound)
+        operands = list(untouched.same_storage)
+        storages = {name: {_storage(t) for t in run.operands[name]} for name in operands}
         tried = {n: _is_refused(call, bound, n, mask=mask) if refusals else False for n in operands}
         held = frozenset(n for n in operands if storages[n] & saved)
-        return Observation(
+        return replace(
+            untouched,
             saved=held,
             refused=frozenset(n for n in operands if tried[n]),
             unwritable=frozenset(n for n in operands if tried[n] is None),
-            written=frozenset(written),
-            uncounted=frozenset(written - counted),
             not_read=frozenset(n for n in held if mask is None and refusals and _is_not_read(call, bound, n)),
-            aliased=frozenset(n for n in arguments if storages[n] & results),
-            is_input=_is_input(run, [n for n in arguments if n not in written]),
-            views=_views(run, arguments),
-            n_results=len(run.results),
             hidden=hidden,
-            same_storage={n: frozenset(m for m in operands if storages[m] & storages[n]) for n in operands},
             nodes=nodes,
         )
+
+
+def observe_without_graph(call: Callable[[Bound], Any], bound: Bound) -> Observation:
+    """Run a call that makes no graph, and report what it wrote and what its results share.
+
+    Raises:
+        NotObservable: A result requires a gradient, so there is more to tell.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = execute(call, bound)
+        if any(t.requires_grad for t in run.results):
+            raise NotObservable("a result requires a gradient")
+        seen = _without_graph(run, bound)
+        if run.returns_nothing:
+            return replace(seen, aliased=frozenset(), is_input=False, views="none", n_results=0)
+        return seen
+
+
+def _without_graph(run: Run, bound: Bound) -> Observation:
+    storages = {name: {_storage(t) for t in tensors} for name, tensors in run.operands.items()}
+    operands = [name for name in storages if storages[name]]
+    arguments = [n for n in operands if n in bound]
+    results = {_storage(t) for t in run.results}
+    counted = {n for n in arguments if any(t._version != run.versions[id(t)] for t in run.operands[n])}
+    written = counted | {n for n in arguments if _differs(run.operands[n], bound[n])}
+    return Observation(
+        saved=frozenset(),
+        refused=frozenset(),
+        unwritable=frozenset(),
+        written=frozenset(written),
+        uncounted=frozenset(written - counted),
+        not_read=frozenset(),
+        aliased=frozenset(n for n in arguments if storages[n] & results),
+        is_input=_is_input(run, [n for n in arguments if n not in written]),
+        views=_views(run, arguments),
+        n_results=len(run.results),
+        hidden=False,
+        same_storage={n: frozenset(m for m in operands if storages[m] & storages[n]) for n in operands},
+    )
 
 
 def execute(call: Callable[[Bound], Any], bound: Bound, *, mask: frozenset[str] | None = None) -> Run:
@@ -124,12 +157,12 @@ def execute(call: Callable[[Bound], Any], bound: Bound, *, mask: frozenset[str] 
     torch.manual_seed(0)
     returned = call(fresh)
     # What returns nothing (`__setitem__`) is judged by what became of its first argument.
-    results = list(tensors_in(returned)) if returned is not None else next(iter(operands.values()))[:1]
+    results = list(tensors_in(returned)) if returned is not None else next(iter(operands.values()), [])[:1]
     if len(results) == 1:
         operands["result"] = results
     else:
         operands |= {f"result{i}": [t] for i, t in enumerate(results)}
-    return Run(operands, results, inputs, versions)
+    return Run(operands, results, inputs, versions, returns_nothing=returned is None)
 
 
 def _clone(value: Any, kept: list[torch.Tensor], inputs: list[torch.Tensor], *, may_require: bool) -> Any:
@@ -166,7 +199,7 @@ def backward_or_refuse(run: Run) -> bool:
         NotObservable: There is nothing to run, or it fails for another reason.
     """
     roots = [t for t in run.results if t.requires_grad]
-    if not roots or not run.inputs:
+    if not roots or not run.inputs or (run.returns_nothing and not _is_written(run)):
         raise NotObservable("no result requires a gradient")
     try:
         gradients(run)
@@ -175,6 +208,10 @@ def backward_or_refuse(run: Run) -> bool:
             return True
         raise NotObservable(str(error).partition("\n")[0]) from error
     return False
+
+
+def _is_written(run: Run) -> bool:
+    return any(t._version != run.versions[id(t)] for ts in run.operands.values() for t in ts if id(t) in run.versions)
 
 
 def _is_refused(
@@ -202,7 +239,8 @@ def _is_not_read(call: Callable[[Bound], Any], bound: Bound, operand: str) -> bo
     """Return whether overwriting a saved operand behind the version counter leaves every gradient as it is."""
     reference = gradients(execute(call, bound))
     # Finite numbers only: some kernels index by what they read and step out of bounds at NaN (grid_sample, 2.13.0).
-    for spread in (10.0, 0.1):
+    # Several draws: a comparison may come out the same by chance.
+    for spread in (10.0, 0.1, 3.0, 1.0, 0.3, 30.0, 0.03, 5.0):
         run = execute(call, bound)
         for tensor in run.operands[operand]:
             if not tensor.is_floating_point() or tensor.layout is not torch.strided:
@@ -304,4 +342,9 @@ def _is_input(run: Run, arguments: list[str]) -> bool:
 def _views(run: Run, arguments: list[str]) -> str:
     storages = {_storage(t) for n in arguments for t in run.operands[n]}
     views = [t for t in run.results if t._is_view() and _storage(t) in storages]
-    return "none" if not views else "multiple" if len(run.results) > 1 else "single"
+    if not views:
+        return "none"
+    # The parts of `split` are refused a write; those of `tensor_split` are views each of its own.
+    if any(_creation(t) == _Creation.MULTI_OUTPUT_NODE for t in views):
+        return "multiple"
+    return "several" if len(run.results) > 1 else "single"

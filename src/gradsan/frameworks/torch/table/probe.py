@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 from gradsan.frameworks.torch.table.calls import Call
 from gradsan.frameworks.torch.table.learn import Behaviour
-from gradsan.frameworks.torch.table.observe import NotObservable, Observation, observe, tensors_in
+from gradsan.frameworks.torch.table.observe import (
+    NotObservable,
+    Observation,
+    observe,
+    observe_without_graph,
+    tensors_in,
+)
 
-MOST_MASKS = 8
+MOST_MASKS = 24
 """Calls with more differentiable arguments (whole transformers) are observed with all of them only."""
+
+MOST_TRIED = 8
+"""Calls with more differentiable arguments (recurrent layers) are read from the graph alone, and not written."""
 
 
 def is_degenerate(call: Call) -> bool:
@@ -38,10 +47,11 @@ def behaviour(call: Call) -> Behaviour:
     """
     arguments = differentiable_arguments(call)
     few = len(arguments) <= MOST_MASKS
-    whole = observe(call.run, call.bound, refusals=few)
+    whole = observe(call.run, call.bound, refusals=len(arguments) <= MOST_TRIED)
     singles = sorted(arguments) if few and len(arguments) > 1 else ()
     alone = {name: saved_roles(_observe_or_none(call, name), whole) for name in singles}
-    saved = saved_roles(whole, whole)
+    together = saved_roles(whole, whole)
+    saved = together.union(*alone.values())
     return Behaviour(
         given=call.given(),
         present=frozenset(whole.same_storage),
@@ -55,6 +65,28 @@ def behaviour(call: Call) -> Behaviour:
         is_probed=few,
         uncounted=whole.uncounted,
         not_read=whole.not_read,
+        unsteady=saved - together,
+    )
+
+
+def behaviour_without_graph(call: Call) -> Behaviour:
+    """Run a call that makes no graph, and sum up.
+
+    Raises:
+        NotObservable: It makes one.
+    """
+    seen = observe_without_graph(call.run, call.bound)
+    return Behaviour(
+        given=call.given(),
+        present=frozenset(seen.same_storage),
+        differentiable=frozenset(),
+        saves={},
+        writes=seen.written,
+        aliases=seen.aliased,
+        views=seen.views,
+        is_input=seen.is_input,
+        n_results=seen.n_results,
+        uncounted=seen.uncounted,
     )
 
 
