@@ -22,6 +22,7 @@ def modes() -> dict[str, Mode]:
         if verb in gradsan.__all__:
             found[verb] = partial(_enter, verb)
     found["anomaly"] = torch.autograd.detect_anomaly
+    found["allow_mutation"] = torch.autograd.graph.allow_mutation_on_saved_tensors
     return found
 
 

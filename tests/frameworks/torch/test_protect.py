@@ -47,6 +47,18 @@ def itself(a: Tensor) -> Tensor:
     return h.sum()
 
 
+def operand_without_history(a: Tensor) -> Tensor:
+    b = table()
+    b.addcmul_(b, a)
+    return b.sum()
+
+
+def list_times_itself(a: Tensor) -> Tensor:
+    both = [a * 2, a * 3]
+    torch._foreach_mul_(both, both)
+    return both[0].sum() + both[1].sum()
+
+
 def tail_times(a: Tensor) -> Tensor:
     return (a[1:] * table()[1:]).sum()
 
@@ -84,6 +96,20 @@ def data_replaced(a: Tensor) -> Tensor:
     b = table()
     loss = (a[1:] * b[1:]).sum()
     b.data = torch.zeros_like(b)
+    return loss
+
+
+def storage_filled(a: Tensor) -> Tensor:
+    b = table()
+    loss = (a[1:] * b[1:]).sum()
+    b.untyped_storage().fill_(0)
+    return loss
+
+
+def shared_with_others(a: Tensor) -> Tensor:
+    b = table()
+    loss = (a[1:] * b[1:]).sum()
+    b.share_memory_().data.zero_()
     return loss
 
 
@@ -210,11 +236,15 @@ def twice_kept(a: Tensor) -> Tensor:
 CASES = {
     "result": Case(result, lambda a: (a.exp() + 1).sum(), 96),
     "itself": Case(itself, lambda a: ((a * 2) * (a * 2)).sum(), 96),
+    "operand without history": Case(operand_without_history, lambda a: (table() + table() * a).sum(), 96),
+    "list times itself": Case(list_times_itself, lambda a: ((a * 2) ** 2 + (a * 3) ** 2).sum(), 192),
     "view with an offset": Case(offset_view, tail_times, 72),
     "nothing overlaps": Case(beside, tail_times, 0),
     "one write beside, one over": Case(beside_and_over, tail_times, 72),
     "data": Case(through_data, tail_times, 72),
     "data replaced": Case(data_replaced, tail_times, 0),
+    "storage filled": Case(storage_filled, tail_times, 72),
+    "shared with others": Case(shared_with_others, tail_times, 72),
     "set_": Case(set_to_another, tail_times, 0),
     "several results in out=": Case(out_of_many, tail_times, 72),
     "numpy() after the save": Case(numpy_afterwards, tail_times, 72),
@@ -258,6 +288,34 @@ def test_tells_the_line_that_was_about_to_write() -> None:
     assert copied.span is not None
     assert copied.span.function.endswith("test_tells_the_line_that_was_about_to_write")
     assert "copied before `add_`" in copied.describe()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without distributed")
+def test_collectives_are_guarded() -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        a, b = table().requires_grad_(), table()
+        with gradsan.protect() as protection:
+            loss = (a * b).sum()
+            torch.distributed.all_reduce(b)
+            b.data.zero_()
+            loss.backward()
+        assert a.grad is not None
+        assert torch.equal(a.grad, table())
+        assert [(copied.operation, copied.n_bytes) for copied in protection.copies] == [("all_reduce", 96)]
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_sparse_rows_are_looked_at() -> None:
+    a = torch.eye(3, dtype=torch.float64).to_sparse_csr().requires_grad_()
+    b = square()
+    with gradsan.protect() as protection:
+        loss = torch.sparse.mm(a, b, "sum").sum()
+        b.data.zero_()
+        gradient, _ = torch.autograd.grad(loss, (a, b))
+    assert torch.equal(gradient.values(), torch.tensor([3.0, 12.0, 21.0], dtype=torch.float64))
+    assert protection.not_covered == ()
 
 
 def test_a_graph_that_is_gone_costs_nothing() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -59,6 +62,12 @@ X = torch.linspace(0.1, 1.3, 6)
         (nn.Dropout(0.5), (X,)),
         (lambda x, flag: x * 2 if flag else x, (X, True)),
         (nn.LSTM(3, 4), (X.view(2, 1, 3),)),
+        (lambda x: x * random.random(), (X,)),
+        (lambda x: x * float(np.random.rand()), (X,)),
+        (lambda x: x.mul_(2).sin(), (X,)),
+        (lambda x: x.add_(1).square(), (X.clone().requires_grad_(),)),
+        (lambda z: z * z.conj() + z.exp(), (torch.complex(X, X + 1),)),
+        (lambda x: {"loss": x.sin(), "rest": [x.cos().sum(), 3, None]}, (X,)),
     ],
 )
 def test_true(fn: Any, inputs: tuple[Any, ...]) -> None:
@@ -74,6 +83,19 @@ def test_not_true(fn: Any) -> None:
     assert not result.is_true
     assert result.relative_errors["input 0"] > 0.1
     assert "not the true gradient, by finite differences" in str(result)
+
+
+def test_no_gradient_that_is_not_a_number_is_true() -> None:
+    result = gradsan.verify(lambda x: (x - x).sqrt(), X)
+    assert not result.is_true
+    assert result.relative_errors == {"input 0": float("inf")}
+
+
+def test_what_differs_each_time_is_not_compared() -> None:
+    count = itertools.count()
+    result = gradsan.verify(lambda x: x * next(count), X)
+    assert not result.is_true
+    assert str(result) == "not compared: the function returns another value each time, or none that is finite"
 
 
 def test_what_raises_is_not_true() -> None:
@@ -108,8 +130,10 @@ def test_nothing_of_the_callers_changes() -> None:
     model, x = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)), torch.rand(4, 6)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state, kept = torch.get_rng_state(), x.clone()
+    others = random.getstate(), np.random.get_state()[1].tolist()
     gradsan.verify(model, x)
     assert torch.equal(torch.get_rng_state(), state)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == others
     assert torch.equal(x, kept)
     assert x.grad is None
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -92,7 +92,12 @@ def nodes_between(roots: Any, inputs: Any) -> Iterator[Any]:
 
 def _end_of(input_: Any) -> Any:
     if isinstance(input_, torch.Tensor) and input_.is_leaf:
-        return torch.autograd.graph.get_gradient_edge(input_).node
+        try:
+            return torch.autograd.graph.get_gradient_edge(input_).node
+        except NotImplementedError:  # a layout without views (sparse rows or columns)
+            with torch.enable_grad():
+                copy = input_.clone().grad_fn
+                return None if copy is None else copy.next_functions[0][0]
     return _node_of(input_)
 
 

@@ -9,8 +9,8 @@ the version counter in most cases; backward then raises, as it would without pro
 time.  What is saved there is copied at once, and what is saved already is copied when the memory is handed out.
 
 # NOTE [A write that saves its operand] In ``x.mul_(x)`` the engine saves `x` after we were asked about the write, and
-before it happens.  The write that is about to happen is therefore remembered: what is saved from its storage at its
-version is copied at once.
+before it happens.  The writes that are about to happen are therefore remembered, several for a list of tensors: what is
+saved from their storages at their versions is copied at once.
 
 # NOTE [Writes beside a kept tensor] A base and its views share one counter, so a write that overlaps nothing of a kept
 tensor moves its version all the same.  How far is not known before the write: until the next write to the storage
@@ -25,7 +25,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.utils.checkpoint
@@ -47,6 +47,7 @@ from gradsan.frameworks.torch.regions import (
 )
 from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, stale_error
 from gradsan.frameworks.torch.storages import is_dead, release
+from gradsan.frameworks.torch.unannounced import guard_unannounced, watch_hand_outs
 from gradsan.model.copied import Copied
 from gradsan.record.frames import Site, current_site
 
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 FIRST_SWEEP = 1024
 PRUNE_AT = 8
 """Tensors kept of one storage at which the dead are dropped."""
+Announced: TypeAlias = tuple[int, "weakref.ref[Any]"]
+"""Version and tensor of a write before it happens."""
+
 _has_function_mode: Callable[[], bool] = torch._C._is_torch_function_mode_enabled
 _NORMS = ("batch_norm", "instance_norm")
 _MOVES_NO_BYTES = frozenset({"set_", "data", "requires_grad_", "detach_"})
@@ -68,15 +72,18 @@ class Protection:
         self._recorder = recorder
         self._hooks = hooks
         self._kept: dict[int, list[weakref.ref[Kept]]] = {}
-        self._sweep_at = FIRST_SWEEP
+        self._sweep_at_most = [FIRST_SWEEP]
         self._exposed: dict[int, tuple[str, Any]] = {}
         """By whom storages were handed out, and weak references to them; see NOTE [Memory that others write]."""
         self._statistics: set[int] = set()
         """Storages that a batch norm in training mode is about to save and never reads."""
-        self._about_to_write: tuple[int, int] | None = None
-        """Key and version; see NOTE [A write that saves its operand]."""
+        self._about_to_write: dict[int, Announced] = {}
+        """By the key of the storage; see NOTE [A write that saves its operand]."""
+        self._n_met_dead = 0
         self._copies: dict[tuple[Site | None, str], list[int]] = {}
         self._patches = Patches()
+        self.guard = self._make_guard()
+        """Copy what a write is about to overwrite: told a tensor and an operation."""
         self._put = self._make_put()
         self._pair: Pair = (self._make_pack(), _unpack)
 
@@ -131,62 +138,89 @@ class Protection:
             if not any(share_storage(each, tensor) for each in tensors_in(kept.packed)):
                 kept.tensor = None
 
-    def guard(self, tensor: Any, operation: str) -> None:
-        """Copy what a write is about to overwrite.
+    def _make_guard(self) -> Callable[[Any, str], None]:
+        # Hot: everything it needs is a local of this closure.
+        index, about, copy_overlapped = self._kept, self._about_to_write, self._copy_overlapped
+        plain, reference, is_grad_enabled, has_modes = PLAIN, weakref.ref, torch.is_grad_enabled, _has_function_mode
 
-        Effect: clones kept tensors; on an error of ours the recorder is switched off.
-        """
-        try:
-            if type(tensor) in PLAIN and not _has_function_mode():
-                self._guard_part(tensor, operation)
-            else:
-                with torch._C.DisableTorchFunction():
-                    for part in parts_of(tensor):
-                        self._guard_part(part, operation)
-        except Exception as error:
-            self._recorder.switch_off(error)
+        def guard(tensor: Any, operation: str) -> None:
+            if about and not operation.startswith("_foreach"):
+                about.clear()
+            saves = is_grad_enabled() and not operation.endswith(".step")
+            if not saves and not index:
+                return
+            if type(tensor) not in plain or has_modes():
+                guard_parts(tensor, operation)
+                return
+            try:
+                key = tensor.untyped_storage()._cdata
+            except REFUSALS:
+                guard_parts(tensor, operation)
+                return
+            if saves:  # NOTE [A write that saves its operand]
+                about[key] = tensor._version, reference(tensor)
+            if key in index:
+                copy_overlapped(key, tensor, operation)
 
-    def _guard_part(self, tensor: Any, operation: str) -> None:
-        try:
-            key = tensor.untyped_storage()._cdata
-        except REFUSALS:
-            if tensor.layout is not torch.strided:
+        def guard_parts(tensor: Any, operation: str) -> None:
+            with torch._C.DisableTorchFunction():
                 for part in parts_of(tensor):
-                    self._guard_part(part, operation)
-            return
-        # NOTE [A write that saves its operand]
-        self._about_to_write = (key, tensor._version) if tensor.requires_grad and torch.is_grad_enabled() else None
-        if key in self._kept:
-            self._copy_overlapped(key, tensor, operation)
+                    key = key_of(part)
+                    if key is not None and key in index:
+                        copy_overlapped(key, part, operation)
+
+        return guard
 
     def _make_pack(self) -> Pack:
         # Hot: everything it needs is a local of this closure.
-        exposed, statistics, put = self._exposed, self._statistics, self._put
-        keep_parts, copy_at_once, plain, detach = self._keep_parts, self._copy_at_once, torch.Tensor, DETACH
+        index, exposed, statistics, about = self._kept, self._exposed, self._statistics, self._about_to_write
+        put, keep_specially, sweep_at_most = self._put, self._keep_specially, self._sweep_at_most
+        plain, detach, reference = torch.Tensor, DETACH, weakref.ref
 
         def pack(tensor: Any) -> Kept:
             kept = Kept()
             held = kept.tensor = detach(tensor)
-            version = kept.version = held._version
+            kept.version = held._version
             kept.unpack_hook = kept.mark = None
             try:
                 storage = held.untyped_storage()
             except REFUSALS:
-                keep_parts(kept)
+                keep_specially(kept, None)
                 return kept
             key = storage._cdata
-            if type(held) is not plain:
-                keep_parts(kept)
-            elif key in statistics:
-                kept.mark = statistics
+            if (
+                type(held) is not plain
+                or key in exposed
+                or key in about
+                or key in statistics
+                or not storage.resizable()
+            ):
+                keep_specially(kept, key)
+            elif key in index:
                 put(kept, key)
-            elif not storage.resizable() or key in exposed or self._about_to_write == (key, version):
-                copy_at_once(kept, key)
             else:
-                put(kept, key)
+                index[key] = [reference(kept)]
+                if len(index) > sweep_at_most[0]:
+                    self._sweep()
             return kept
 
         return pack
+
+    def _keep_specially(self, kept: Kept, key: int | None) -> None:
+        announced = None if key is None else self._about_to_write.get(key)
+        if key is None or type(kept.tensor) is not torch.Tensor:
+            self._keep_parts(kept)
+        elif key in self._statistics:
+            kept.mark = self._statistics
+            self._put(kept, key)
+        elif key in self._exposed:
+            self._copy_at_once(kept, self._exposed[key][0])
+        elif not kept.tensor.untyped_storage().resizable():
+            self._copy_at_once(kept, "memory shared with others")
+        elif announced is not None and _is_pending(announced, kept.version):
+            self._copy_at_once(kept, "a write that saves its operand")
+        else:
+            self._put(kept, key)
 
     def _make_put(self) -> Callable[[Kept, int], None]:
         index, reference = self._kept, weakref.ref
@@ -195,8 +229,6 @@ class Protection:
             found = index.get(key)
             if found is None:
                 index[key] = [reference(kept)]
-                if len(index) > self._sweep_at:
-                    self._sweep()
                 return
             if len(found) >= PRUNE_AT and not len(found) & (len(found) - 1):
                 found[:] = [each for each in found if each() is not None]
@@ -211,15 +243,9 @@ class Protection:
                 if key is not None:
                     self._put(kept, key)
 
-    def _copy_at_once(self, kept: Kept, key: int) -> None:
-        if kept.tensor.numel() == 0:
-            return
-        writer = "a write that saves its operand"
-        if key in self._exposed:
-            writer = self._exposed[key][0]
-        elif not kept.tensor.untyped_storage().resizable():
-            writer = "memory shared with others"
-        self._copy(kept, writer, current_site(self._recorder.user_code), {})
+    def _copy_at_once(self, kept: Kept, writer: str) -> None:
+        if kept.tensor.numel() > 0:
+            self._copy(kept, writer, current_site(self._recorder.user_code), {})
 
     def _keep_packed(self, kept: Kept, tensor: Any) -> None:
         """Watch the memory that a program's pack hook handed on as it is."""
@@ -229,7 +255,16 @@ class Protection:
             self._keep_parts(kept)
 
     def _copy_overlapped(self, key: int, tensor: Any, operation: str) -> None:
+        try:
+            self._copy_met(key, tensor, operation)
+        except Exception as error:
+            self._recorder.switch_off(error)
+
+    def _copy_met(self, key: int, tensor: Any, operation: str) -> None:
         alive = [kept for each in self._kept[key] if (kept := each()) is not None and kept.tensor is not None]
+        if not alive:
+            self._drop(key)
+            return
         extent = None if operation == "resize_" else byte_extent(tensor)
         if operation in _MOVES_NO_BYTES:
             extent = 0, 0
@@ -253,6 +288,13 @@ class Protection:
         else:
             del self._kept[key]
 
+    def _drop(self, key: int) -> None:
+        # One that is dead tells of a graph that has died: so that an optimizer's step asks of a few parameters only.
+        del self._kept[key]
+        self._n_met_dead += 1
+        if 8 * self._n_met_dead > len(self._kept):
+            self._sweep()
+
     def _copy(self, kept: Kept, operation: str, site: Site | None, clones: dict[tuple[Any, ...], Any]) -> None:
         tensor = kept.tensor
         if tensor._version != kept.version and kept.version >= 0:  # overwritten before, unseen: backward says so
@@ -274,34 +316,28 @@ class Protection:
             self._keep_parts(kept)  # the program can reach it through `ctx.saved_tensors`
 
     def _sweep(self) -> None:
-        for key in [key for key, found in self._kept.items() if all(each() is None for each in found)]:
-            del self._kept[key]
+        for key in [key for key, found in list(self._kept.items()) if all(each() is None for each in found)]:
+            self._kept.pop(key, None)
         for key in [key for key, (_, weak) in self._exposed.items() if is_dead(weak)]:
             release(self._exposed.pop(key)[1])
-        self._sweep_at = max(FIRST_SWEEP, 2 * len(self._kept))
+        self._n_met_dead = 0
+        self._sweep_at_most[0] = max(FIRST_SWEEP, 2 * len(self._kept))
 
     def _wrap(self) -> None:
-        for name in ("numpy", "__array__", "__dlpack__"):
-            self._patches.set(torch.Tensor, name, self._handing_out(getattr(torch.Tensor, name), name))
+        guard_unannounced(self._patches, self.guard)
+        watch_hand_outs(self._patches, self.guard, self._note_hand_out)
         for name in _NORMS:
             self._patches.set(torch, name, self._norm(getattr(torch, name), name))
         owner = torch.utils.checkpoint.CheckpointFunction
         self._patches.set(owner, "apply", staticmethod(_call_plainly))
 
-    def _handing_out(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def hand_out(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            self.guard(tensor, name)
-            result = original(tensor, *args, **kwargs)
-            try:
-                storage = tensor.untyped_storage()
-                if storage._cdata not in self._exposed:
-                    self._exposed[storage._cdata] = name, storage._weak_ref()
-            except REFUSALS:
-                pass  # no memory of its own
-            return result
-
-        return hand_out
+    def _note_hand_out(self, tensor: Any, name: str) -> None:
+        try:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._exposed:
+                self._exposed[storage._cdata] = name, storage._weak_ref()
+        except REFUSALS:
+            pass  # no memory of its own
 
     def _norm(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -317,7 +353,7 @@ class Protection:
                 return original(input, weight, bias, mean, var, training, *rest)
             finally:
                 self._statistics -= keys
-                self._about_to_write = None
+                self._about_to_write.clear()
 
         return normalize
 
@@ -330,6 +366,11 @@ def _unpack(kept: Kept) -> Any:
         kept.producer = None
         raise stale_error(kept)
     return tensor
+
+
+def _is_pending(announced: Announced, version: int) -> bool:
+    before, tensor = announced[0], announced[1]()
+    return before == version and tensor is not None and tensor._version == before
 
 
 def _settle(kept: Kept) -> None:

@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 ADDITIVE = frozenset({"add_", "sub_", "__iadd__", "__isub__", "subtract_"})
 
 # Each writes its first argument, a tensor or a list of tensors.
-_COLLECTIVES = (
+COLLECTIVES = (
     *("all_reduce", "all_reduce_coalesced", "broadcast", "reduce", "scatter", "recv", "irecv"),
     *("all_gather", "all_gather_into_tensor", "reduce_scatter", "reduce_scatter_tensor"),
     *("all_to_all", "all_to_all_single"),
 )
 
 
-_STORAGE_WRITES = ("fill_", "copy_", "__setitem__")
+STORAGE_WRITES = ("fill_", "copy_", "__setitem__")
 
-_UNCOUNTED = frozenset({*_COLLECTIVES, "batch_norm", "Parameter"})
+_UNCOUNTED = frozenset({*COLLECTIVES, "batch_norm", "Parameter"})
 
 
 def is_collective(operation: str) -> bool:
     """Return whether a write is a collective's."""
-    return operation in _COLLECTIVES
+    return operation in COLLECTIVES
 
 
 class Suspicion:
@@ -69,10 +69,10 @@ class Suspicion:
         parameter: Any = torch.nn.Parameter
         patches.set(parameter, "__new__", staticmethod(self._new_parameter(parameter.__new__)))
         self._recorder.checkpointed.wrap(patches)
-        for name in _STORAGE_WRITES:
+        for name in STORAGE_WRITES:
             patches.set(torch.UntypedStorage, name, self._storage_write(getattr(torch.UntypedStorage, name), name))
         if torch.distributed.is_available():
-            for name in _COLLECTIVES:
+            for name in COLLECTIVES:
                 original = getattr(torch.distributed, name)
                 patches.set(torch.distributed, name, self._collective(original, name))
 

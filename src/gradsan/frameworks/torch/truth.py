@@ -1,8 +1,11 @@
 """The true gradient of a function, by witnesses: finite differences, functionalization, protection.
 
 # NOTE [Evaluating many times] Finite differences evaluate the function dozens of times.  Each evaluation begins with
-the same random state and the same buffers, on fresh leaves; the caller's random state, tensors and module stay as they
-were.
+the same random state (torch's, Python's, NumPy's) and the same buffers, on fresh leaves; the caller's random state,
+tensors and module stay as they were.
+
+# NOTE [Inputs are no leaves] The function gets copies on the tape, as it would inside a model: so it may write its
+inputs.
 
 Source: `torch.func.functionalize` gives out-of-place semantics, `torch/func/functionalize`; checked on torch 2.13.0.
 """
@@ -11,9 +14,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+import random
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -42,23 +48,32 @@ class Function:
     module: torch.nn.Module | None
     names: tuple[str, ...]
 
-    def fresh(self) -> tuple[tuple[Any, ...], list[torch.Tensor]]:
-        """Return arguments with fresh leaves, and the leaves and parameters in the order of ``names``."""
-        differentiated = {name for name in self.names if name.startswith("input ")}
-        arguments = tuple(
-            each.detach().clone().requires_grad_(f"input {n}" in differentiated) if _is_tensor(each) else each
-            for n, each in enumerate(self.arguments)
-        )
-        by_name = {f"input {n}": each for n, each in enumerate(arguments)}
+    def fresh(
+        self, moves: Mapping[str, torch.Tensor] = MappingProxyType({})
+    ) -> tuple[tuple[Any, ...], list[torch.Tensor]]:
+        """Return arguments for one evaluation, and the leaves and parameters in the order of ``names``.
+
+        ``moves`` are added to inputs, by name.
+        """
+        by_name = {}
+        arguments = list(self.arguments)
+        for n, each in enumerate(self.arguments):
+            if _is_tensor(each):
+                leaf = by_name[f"input {n}"] = each.detach().clone()
+                if f"input {n}" in moves:
+                    leaf += moves[f"input {n}"]
+                arguments[n] = leaf
+                if f"input {n}" in self.names:  # NOTE [Inputs are no leaves]
+                    arguments[n] = leaf.requires_grad_().clone()
         if self.module is not None:
             by_name.update(self.module.named_parameters())
-        return arguments, [by_name[name] for name in self.names]
+        return tuple(arguments), [by_name[name] for name in self.names]
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Put back what an evaluation changes; see NOTE [Evaluating many times]."""
         buffers = {} if self.module is None else {n: b.detach().clone() for n, b in self.module.named_buffers()}
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _other_random_states():
             torch.manual_seed(SEED)
             try:
                 yield
@@ -76,6 +91,21 @@ class Function:
         return torch.stack([each.abs() if each.is_complex() else each for each in sums]).sum()
 
 
+@contextmanager
+def _other_random_states() -> Iterator[None]:
+    numpy: Any = sys.modules.get("numpy")
+    state, numpy_state = random.getstate(), None if numpy is None else numpy.random.get_state()
+    random.seed(SEED)
+    if numpy is not None:
+        numpy.random.seed(SEED)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
+
+
 def verify(fn: object, inputs: tuple[object, ...], protecting: Protecting) -> Verification:
     """Compare a function's gradient with every witness that can be had.
 
@@ -88,7 +118,10 @@ def verify(fn: object, inputs: tuple[object, ...], protecting: Protecting) -> Ve
     try:
         gradients = _gradients(function)
     except RuntimeError as error:
-        return Verification(names=function.names, comparisons=(), failure=str(error).partition("\n")[0])
+        return Verification(names=function.names, comparisons=(), failure=_first_sentence(error))
+    if not _is_repeatable(function):
+        told = "the function returns another value each time, or none that is finite"
+        return Verification(names=function.names, comparisons=(), not_compared=(told,))
     comparisons, not_compared = [], []
     witnesses: tuple[tuple[str, Callable[[], Comparison]], ...] = (
         ("finite differences", lambda: _by_differences(function)),
@@ -101,8 +134,17 @@ def verify(fn: object, inputs: tuple[object, ...], protecting: Protecting) -> Ve
         except UsageError:
             raise
         except Exception as error:  # whatever the function raises in another precision, or under a transform
-            not_compared.append(f"{name}: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+            not_compared.append(f"{name}: {type(error).__name__}: {_first_sentence(error)}")
     return Verification(names=function.names, comparisons=tuple(comparisons), not_compared=tuple(not_compared))
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(". ")[0]
+
+
+def _is_repeatable(function: Function) -> bool:
+    value = _forward(function, {})
+    return math.isfinite(value) and value == _forward(function, {})
 
 
 def _differentiated(fn: object, inputs: tuple[object, ...]) -> tuple[str, ...]:
@@ -112,9 +154,13 @@ def _differentiated(fn: object, inputs: tuple[object, ...]) -> tuple[str, ...]:
     if isinstance(fn, torch.nn.Module):
         names += [name for name, parameter in fn.named_parameters() if parameter.requires_grad]
     if not names:
-        given = ", ".join(type(each).__name__ for each in inputs) or "no inputs"
-        raise UsageError(f"verify expects at least one floating-point tensor to differentiate by; got {given}")
+        given = ", ".join(_shown_type(each) for each in inputs) or "no inputs"
+        raise UsageError(f"verify expects a floating-point tensor among its inputs (not inside others); got {given}")
     return tuple(names)
+
+
+def _shown_type(value: object) -> str:
+    return f"{value.dtype} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
 
 
 def _gradients(function: Function, call: Callable[..., Any] | None = None) -> list[torch.Tensor]:
@@ -130,56 +176,57 @@ def _gradients(function: Function, call: Callable[..., Any] | None = None) -> li
 def _by_differences(function: Function) -> Comparison:
     double = _in_double(function)
     gradients = _gradients(double)
-    base = _forward(double, [])
-    if not math.isfinite(base) or base != _forward(double, []):
-        raise ValueError("the function returns another value each time, or none that is finite")
-    errors = []
-    for n, gradient in enumerate(gradients):
-        if gradient.is_complex():
-            raise TypeError(f"{double.names[n]} is complex")
-        errors.append(_difference_error(double, n, gradient))
+    errors = [_difference_error(double, *each) for each in zip(double.names, gradients, strict=True)]
     return Comparison("finite differences", tuple(errors))
 
 
-def _difference_error(function: Function, n: int, gradient: torch.Tensor) -> float:
+def _difference_error(function: Function, name: str, gradient: torch.Tensor) -> float:
     claimed, found = [], []
     for direction in _directions(gradient):
-        claimed.append(float((gradient * direction).sum()))
-        ahead, behind = _forward(function, [(n, direction * STEP)]), _forward(function, [(n, -direction * STEP)])
+        claimed.append(float((gradient.conj() * direction).sum().real))
+        ahead, behind = _forward(function, {name: direction * STEP}), _forward(function, {name: -direction * STEP})
         found.append((ahead - behind) / (2 * STEP))
     return _relative_error(torch.tensor(claimed, dtype=torch.float64), torch.tensor(found, dtype=torch.float64))
 
 
 def _directions(like: torch.Tensor) -> Iterator[torch.Tensor]:
     if like.numel() <= MAX_ELEMENTS:
-        for n in range(like.numel()):
-            yield torch.eye(1, like.numel(), dtype=like.dtype).roll(n).view(like.shape)
+        for unit in (1, 1j) if like.is_complex() else (1,):
+            for n in range(like.numel()):
+                yield unit * torch.eye(1, like.numel(), dtype=like.dtype).roll(n).view(like.shape)
         return
     generator = torch.Generator().manual_seed(SEED)
     for _ in range(N_DIRECTIONS):
         yield torch.randn(like.shape, dtype=like.dtype, generator=generator) / math.sqrt(like.numel())
 
 
-def _forward(function: Function, moves: Sequence[tuple[int, torch.Tensor]]) -> float:
-    """Evaluate with some of the leaves moved; parameters are moved back."""
+def _forward(function: Function, moves: Mapping[str, torch.Tensor]) -> float:
+    """Evaluate with some of the inputs and parameters moved; parameters are moved back."""
     with function.evaluating():
-        arguments, leaves = function.fresh()
-        before = [(leaves[n], leaves[n].detach().clone()) for n, _ in moves]
-        for n, move in moves:
-            leaves[n].data.add_(move)
+        arguments, leaves = function.fresh(moves)
+        named = dict(zip(function.names, leaves, strict=True))
+        parameters = [(named[name], named[name].detach().clone(), name) for name in moves if name[:6] != "input "]
+        for parameter, _, name in parameters:
+            parameter.data.add_(moves[name])
         try:
             return float(function.value(arguments).detach())
         finally:
-            for leaf, value in before:
-                leaf.data.copy_(value)
+            for parameter, value, _ in parameters:
+                parameter.data.copy_(value)
 
 
 def _in_double(function: Function) -> Function:
-    arguments = tuple(each.detach().double() if _is_real(each) else each for each in function.arguments)
+    arguments = tuple(_doubled(each) if isinstance(each, torch.Tensor) else each for each in function.arguments)
     if function.module is None:
         return Function(function.call, arguments, None, function.names)
     module = copy.deepcopy(function.module).double()
     return Function(module, arguments, module, function.names)
+
+
+def _doubled(tensor: torch.Tensor) -> torch.Tensor:
+    if tensor.is_complex():
+        return tensor.detach().to(torch.complex128)
+    return tensor.detach().double() if tensor.is_floating_point() else tensor
 
 
 def _by_functionalization(function: Function, gradients: list[torch.Tensor]) -> Comparison:
@@ -197,6 +244,8 @@ def _compare(witness: str, gradients: list[torch.Tensor], true: list[torch.Tenso
 
 def _relative_error(gradient: torch.Tensor, true: torch.Tensor) -> float:
     scale = max(float(torch.linalg.vector_norm(true)), float(torch.linalg.vector_norm(gradient)))
+    if not bool(true.isfinite().all() and gradient.isfinite().all()):
+        return math.inf
     return 0.0 if scale < 1e-12 else float(torch.linalg.vector_norm(gradient - true)) / scale
 
 
@@ -212,7 +261,3 @@ def _is_tensor(value: object) -> bool:
 
 def _is_float(value: object) -> bool:
     return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point()
