@@ -38,6 +38,9 @@ _SPELLINGS: Final = (
 )
 
 
+_MUTATING_SPACES = ("torch.Tensor", "torch", "torch.nn.functional", "torch.nn.init")
+
+
 class Table:
     """What every operation of one framework version saves, writes and aliases.
 
@@ -55,6 +58,7 @@ class Table:
         self.version = version
         self._text = text
         self._decoded: dict[str, Operation] = {}
+        self._mutating: dict[str, bool] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all operations, in order."""
@@ -75,6 +79,18 @@ class Table:
             return node
         found = self._find(name)
         return None if found is None else self._operation(found)
+
+    def mutates(self, name: str) -> bool:
+        """Return whether a method of a tensor, or a function, of this last name writes what it is given first, always.
+
+        Args:
+            name: ``add_``, ``__iadd__``, ``relu_``, ``xavier_uniform_``: without the namespace.
+        """
+        known = self._mutating.get(name)
+        if known is None:
+            found = (self.lookup(f"{space}.{name}") for space in _MUTATING_SPACES)
+            known = self._mutating[name] = any(operation is not None and operation.writes for operation in found)
+        return known
 
     def by_node(self, node: str) -> Operation | None:
         """Return the operation that a node of the graph belongs to; None when the table doesn't know the node."""

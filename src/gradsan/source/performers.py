@@ -110,7 +110,7 @@ def performers(roots: Sequence[ast.AST], operation: str, line: int) -> list[ast.
     makers = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     nodes = [node for node in nodes if id(node) not in makers]
     found = [node for node in nodes if _performs(node, wanted, operation)]
-    if operation.endswith("_") or operation.startswith("__i"):
+    if knowledge.load().mutates(operation):
         found = _writers(found) or found
     if not found:
         found = [node for node in nodes if isinstance(node, ast.Call) and not _is_known(node, wanted)]
@@ -184,12 +184,15 @@ def _unpacked(target: ast.expr) -> Iterator[ast.expr]:
 
 
 def _writers(found: Sequence[ast.stmt | ast.expr]) -> list[ast.stmt | ast.expr]:
-    """Return those that mutate by their form: augmented assignments, names with an underscore, ``inplace=``."""
+    """Return those that mutate by their form: augmented assignments, operations that write, ``inplace=``."""
     return [
         node
         for node in found
         if isinstance(node, (ast.AugAssign, ast.Assign))
-        or (isinstance(node, ast.Call) and (call_name(node).endswith("_") or _has_keyword(node, "inplace", "out")))
+        or (
+            isinstance(node, ast.Call)
+            and (knowledge.load().mutates(call_name(node)) or _has_keyword(node, "inplace", "out"))
+        )
     ]
 
 

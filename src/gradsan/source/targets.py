@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan import knowledge
 from gradsan.source.program import Located, Program, dotted_name, last_name
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
@@ -34,7 +35,7 @@ def written_by_call(program: Program, call: ast.Call) -> ast.expr | None:
     if out is not None:
         return out
     name = last_name(call.func)
-    if name.endswith("_") and not name.endswith("__"):
+    if knowledge.load().mutates(name):
         if isinstance(call.func, ast.Attribute) and not is_module_name(program, call.func.value):
             return receiver(program, call.func.value)
         return first_argument(call)

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from gradsan import knowledge
 from gradsan.source.walking import walk
 
 _QUICK = re.compile(
@@ -26,9 +27,6 @@ _NUMBER_METHODS = frozenset(
     {"item", "size", "numel", "dim", "tolist", "count", "index", "nelement", "join", "format", "time", "perf_counter"}
 )
 _NUMBER_ATTRIBUTES = frozenset({"shape", "ndim", "itemsize"})
-_NO_WRITES = frozenset(
-    {"requires_grad_", "share_memory_", "rename_", "retain_grad_", "is_", "int_", "float_", "bool_", "str_"}
-)
 _OTHERS = frozenset(
     [
         "all_gather",
@@ -47,7 +45,7 @@ _OTHERS = frozenset(
         "reduce_scatter_tensor",
     ]
 )
-"""What writes an argument and neither ends in an underscore nor is told to by ``inplace``.
+"""What writes an argument, but not the first one, or of another namespace; nor is it told to by ``inplace``.
 
 Source: torch.distributed documentation, and the schemas of 2.13.0.
 """
@@ -217,9 +215,9 @@ def _may_mutate(call: ast.Call, *, has_backward: bool) -> bool:
     name = _called(call)
     if name == "step":
         return has_backward and isinstance(call.func, ast.Attribute)
-    if name.endswith("_") and not name.endswith("__") and name not in _NO_WRITES and name != "_":
+    if name in _OTHERS or knowledge.load().mutates(name):
         return True
-    if name in _OTHERS or (name.lower() in _ACTIVATIONS and any(_is_true(given) for given in call.args)):
+    if name.lower() in _ACTIVATIONS and any(_is_true(given) for given in call.args):
         return True
     return _switches(call.keywords)
 

@@ -80,6 +80,7 @@ def check(
     config = find_config(Path.cwd())
     chosen = _choice(options, config)
     files = find_files(paths, exclude=config.exclude)
+    _analyst.cache_clear()  # what an earlier check of this process learnt may be of other texts
     results: dict[Path, FileResult] = {}
     if options.standard_input is not None:
         results[Path("<stdin>")] = _check_text(options.standard_input)

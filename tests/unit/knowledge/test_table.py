@@ -172,3 +172,15 @@ def test_loading_needs_no_torch_and_is_quick():
     seconds = float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
     # Ten milliseconds is the promise; a shared machine gets twice that.
     assert seconds < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "mutates"),
+    [
+        *(("add_", True), ("__iadd__", True), ("__setitem__", True), ("relu_", True), ("xavier_uniform_", True)),
+        *(("add", False), ("requires_grad_", False), ("share_memory_", False), ("dropout", False), ("scatter", False)),
+        *(("own_", False), ("_", False), ("", False)),
+    ],
+)
+def test_what_mutates_is_known_from_the_rows(name: str, mutates: bool) -> None:
+    assert knowledge.load().mutates(name) is mutates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan import knowledge
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
@@ -249,7 +250,7 @@ def _initialise(frame: Frame, value: Value | None, name: str, node: ast.AST) -> 
     """``torch.nn.init``: writes with gradients switched off.  Source: torch/nn/init.py, 2.13.0."""
     if value is None:
         return Opaque()
-    if name.endswith("_"):
+    if knowledge.load().mutates(name):
         for tensor, guard in tensors_of(frame, value):
             write(frame, tensor, operation=name, node=node, guard=guard, grad_enabled=False, is_first=True)
     return value

@@ -82,7 +82,7 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     if name in TO_NUMBERS:
         return Opaque(is_number=True)
     if name in IGNORED:
-        return tensor if name.endswith("_") else Opaque()
+        return tensor if name == "share_memory_" else Opaque()
     operation = frame.machine.operation(f"torch.Tensor.{name}") if not name.startswith("_") else None
     if operation is None:
         return derived(frame, [tensor, *arguments.values()])

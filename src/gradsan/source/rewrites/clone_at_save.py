@@ -186,7 +186,9 @@ def _clone_result(program: Program, node: ast.AST, path: str, applicability: App
     if not isinstance(node, (ast.Call, ast.BinOp, ast.UnaryOp)):
         return None
     if isinstance(node, ast.Call) and (
-        call_name(node).endswith("_") or keyword_of(node, "out") is not None or keyword_of(node, "inplace") is not None
+        knowledge.load().mutates(call_name(node))
+        or keyword_of(node, "out") is not None
+        or keyword_of(node, "inplace") is not None
     ):
         # The result is the tensor that was written: a clone of it protects nothing.
         return None

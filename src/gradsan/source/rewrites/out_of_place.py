@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
-from gradsan.source.program import Located, Program, dotted_name
+from gradsan.source.program import Located, Program, dotted_name, last_name
 from gradsan.source.rewrites import masked_write, operator_write
 from gradsan.source.rewrites.editing import insert, locate, out_of_place_function, out_of_place_twin, replace, start_of
 from gradsan.source.rewrites.inplace_flag import flag_of
@@ -100,8 +101,7 @@ def _is_inplace_method(program: Program, call: ast.Call) -> bool:
     return (
         isinstance(call.func, ast.Attribute)
         and not is_module_name(program, call.func.value)
-        and call.func.attr.endswith("_")
-        and not call.func.attr.endswith("__")
+        and knowledge.load().mutates(call.func.attr)
     )
 
 
@@ -120,7 +120,7 @@ def _renamed(program: Program, call: ast.Call, path: str) -> tuple[list[Edit], a
             return ([*inner_edits, *edits], written) if inner_edits else ([], None)
         return edits, inner
     name = dotted_name(call.func)
-    if name.endswith("_"):
+    if knowledge.load().mutates(last_name(call.func)):
         twin = out_of_place_function(name)
         if not twin:
             return [], None
