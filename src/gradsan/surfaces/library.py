@@ -134,15 +134,8 @@ def watch() -> Iterator[WatchSession]:
     Raises:
         FrameworkMissing: torch is not installed.
     """
-    watched = Watch(command="watch", explain=_note)
-    watched.start()
-    try:
-        yield WatchSession(watched)
-    except BaseException as error:
-        watched.see(error)
-        raise
-    finally:
-        watched.stop()
+    with _watching(Watch(command="watch", explain=_note)) as session:
+        yield session
 
 
 @contextmanager
@@ -162,15 +155,9 @@ def audit(*, full: bool = False) -> Iterator[WatchSession]:
     Raises:
         FrameworkMissing: torch is not installed.
     """
-    watched = Watch(command="audit", options=Options(audit="full" if full else "sampled"), explain=_note)
-    watched.start()
-    try:
-        yield WatchSession(watched)
-    except BaseException as error:
-        watched.see(error)
-        raise
-    finally:
-        watched.stop()
+    options = Options(audit="full" if full else "sampled")
+    with _watching(Watch(command="audit", options=options, explain=_note)) as session:
+        yield session
 
 
 @contextmanager
@@ -230,6 +217,18 @@ def inspect_graph(*roots: object) -> tuple[Diagnostic, ...]:
         FrameworkMissing: torch is not installed.
     """
     return conflicts(*roots)
+
+
+@contextmanager
+def _watching(watched: Watch) -> Iterator[WatchSession]:
+    watched.start()
+    try:
+        yield WatchSession(watched)
+    except BaseException as error:
+        watched.see(error)
+        raise
+    finally:
+        watched.stop()
 
 
 def _note(finding: Diagnostic) -> str:
