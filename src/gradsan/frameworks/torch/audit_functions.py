@@ -17,9 +17,10 @@ from torch.autograd.function import BackwardCFunction
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
-from gradsan.model.history import History, Subject, Witness
+from gradsan.model.history import History, Witness
 from gradsan.record.frames import Site, current_site
 from gradsan.record.writes import IN_BACKWARD
 
@@ -197,11 +198,7 @@ class FunctionAudit:
         if witness is not Witness.FUNCTION_INPUT:
             span = None if here is None else here.span()
             events.append(Needed(span=span, operation=name, version=_ZERO, sequence=now))
-        subject = Subject(
-            name=f"ctx.{marked.name}" if witness is Witness.CONTEXT else "",
-            shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype).removeprefix("torch."),
-        )
+        subject = subject_of(tensor, name=f"ctx.{marked.name}" if witness is Witness.CONTEXT else "")
         self._audit.tell(History(subject=subject, events=tuple(events), witness=witness, notes=(f"in `{name}`",)))
 
     def _mark(self, values: dict[str, Any]) -> list[Marked]:

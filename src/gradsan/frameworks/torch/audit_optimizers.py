@@ -19,9 +19,10 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
-from gradsan.model.history import History, Subject, TensorKind, Witness
+from gradsan.model.history import History, TensorKind, Witness
 from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class OptimizerAudit:
             return
         with self._audit.recorder.border():
             site = current_site(self._audit.recorder.user_code)
-            subject = _subject(value, f"{kept[2]}.state[...]['{kept[1]}']")
+            subject = subject_of(value, name=f"{kept[2]}.state[...]['{kept[1]}']")
             events = (self._audit.written(site, operation),)
             self._audit.tell(History(subject=subject, events=events, witness=Witness.KEPT_GRADIENT))
 
@@ -140,7 +141,7 @@ class OptimizerAudit:
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),
         )
-        subject = _subject(parameter, "", TensorKind.PARAMETER)
+        subject = subject_of(parameter, kind=TensorKind.PARAMETER)
         events = (self._audit.written(site, "zero_grad"), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.STALE_GRADIENT))
 
@@ -148,7 +149,3 @@ class OptimizerAudit:
 def _parameters(optimizer: Optimizer) -> Iterable[Any]:
     for group in optimizer.param_groups:
         yield from group["params"]
-
-
-def _subject(tensor: Any, name: str, kind: TensorKind = TensorKind.INTERMEDIATE) -> Subject:
-    return Subject(name=name, shape=tuple(tensor.shape), dtype=str(tensor.dtype).removeprefix("torch."), kind=kind)

@@ -10,7 +10,7 @@ import torch
 
 from gradsan import knowledge
 from gradsan.frameworks.torch.graph import Conflict, conflicts_of, nearest_leaves, root_number
-from gradsan.frameworks.torch.modules import module_tree
+from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
@@ -225,18 +225,10 @@ class _Explanation:
         return run.access
 
     def _subject(self, tensor: torch.Tensor, text: ErrorText) -> Subject:
-        owner = self.tree.owner_of(storage_key(tensor))
         kind = TensorKind.INTERMEDIATE
-        if owner is not None:
-            kind = owner.kind
-        elif text.producer is None:
+        if text.producer is None:
             kind = TensorKind.LEAF if tensor.requires_grad else TensorKind.CONSTANT
-        return Subject(
-            qualified_name=owner.qualified_name if owner else "",
-            shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype).removeprefix("torch."),
-            kind=kind,
-        )
+        return subject_of(tensor, self.tree.owner_of(storage_key(tensor)), kind=kind)
 
     def _log_matching(self, text: ErrorText, *, expected: Version, found: Version) -> StorageLog | None:
         candidates = []

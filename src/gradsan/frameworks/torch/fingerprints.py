@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 
 WHOLE_BYTES = 2048
 N_PIECES = 8
@@ -25,12 +25,11 @@ MAX_ROWS = 16
 FULL_PIECE_BYTES = 1 << 20
 
 _data_ptr: Callable[[Any], int] = torch._C.TensorBase.data_ptr
-_READABLE = (torch.Tensor, torch.nn.Parameter)
 
 
 def fingerprint(tensor: Any, *, is_full: bool = False) -> object:
     """Return what two readings of a tensor have in common while nothing writes to it; None where it can't be read."""
-    if type(tensor) not in _READABLE:
+    if type(tensor) not in PLAIN:
         return None
     try:
         if not tensor.is_cpu:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.model.history import TensorKind
+from gradsan.model.history import Subject, TensorKind
 from gradsan.record.frames import Site, UserCode
 
 
@@ -63,6 +63,19 @@ class Owner:
     qualified_name: str
     kind: TensorKind
     tensor: weakref.ref[torch.Tensor]
+
+
+def subject_of(
+    tensor: torch.Tensor, owner: Owner | None = None, *, name: str = "", kind: TensorKind = TensorKind.INTERMEDIATE
+) -> Subject:
+    """Return what is told of a tensor; ``kind`` is that of one without an owner."""
+    return Subject(
+        name=name,
+        qualified_name=owner.qualified_name if owner else "",
+        shape=tuple(tensor.shape),
+        dtype=str(tensor.dtype).removeprefix("torch."),
+        kind=owner.kind if owner else kind,
+    )
 
 
 _MAX_SHARE_OF_TIME = 0.05

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.graph import first_view_node, node_of
-from gradsan.frameworks.torch.modules import ModuleTree, module_tree
+from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -163,11 +163,5 @@ def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
 def _refused_subject(tensor: Any, tree: ModuleTree, text: ErrorText) -> Subject:
     if not isinstance(tensor, torch.Tensor):
         return Subject()
-    owner = tree.owner_of(storage_key(tensor))
     kind = TensorKind.LEAF if text.refusal in (Refusal.LEAF, Refusal.LEAF_VIEW) else TensorKind.INTERMEDIATE
-    return Subject(
-        qualified_name=owner.qualified_name if owner else "",
-        shape=tuple(tensor.shape),
-        dtype=str(tensor.dtype).removeprefix("torch."),
-        kind=owner.kind if owner else kind,
-    )
+    return subject_of(tensor, tree.owner_of(storage_key(tensor)), kind=kind)

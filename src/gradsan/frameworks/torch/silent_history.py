@@ -8,7 +8,7 @@ import torch
 
 from gradsan import knowledge
 from gradsan.frameworks.torch.graph import Slot, root_number
-from gradsan.frameworks.torch.modules import ModuleTree, module_tree
+from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.frameworks.torch.suspicion import is_collective
 from gradsan.model.event import Access, Detached, Event, Needed, Saved, SequenceNumber, Version, Writer, Written
@@ -119,13 +119,7 @@ class Told:
         )
 
     def _subject(self, tensor: torch.Tensor) -> Subject:
-        owner = self.tree.owner_of(storage_key(tensor))
-        return Subject(
-            qualified_name=owner.qualified_name if owner else "",
-            shape=tuple(tensor.shape),
-            dtype=str(tensor.dtype).removeprefix("torch."),
-            kind=owner.kind if owner else TensorKind.INTERMEDIATE,
-        )
+        return subject_of(tensor, self.tree.owner_of(storage_key(tensor)))
 
     def _history(self, subject: Subject, events: list[Event], node_name: str) -> History:
         first = events[0]

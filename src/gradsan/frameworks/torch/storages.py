@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import torch
 
+from gradsan.frameworks.torch.regions import REFUSALS
+
 _Storage = cast(Any, torch.UntypedStorage)
 
 
@@ -20,7 +22,7 @@ def storage_key(tensor: torch.Tensor) -> int | None:
     try:
         with torch._C.DisableTorchFunction():
             return cast(int, tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError, AttributeError):
+    except REFUSALS:
         return None
 
 

@@ -21,6 +21,7 @@ import torch
 from gradsan.frameworks.torch.doors import Callee, Door, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
 from gradsan.frameworks.torch.graph import number_of, producers_of
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.model.event import Access
 from gradsan.record.suspects import Alias, Move, Region, Suspect
 
@@ -153,7 +154,7 @@ class Suspicion:
         @functools.wraps(original)
         def detach(self: Any) -> Any:
             result = original(self)
-            if not torch.compiler.is_compiling() and type(self) in _PLAIN and _is_computed(self):
+            if not torch.compiler.is_compiling() and type(self) in PLAIN and _is_computed(self):
                 note_alias(self, result, Access.DETACHED, sys._getframe(1))
             return result
 
@@ -239,12 +240,12 @@ class DataDoor:
         if instance is None:
             return self.original
         result = self.original.__get__(instance)
-        if type(instance) in _PLAIN and not torch.compiler.is_compiling() and not self._is_quiet():
+        if type(instance) in PLAIN and not torch.compiler.is_compiling() and not self._is_quiet():
             self.suspicion.note_alias(instance, result, Access.DATA, sys._getframe(1))
         return result
 
     def __set__(self, instance: Any, value: Any) -> None:
-        if type(instance) not in _PLAIN or torch.compiler.is_compiling() or self._is_quiet():
+        if type(instance) not in PLAIN or torch.compiler.is_compiling() or self._is_quiet():
             self.original.__set__(instance, value)
             return
         before = place_of(instance)
@@ -257,9 +258,6 @@ class DataDoor:
 
     def _is_quiet(self) -> bool:
         return self.suspicion._recorder.is_quiet()
-
-
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def _is_computed(tensor: torch.Tensor) -> bool:
@@ -307,7 +305,7 @@ def _storage_of(tensor: Any) -> Any:
     try:
         with torch._C.DisableTorchFunction():
             return tensor.untyped_storage()
-    except (RuntimeError, NotImplementedError, AttributeError):
+    except REFUSALS:
         return None
 
 

@@ -21,6 +21,7 @@ import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 Callee = Callable[..., Any]
 Log = Callable[[Sequence[Any], str, int, FrameType, bool, "tuple[Any, ...]"], None]
-
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
-REFUSALS = (RuntimeError, NotImplementedError, AttributeError)
 
 
 class Wrappers:
@@ -46,7 +44,7 @@ class Wrappers:
         recorder, log = self._recorder, self._log
         quiet_threads = recorder.quiet_threads
         get_frame = sys._getframe
-        plain = _PLAIN
+        plain = PLAIN
         has_modes = torch._C._is_torch_function_mode_enabled
         guards, next_number = recorder.guards, recorder.next_number
 
@@ -75,7 +73,7 @@ class Wrappers:
     def writing_list(self, original: Callee, operation: str) -> Callee:
         """Wrap an operation that writes its first argument, a list of tensors (``torch._foreach_mul_``)."""
         recorder, log = self._recorder, self._log
-        plain, has_modes = _PLAIN, torch._C._is_torch_function_mode_enabled
+        plain, has_modes = PLAIN, torch._C._is_torch_function_mode_enabled
 
         @functools.wraps(original)
         def write(*args: Any, **kwargs: Any) -> Any:
