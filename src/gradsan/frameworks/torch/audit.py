@@ -64,8 +64,8 @@ class Audit:
         self._watches_all = False
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
-        self._optimizers = OptimizerAudit(self)
-        self._parts = (FunctionAudit(self), RegionAudit(self), self._optimizers)
+        self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
+        self._parts = (FunctionAudit(self), self._regions, self._optimizers)
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
     def start(self) -> None:
@@ -83,6 +83,7 @@ class Audit:
         self.lines.stop()
         self._hooks.pop(self)
         self._optimizers.unwrap()
+        self._regions.unwrap()
         self._patches.restore()
         self.exposure.stop()
 

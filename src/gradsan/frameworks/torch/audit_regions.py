@@ -22,6 +22,7 @@ import torch.utils.checkpoint
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.regions import REFUSALS, key_of
+from gradsan.frameworks.torch.storages import release
 from gradsan.model.event import Needed, Saved, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
@@ -165,11 +166,20 @@ class RegionAudit:
             except REFUSALS:
                 return
             if len(self._replaced) >= MAX_REPLACED:
-                del self._replaced[: MAX_REPLACED // 4]
+                self._forget(MAX_REPLACED // 4)
             site = current_site(recorder.user_code)
             # The storage is held weakly so that its key is not given to another one.
             weak = storage._weak_ref()
             self._replaced.append((storage._cdata, recorder.next_number(), name, site, weak))
+
+    def unwrap(self) -> None:
+        """Forget what was replaced."""
+        self._forget(len(self._replaced))
+
+    def _forget(self, n_oldest: int) -> None:
+        for place in self._replaced[:n_oldest]:
+            release(place[4])
+        del self._replaced[:n_oldest]
 
 
 def _values_of(tensor: Any) -> torch.Tensor | None:

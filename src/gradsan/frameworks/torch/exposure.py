@@ -20,6 +20,7 @@ import torch
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.frameworks.torch.storages import release
 from gradsan.model.span import Span
 from gradsan.record.frames import current_site
 
@@ -58,6 +59,8 @@ class Exposure:
         self._patches.restore()
         _living.discard(self)
         self._file.close()
+        while self.keys:
+            release(self.keys.popitem()[1])
 
     def note_write_of_child(self, tensor: Any, _operation: str) -> None:
         """Tell the parent that this child is about to write to shared memory; a guard of the recorder."""
