@@ -42,14 +42,14 @@ def spoken(operation: str, operand: str, called: str) -> tuple[str, str]:
         operand: Which argument or result: ``mat1``.
         called: The name that the source calls at this place, ``@`` for the operator; empty where it isn't known.
     """
-    operation = operation.lstrip("_")
-    if operation == called:
-        return operation, operand
-    if operation.startswith(_ATTENTION):
+    kernel = operation.lstrip("_")
+    if kernel == called:
+        return kernel, operand
+    if kernel.startswith(_ATTENTION):
         return "scaled_dot_product_attention", operand
-    if operation in _KERNELS:
-        return _KERNELS[operation], _RNN_WEIGHTS.get(operand, operand)
-    if operation == "convolution" and _CONVOLUTION.fullmatch(called):
+    if kernel in _KERNELS:
+        return _KERNELS[kernel], _RNN_WEIGHTS.get(operand, operand)
+    if kernel == "convolution" and _CONVOLUTION.fullmatch(called):
         return called, operand
     if operation in _PRODUCTS and called:
         first, second = _PRODUCTS[operation]

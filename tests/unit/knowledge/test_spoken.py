@@ -23,6 +23,7 @@ from gradsan.knowledge.spoken import spoken
         ("convolution", "weight", "conv2d", ("conv2d", "weight")),
         ("convolution", "weight", "conv", ("convolution", "weight")),
         ("exp", "result", "exp", ("exp", "result")),
+        ("_Square", "", "apply", ("_Square", "")),
     ],
 )
 def test_spoken(operation: str, operand: str, called: str, said: tuple[str, str]) -> None:
