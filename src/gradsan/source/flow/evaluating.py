@@ -7,11 +7,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, evaluates, get_attribute
 from gradsan.source.flow.names import find_name, function_of
-from gradsan.source.flow.operations import apply, bind
+from gradsan.source.flow.operations import apply
 from gradsan.source.flow.subscripts import subscript
 from gradsan.source.flow.tensors import fresh, nodes_and_grad
 from gradsan.source.flow.values import (

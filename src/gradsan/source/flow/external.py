@@ -8,6 +8,7 @@ from gradsan import knowledge
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
+from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
@@ -16,7 +17,7 @@ from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import SWITCH, switch
-from gradsan.source.flow.operations import apply, bind
+from gradsan.source.flow.operations import apply
 from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward

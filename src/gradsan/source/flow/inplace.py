@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.source.flow.binding import bind
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.machine import Arguments, Frame
-from gradsan.source.flow.operations import apply, bind
+from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, tensors_of, write
 from gradsan.source.flow.values import Choice, Const, Opaque, Tensor, Value, join
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 
 from gradsan.knowledge import UNKNOWN
+from gradsan.source.flow.binding import literal_of
 from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call, run_hooks
 from gradsan.source.flow.graph import Node
 from gradsan.source.flow.machine import Arguments, Frame, calls
-from gradsan.source.flow.operations import apply, literal_of
+from gradsan.source.flow.operations import apply
 from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
 from gradsan.source.flow.weights import layer_weights
 

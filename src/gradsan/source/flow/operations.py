@@ -6,10 +6,11 @@ import ast
 import re
 from dataclasses import replace
 
-from gradsan.knowledge import UNKNOWN, Effect, Operation, TensorFacts
+from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
+from gradsan.source.flow.binding import effect_of, literal_of
 from gradsan.source.flow.graph import Grad, Guard, Node, Place
-from gradsan.source.flow.machine import Arguments, Condition, Frame
+from gradsan.source.flow.machine import Condition, Frame
 from gradsan.source.flow.tensors import (
     as_tensor,
     fresh,
@@ -24,7 +25,6 @@ from gradsan.source.flow.tensors import (
 )
 from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, join
 
-_FACTS = TensorFacts()
 _FIELDS = ("values", "indices")
 _INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort", "kthvalue", "cummax", "cummin"})
 """Operations whose second result holds indices.  Source: native_functions.yaml, 2.13.0."""
@@ -33,66 +33,6 @@ _POOLING = re.compile(r"max_?pool\dd$", re.IGNORECASE)
 """Operations that hand out the indices, which they save, only when asked to.  Source: torch/nn/functional.py, 2.13."""
 _INDICES = frozenset({"index", "indices", "mask", "dim", "condition"})
 """Arguments that never carry a gradient."""
-_LITERALS = (bool, int, float, complex, str, type(None))
-
-
-def bind(operation: Operation, arguments: Arguments) -> dict[str, Value]:
-    """Return the arguments of a call by parameter name; what no parameter takes is left out."""
-    bound: dict[str, Value] = {}
-    position = 0
-    for parameter in operation.parameters:
-        if parameter.keyword_only or position >= len(arguments.positional):
-            break
-        if parameter.variadic:
-            bound[parameter.name] = Sequence(arguments.positional[position:])
-            position = len(arguments.positional)
-            break
-        bound[parameter.name] = arguments.positional[position]
-        position += 1
-    if position < len(arguments.positional):
-        bound["<rest>"] = Sequence(arguments.positional[position:])
-    for name, value in arguments.keywords.items():
-        if name == "input" and operation.parameter("input") is None and operation.parameter("self") is not None:
-            name = "self"
-        bound[name] = value
-    return bound
-
-
-def literal_of(value: Value) -> object:
-    """Return a value as the table understands arguments."""
-    if type(value) is Const:
-        return value.value if isinstance(value.value, _LITERALS) else UNKNOWN
-    if type(value) is Tensor:
-        return _FACTS
-    if type(value) is Opaque:
-        if value.default is not None and (isinstance(value.default.value, bool) or _is_nonzero(value.default.value)):
-            return value.default.value
-        return _FACTS if value.tensor is not None and value.tensor.storage.is_tensor else UNKNOWN
-    if type(value) is Sequence:
-        if any(type(item) is Tensor for item in value.items):
-            return _FACTS
-        parts = tuple(literal_of(item) for item in value.items)
-        if value.is_exact and all(isinstance(part, _LITERALS) for part in parts):
-            return parts
-        return UNKNOWN
-    if type(value) is Choice:
-        kinds = {id(literal_of(option)) for option, _ in value.options}
-        return literal_of(value.options[0][0]) if len(kinds) == 1 else UNKNOWN
-    return UNKNOWN
-
-
-def _is_nonzero(value: object) -> bool:
-    return isinstance(value, (int, float)) and value != 0
-
-
-def effect_of(frame: Frame, operation: Operation, given: dict[str, object]) -> Effect:
-    """Return what a call does; remembered by what is known of its arguments."""
-    key = (operation.name, tuple((n, v if isinstance(v, (*_LITERALS, tuple)) else id(v)) for n, v in given.items()))
-    effects = frame.machine.effects
-    effect = effects.get(key)
-    if effect is None:
-        effect = effects[key] = operation.effect(given)
-    return effect
 
 
 def apply(
