@@ -118,6 +118,14 @@ def is_called_without_elsewhere(project: Project, place: Place) -> bool:
     Effect: reads the files of the package that name it.
     """
     name, home = place.function.rpartition(".")[2], place.module
+    key = (is_called_without_elsewhere, name)
+    known = home.remembered.get(key)
+    if not isinstance(known, bool):
+        known = home.remembered[key] = _is_called_without_elsewhere(project, home, name)
+    return known
+
+
+def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) -> bool:
     package = home.root / home.name.partition(".")[0]
     if not package.is_dir() or name.startswith("__"):
         return False

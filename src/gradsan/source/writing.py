@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gradsan import knowledge
+from gradsan.source.program import last_name
 from gradsan.source.walking import walk
 
 _QUICK = re.compile(
@@ -206,9 +207,7 @@ def _is_display(node: ast.expr) -> bool:
 
 def _called(node: ast.expr) -> str:
     """Return the last name of what an expression calls; empty where it is no call."""
-    if not isinstance(node, ast.Call):
-        return ""
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _may_mutate(call: ast.Call, *, has_backward: bool) -> bool:
