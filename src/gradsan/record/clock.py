@@ -106,9 +106,9 @@ class LineClock(Protocol):
     def resume(self) -> None:
         """Follow again after `pause`."""
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether `pause` has stopped following on the calling thread."""
+    paused: dict[int, object]
+    """The threads on which `pause` has stopped following, by their identity; and for each the framework's module that
+    was called last, once one was.  Hot paths read it."""
 
     @property
     def slows_framework(self) -> bool:
@@ -132,11 +132,8 @@ class ThreadState(threading.local):
     timeline: Timeline | None = None
     """Its last entry is the line that runs now."""
     tracer: Any = None
-    """Where a clock can lose its place to another tracer: what must be installed for ``timeline`` to be true..."""
-    is_paused: bool = False
-    """... unless the clock is paused."""
-    module: object = None
-    """The framework's module that was called last, while the clock is paused for one."""
+    """Where a clock can lose its place to another tracer: what must be installed for ``timeline`` to be true, unless
+    the clock is paused."""
 
 
 class Timelines:

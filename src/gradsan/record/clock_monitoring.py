@@ -21,6 +21,7 @@ class MonitoringClock:
         self._user_code = user_code
         self._next_number = next_number
         self._timelines = Timelines()
+        self.paused: dict[int, object] = {}
         self._followed: dict[int, weakref.ref[CodeType]] = {}
         """By identity: code of two files may be equal, and generated code must be free to die."""
         self._tool = -1
@@ -83,11 +84,6 @@ class MonitoringClock:
 
     def resume(self) -> None:
         """Do nothing, as `pause`."""
-
-    @property
-    def is_paused(self) -> bool:
-        """False: see `pause`."""
-        return False
 
     @property
     def slows_framework(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
@@ -25,6 +26,7 @@ class SettraceClock:
         self._user_code = user_code
         self._next_number = next_number
         self._timelines = Timelines()
+        self.paused: dict[int, object] = {}
         self._running = False
         self._refusal = ""
         self._global_trace = self._trace_of_thread
@@ -84,9 +86,9 @@ class SettraceClock:
 
         Effect: removes the trace function, if it is ours.
         """
-        local, trace = self._timelines.local, sys.gettrace()
-        if trace is not None and self._running and trace is local.tracer:
-            local.is_paused = True
+        trace = sys.gettrace()
+        if trace is not None and self._running and trace is self._timelines.local.tracer:
+            self.paused[get_ident()] = None
             sys.settrace(None)
 
     def resume(self) -> None:
@@ -94,16 +96,11 @@ class SettraceClock:
 
         Effect: puts the trace function back, unless somebody else has taken the place since.
         """
-        local = self._timelines.local
-        if self.is_paused:
-            local.is_paused = False
+        thread = get_ident()
+        if thread in self.paused:
+            del self.paused[thread]
             if self._running and sys.gettrace() is None:
-                sys.settrace(local.tracer)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether `pause` has stopped following on the calling thread."""
-        return self._timelines.local.is_paused
+                sys.settrace(self._timelines.local.tracer)
 
     @property
     def slows_framework(self) -> bool:
@@ -117,7 +114,7 @@ class SettraceClock:
     @property
     def refusal(self) -> str:
         """Why the clock does not run; empty while it does."""
-        if self._running and not self.is_paused and not self._is_ours(sys.gettrace()):
+        if self._running and get_ident() not in self.paused and not self._is_ours(sys.gettrace()):
             return TAKEN
         return self._refusal
 

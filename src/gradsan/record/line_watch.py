@@ -12,7 +12,7 @@ from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
-from gradsan.record.clock import ThreadState
+from gradsan.record.clock import LineClock
 from gradsan.record.frames import Site, UserCode
 
 TOOL_NAME = "gradsan-audit"
@@ -23,7 +23,7 @@ Look = Callable[[Site | None], None]
 class LineWatch:
     """Calls ``look`` after each line of user code on the thread that started it."""
 
-    def __init__(self, user_code: UserCode, look: Look, clock: ThreadState) -> None:
+    def __init__(self, user_code: UserCode, look: Look, clock: LineClock) -> None:
         self._user_code = user_code
         self._look = look
         self._clock = clock
@@ -73,8 +73,8 @@ class LineWatch:
             self._at = at
 
     def _start_tracing(self, frame: FrameType | None) -> None:
-        clock = self._clock
-        self._inner = clock.tracer if clock.is_paused else sys.gettrace()
+        clock, is_paused = self._clock.local, get_ident() in self._clock.paused
+        self._inner = clock.tracer if is_paused else sys.gettrace()
         self._trace = _Trace(self._trace_call, getattr(self._inner, "clock", None))
         while frame is not None:
             if self._user_code(frame.f_code):
@@ -82,12 +82,12 @@ class LineWatch:
             frame = frame.f_back
         if clock.tracer is self._inner:
             clock.tracer = self._trace  # so that the clock pauses and resumes both
-        if not clock.is_paused:
+        if not is_paused:
             sys.settrace(self._trace)
 
     def _stop_tracing(self) -> None:
-        if self._clock.tracer is self._trace:
-            self._clock.tracer = self._inner
+        if self._clock.local.tracer is self._trace:
+            self._clock.local.tracer = self._inner
         if sys.gettrace() is self._trace:
             sys.settrace(self._inner)
         frame: FrameType | None = sys._getframe(1)

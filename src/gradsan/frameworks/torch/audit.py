@@ -52,7 +52,7 @@ class Audit:
     def __init__(self, recorder: Recorder, hooks: SavedTensorHooks, session: Session) -> None:
         self.recorder = recorder
         self.session = session
-        self.lines = LineWatch(recorder.user_code, self._look, recorder.clock.local)
+        self.lines = LineWatch(recorder.user_code, self._look, recorder.clock)
         self.exposure = Exposure(recorder, self._exposed)
         self._hooks = hooks
         self.is_full = session.options.audit == "full"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -43,14 +44,14 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
     A position is a line number or ``-1 - offset``, as in the line clock, which knows the user's line already; without
     it, or where it does not follow, the stack is walked.
     """
-    user_code, clock = recorder.user_code, recorder.clock.local
+    user_code, clock, paused = recorder.user_code, recorder.clock.local, recorder.clock.paused
     get_trace = sys.gettrace
 
     def place(frame: FrameType) -> UserFrame:
         # NOTE [Hot path] in `wrappers`
-        timeline = getattr(clock, "timeline", None)
+        timeline, thread = clock.timeline, get_ident()
         code, position = (None, 0) if timeline is None else timeline.entries[-1][1:]
-        if code is None or not (clock.is_paused or clock.tracer is None or clock.tracer is get_trace()):
+        if code is None or not (thread in paused or clock.tracer is None or clock.tracer is get_trace()):
             code, offset, agent = user_frame(user_code, frame)
             return code, -1 - offset, agent
         near: FrameType | None = frame
@@ -58,7 +59,7 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
             if near is None:
                 break
             if near.f_code.co_name == "forward":
-                module = clock.module  # the youngest one that passed a gate; another may run
+                module = paused.get(thread)  # the youngest one that passed a gate; another may run
                 if getattr(getattr(module, "forward", None), "__code__", None) is not near.f_code:
                     return code, position, module_of_frame(near)
                 return code, position, weakref.ref(module)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,32 +25,37 @@ _COMPILED = "torch._dynamo."
 
 def module_gate(recorder: Recorder, original: Callee) -> Callee:
     """Wrap `torch.nn.Module.__call__`."""
-    pause, resume, local = recorder.clock.pause, recorder.clock.resume, recorder.clock.local
+    pause, resume, paused = recorder.clock.pause, recorder.clock.resume, recorder.clock.paused
     runs_user_code = _judge(recorder)
-    module: Any = torch.nn.modules.module
-    before, after = module._global_forward_pre_hooks, module._global_forward_hooks
+    hooks: Any = torch.nn.modules.module
+    before, after = hooks._global_forward_pre_hooks, hooks._global_forward_hooks
 
     @functools.wraps(original)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        own = self.__dict__
-        is_users = runs_user_code(type(self)) or own.get("_forward_hooks") or own.get("_forward_pre_hooks")
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # NOTE [Hot path] in `wrappers`
+        module, thread = args[0], get_ident()
+        own = module.__dict__
+        try:
+            is_users = runs_user_code(type(module)) or own["_forward_hooks"] or own["_forward_pre_hooks"]
+        except KeyError:  # not initialised: what runs will say so
+            is_users = True
         if is_users or before or after or "forward" in own:
-            if not local.is_paused:
-                return original(self, *args, **kwargs)
+            if thread not in paused:
+                return original(*args, **kwargs)
             resume()
             try:
-                return original(self, *args, **kwargs)
+                return original(*args, **kwargs)
             finally:
                 pause()
-        if local.is_paused:
-            local.module = self
-            return original(self, *args, **kwargs)
+        if thread in paused:
+            paused[thread] = module
+            return original(*args, **kwargs)
         pause()
-        local.module = self
+        if thread in paused:
+            paused[thread] = module
         try:
-            return original(self, *args, **kwargs)
+            return original(*args, **kwargs)
         finally:
-            local.module = None
             resume()
 
     return call
