@@ -77,6 +77,8 @@ class Suspect:
     cuts_graph: bool = False
     """A value with history was copied to where no history is kept, inside a module's forward."""
     is_on_tape: bool = True
+    keeps_derivative: bool = False
+    """A constant was added: the derivative of what was there is as before."""
     is_in_function: bool = False
     """Written inside the forward of a custom Function, before that has saved anything."""
     n_times: int = 1

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from gradsan.model.diagnostic import Diagnostic, Help, Role
+from gradsan.model.event import Written
 from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
+
+DRAWN = "random"
+"""The operation of a "write" that drew a random number."""
 
 
 class RecomputationDiffers(Rule):
@@ -16,8 +20,9 @@ class RecomputationDiffers(Rule):
     summary = "A checkpointed region reads something that was replaced before backward ran the region again."
     explanation = """\
 `torch.utils.checkpoint` keeps the arguments of a call and runs the function again in backward.
-Whatever else the function reads, an attribute of a module, a global, an entry of a cache, is read again too.
-If it was replaced meanwhile, the second run computes other values than the first,
+Whatever else the function reads, an attribute of a module, a global, an entry of a cache, is read again too,
+and a number from a generator that is not the framework's own is drawn again.
+If that differs from the first time, the second run computes other values than the first,
 and the gradient belongs to a function that was never evaluated. Shapes agree, so PyTorch's own check sees nothing.
 
 The audit compares samples of what both runs would save."""
@@ -63,13 +68,29 @@ print(x.grad)  # 0.42, 0, 0.42
         """Speak about what the audit saw by its witness."""
         if history.witness is not Witness.RECOMPUTATION:
             return None
-        what = f"`{history.subject.name}` was replaced" if history.subject.name else "something it reads was replaced"
+        written = history.last(Written)
+        operation = "" if written is None or written.span is None else written.operation
+        happened = "overwritten" if operation and not operation.endswith(" =") else "replaced"
+        name = f"`{history.subject.name}`" if history.subject.name else "something it reads"
+        what = "it draws other random numbers" if operation == DRAWN else f"{name} was {happened}"
         finding = self.diagnose(
             history,
             f"a checkpointed region computed other values when backward ran it again: {what}",
             notes=("the gradient is that of the second run",),
-            helps=(Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)"),),
+            helps=(_drawn_outside() if operation == DRAWN else _as_an_argument(),),
         )
         finding = relabelled(finding, Role.SAVE, "this value of the region differed the second time")
-        finding = relabelled(finding, Role.WRITE, "replaced here, between the two runs")
+        label = "drawn here, in both runs" if operation == DRAWN else f"{happened} here, after the first run"
+        finding = relabelled(finding, Role.WRITE, label)
         return relabelled(finding, Role.RAISE, "backward ran the region again")
+
+
+def _as_an_argument() -> Help:
+    return Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)")
+
+
+def _drawn_outside() -> Help:
+    return Help(
+        "draw from the framework's generator, which checkpoint restores, or draw outside and pass the number",
+        "keep = torch.rand(())",
+    )

@@ -2,28 +2,37 @@
 
 # NOTE [Comparing a recomputation] Both runs of a region hand the same tensors to the same hooks in the same order.  A
 sample of the values of each is kept from the first run and compared in the second, with a tolerance: reductions may
-sum in another order.
+sum in another order.  A reentrant region has no hooks: its results are compared.
 
-# NOTE [Replaced attributes] What was not written but replaced (``block.mask = other``) is known from the assignments to
-attributes of modules that put one tensor in the place of another.
+# NOTE [What made it differ] Of all that the region's function can read, what was written or replaced after the first
+run; arrays are compared after each line (NOTE [Bracketing the write] in `audit`).  Assignments to attributes of modules
+are followed for this.
 
-Source: torch/utils/checkpoint.py (`_checkpoint_hook`, `_recomputation_hook`), torch 2.13.0.
+# NOTE [Statistics differ] A norm in train mode saves its running statistics, which the second run finds updated and
+never reads (NOTE [Saved is not used] in `audit`).  What is one-dimensional inside such a call is not compared.
+
+Source: torch/utils/checkpoint.py (`_checkpoint_hook`, `_recomputation_hook`, `CheckpointFunction`), torch 2.13.0.
 """
 
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.utils.checkpoint
 
+from gradsan.frameworks.torch.audit_functions import Marked
+from gradsan.frameworks.torch.captured import Captured
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.fingerprints import fingerprint
 from gradsan.frameworks.torch.regions import REFUSALS, key_of
 from gradsan.frameworks.torch.storages import release
-from gradsan.model.event import Needed, Saved, SequenceNumber, Version, Written
+from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
 
@@ -31,8 +40,11 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
 
 MAX_REPLACED = 1024
+MAX_TOLD = 4
 N_VALUES = 32
 TOLERANCE = 1e-3
+_TRAINS = 5
+"""Position of the argument that puts a norm into train mode."""
 _ZERO = Version(0)
 
 
@@ -41,11 +53,51 @@ class Sample:
 
     __slots__ = ("key", "number", "shape", "values")
 
-    def __init__(self, tensor: Any, number: int) -> None:
+    def __init__(self, tensor: Any, number: int, *, is_compared: bool = True) -> None:
         self.shape = tuple(tensor.shape)
         self.key = key_of(tensor)
         self.number = number
-        self.values = _values_of(tensor)
+        self.values = _values_of(tensor) if is_compared else None
+
+
+class FirstRun:
+    """What is kept of the first run of a region."""
+
+    __slots__ = ("arrays", "begin", "samples")
+
+    def __init__(self, begin: int, arrays: list[Marked]) -> None:
+        self.begin = begin
+        self.samples: list[Sample] = []
+        self.arrays = arrays
+
+    @property
+    def end(self) -> int:
+        """The number of the last node that is known to belong to it."""
+        return self.samples[-1].number if self.samples else self.begin
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An attribute of a module that was given another value."""
+
+    module: Callable[[], object]
+    name: str
+    number: int
+    site: Site | None
+    key: int | None
+    """Of the storage of the tensor that was there."""
+    weak: Any
+    """The storage is held weakly so that its key is not given to another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """What may have made a second run differ; the lower ``rank``, the likelier."""
+
+    rank: int
+    number: int
+    name: str
+    written: Written
 
 
 class RegionAudit:
@@ -53,13 +105,14 @@ class RegionAudit:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._samples: weakref.WeakKeyDictionary[Any, list[Sample]] = weakref.WeakKeyDictionary()
-        """By the frame of the region."""
-        self._replaced: list[tuple[int, int, str, Site | None, Any]] = []
-        """(key of the storage that was there, number, attribute, place, weak reference to the storage)."""
+        self._runs: weakref.WeakKeyDictionary[Any, FirstRun] = weakref.WeakKeyDictionary()
+        """By the frame of the region, or the node of a reentrant one."""
+        self._replaced: list[Replaced] = []
+        self._in_norm: set[int] = set()
+        """Threads inside a norm in train mode."""
 
     def wrap(self, patches: Patches) -> None:
-        """Wrap both hooks of checkpointed regions, and assignments to attributes of modules.
+        """Wrap both hooks of checkpointed regions, both runs of reentrant ones, and assignments to modules.
 
         Effect: until the patches are restored.
         """
@@ -68,6 +121,11 @@ class RegionAudit:
             owner = getattr(module, name, None)
             if owner is not None:
                 patches.set(owner, "__init__", self._init(owner.__init__, follow))
+        reentrant: Any = torch.utils.checkpoint.CheckpointFunction
+        patches.set(reentrant, "forward", staticmethod(self._reentrant_forward(reentrant.forward)))
+        patches.set(reentrant, "backward", staticmethod(self._reentrant_backward(reentrant.backward)))
+        for norm in ("batch_norm", "instance_norm"):
+            patches.set(torch, norm, self._norm(getattr(torch, norm)))
         patches.set(torch.nn.Module, "__setattr__", self._assigning(torch.nn.Module.__setattr__))
 
     def _init(self, original: Callable[..., None], follow: Callable[[Any, Any], None]) -> Callable[..., None]:
@@ -80,24 +138,49 @@ class RegionAudit:
 
         return init
 
+    def _norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def norm(*args: Any, **kwargs: Any) -> Any:
+            if len(args) <= _TRAINS or not args[_TRAINS] or torch.compiler.is_compiling():
+                return original(*args, **kwargs)
+            inside.add(get_ident())
+            try:
+                return original(*args, **kwargs)
+            finally:
+                inside.discard(get_ident())
+
+        inside = self._in_norm
+        return norm
+
+    def _begin(self, function: Any) -> FirstRun:
+        audit = self._audit
+        arrays = []
+        for read in Captured(function, audit.recorder.user_code).reads:
+            if not isinstance(read.value, torch.Tensor) and (alias := _alias_of(read.value)) is not None:
+                arrays.append(Marked(read.name, alias, fingerprint(alias, is_full=audit.is_full)))
+        for marked in arrays:
+            audit.watch(marked, marked.tensor, marked.mark)
+        return FirstRun(audit.recorder.next_number(), arrays)
+
     def _first(self, hooks: Any, frame: Any) -> None:
-        samples = self._samples[frame] = []
-        pack, next_number = hooks.pack_hook, self._audit.recorder.next_number
+        run = self._runs[frame] = self._begin(getattr(frame, "recompute_fn", None))
+        pack, next_number, in_norm = hooks.pack_hook, self._audit.recorder.next_number, self._in_norm
 
         @functools.wraps(pack)
         def pack_hook(tensor: Any) -> Any:
             with self._audit.recorder.border():
-                samples.append(Sample(tensor, next_number()))
+                is_compared = not in_norm or get_ident() not in in_norm or tensor.dim() > 1
+                run.samples.append(Sample(tensor, next_number(), is_compared=is_compared))
             return pack(tensor)
 
         hooks.pack_hook = pack_hook
 
     def _second(self, hooks: Any, frame: Any) -> None:
         frame = frame() if isinstance(frame, weakref.ref) else frame
-        samples = self._samples.get(frame)
-        if not samples:
+        run = self._runs.get(frame)
+        if run is None or not run.samples:
             return
-        pack, rest = hooks.pack_hook, iter(samples)
+        pack, rest = hooks.pack_hook, iter(run.samples)
 
         @functools.wraps(pack)
         def pack_hook(tensor: Any) -> Any:
@@ -106,20 +189,62 @@ class RegionAudit:
                 sample = next(rest, None)
                 if sample is not None and not _agree(sample, tensor):
                     rest = iter(())
-                    self._differs(samples, sample)
+                    self._differs(run, sample, getattr(frame, "recompute_fn", None))
             return pack(tensor)
 
         hooks.pack_hook = pack_hook
 
-    def _differs(self, samples: list[Sample], sample: Sample) -> None:
+    def _reentrant_forward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def forward(ctx: Any, run_function: Any, *args: Any) -> Any:
+            if torch.compiler.is_compiling():
+                return original(ctx, run_function, *args)
+            with self._audit.recorder.border():
+                self._runs[ctx] = self._begin(run_function)
+            outputs = original(ctx, run_function, *args)
+            with self._audit.recorder.border():
+                number = self._audit.recorder.next_number()
+                self._runs[ctx].samples.extend(Sample(each, number) for each in _tensors_of(outputs))
+            return outputs
+
+        return forward
+
+    def _reentrant_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def backward(ctx: Any, *args: Any) -> Any:
+            run, function = self._runs.get(ctx), getattr(ctx, "run_function", None)
+            if run is None or function is None or torch.compiler.is_compiling():
+                return original(ctx, *args)
+
+            def again(*inputs: Any) -> Any:
+                outputs = function(*inputs)
+                with self._audit.recorder.border():
+                    for sample, each in zip(run.samples, _tensors_of(outputs), strict=False):
+                        if not _agree(sample, each):
+                            self._differs(run, sample, function)
+                            break
+                return outputs
+
+            ctx.run_function = again
+            try:
+                return original(ctx, *args)
+            finally:
+                ctx.run_function = function
+
+        return backward
+
+    def _differs(self, run: FirstRun, sample: Sample, function: Any) -> None:
         recorder = self._audit.recorder
-        begin, end = max(0, samples[0].number - 2), samples[-1].number
-        if self._is_on_record(begin):
+        if recorder.checkpointed.is_told(sample.number - 1):
             return
-        places = self._replacements({each.key for each in samples}, end)
-        writes = tuple(self._written(place) for place in places[:1]) or (self._audit.written(None),)
-        saved_at = recorder.site_of(sample.number - 1)
-        here = current_site(recorder.user_code)
+        self._audit.look()
+        captured = Captured(function, recorder.user_code)
+        found = self._culprits(run, captured)
+        names = dict.fromkeys(each.name for each in found)
+        writes = tuple({each.written.span: each.written for each in found}.values())[:MAX_TOLD]
+        if not writes:
+            writes = tuple(self._audit.written(site, "random") for site in captured.draws())[:MAX_TOLD]
+        saved_at, here = recorder.site_of(sample.number - 1), current_site(recorder.user_code)
         saved = Saved(
             span=None if saved_at is None else saved_at.span(),
             operation="checkpoint",
@@ -130,47 +255,64 @@ class RegionAudit:
         )
         now = SequenceNumber(recorder.next_number())
         needed = Needed(span=None if here is None else here.span(), operation="checkpoint", version=_ZERO, sequence=now)
-        subject = Subject(name=places[0][2] if places else "", shape=sample.shape)
-        self._audit.tell(History(subject=subject, events=(saved, *writes, needed), witness=Witness.RECOMPUTATION))
+        events: tuple[Event, ...] = (saved, *(writes or (self._audit.written(None),)), needed)
+        subject = Subject(name=next(iter(names)) if len(names) == 1 else "", shape=sample.shape)
+        self._audit.tell(History(subject=subject, events=events, witness=Witness.RECOMPUTATION))
 
-    def _replacements(self, keys: set[int | None], end: int) -> list[tuple[int, int, str, Site | None, Any]]:
-        """Return what was replaced after the first run: what the region saved, or else the only attribute there is."""
-        later = [place for place in self._replaced if place[1] >= end]
-        saved = [place for place in later if place[0] in keys]
-        return saved or (later if len({place[2] for place in later}) == 1 else [])
+    def _culprits(self, run: FirstRun, captured: Captured) -> list[Culprit]:
+        """Return the likeliest of what was written or replaced after the first run, the youngest first."""
+        keys = {each.key for each in run.samples}
+        found = [*self._written_arrays(run), *self._written_tensors(run, captured, keys)]
+        for each in self._replaced:
+            if each.number >= run.end and id(each.module()) in captured.modules:
+                rank = 0 if each.key in keys and each.key is not None else 1
+                found.append(Culprit(rank, each.number, each.name, self._audit.written(each.site, f"{each.name} =")))
+        likeliest = min((each.rank for each in found), default=0)
+        return sorted((each for each in found if each.rank == likeliest), key=lambda each: -each.number)
 
-    def _is_on_record(self, begin: int) -> bool:
-        # A suspicious write or an optimizer step after the region began is told by the recorder.
-        return self._audit.recorder.suspects.last_number >= begin
+    def _written_arrays(self, run: FirstRun) -> list[Culprit]:
+        audit = self._audit
+        changed = [each for each in run.arrays if fingerprint(each.tensor, is_full=audit.is_full) != each.mark]
+        return [Culprit(0, run.end, each.name, audit.written(audit.line_of(each), "__setitem__")) for each in changed]
 
-    def _written(self, place: tuple[int, int, str, Site | None, Any]) -> Written:
-        return self._audit.written(place[3], f"{place[2]} =")
+    def _written_tensors(self, run: FirstRun, captured: Captured, keys: set[int | None]) -> list[Culprit]:
+        found = []
+        for read in captured.reads:
+            key = key_of(read.value) if isinstance(read.value, torch.Tensor) else None
+            log = None if key is None else self._audit.recorder.writes.find(key)
+            for last in log.runs if log is not None else ():
+                if last.last_number >= run.end and last.site is not None:
+                    rank = 0 if key in keys else 1 if read.value.is_floating_point() else 2
+                    written = self._audit.written(last.site, last.operation)
+                    found.append(Culprit(rank, last.last_number, read.name, written))
+        return found
 
     def _assigning(self, original: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(original)
         def assign(module: Any, name: str, value: Any) -> None:
-            before = module.__dict__.get(name) if isinstance(value, torch.Tensor) else None
+            before = module.__dict__.get(name)
             if before is None and isinstance(value, torch.Tensor):
                 before = module.__dict__.get("_buffers", {}).get(name)
-            if isinstance(before, torch.Tensor) and before is not value:
-                self._note(before, name)
+            if before is not None and before is not value and _is_other(before, value):
+                self._note(module, before, name)
             original(module, name, value)
 
         return assign
 
-    def _note(self, before: torch.Tensor, name: str) -> None:
+    def _note(self, module: Any, before: Any, name: str) -> None:
         recorder = self._audit.recorder
         with recorder.border():
-            try:
-                storage = before.untyped_storage()
-            except REFUSALS:
-                return
             if len(self._replaced) >= MAX_REPLACED:
                 self._forget(MAX_REPLACED // 4)
-            site = current_site(recorder.user_code)
-            # The storage is held weakly so that its key is not given to another one.
-            weak = storage._weak_ref()
-            self._replaced.append((storage._cdata, recorder.next_number(), name, site, weak))
+            key, weak = None, None
+            if isinstance(before, torch.Tensor):
+                try:
+                    storage = before.untyped_storage()
+                    key, weak = storage._cdata, storage._weak_ref()
+                except REFUSALS:
+                    return
+            site, number = current_site(recorder.user_code), recorder.next_number()
+            self._replaced.append(Replaced(weakref.ref(module), name, number, site, key, weak))
 
     def unwrap(self) -> None:
         """Forget what was replaced."""
@@ -178,8 +320,28 @@ class RegionAudit:
 
     def _forget(self, n_oldest: int) -> None:
         for place in self._replaced[:n_oldest]:
-            release(place[4])
+            if place.weak is not None:
+                release(place.weak)
         del self._replaced[:n_oldest]
+
+
+def _is_other(before: Any, value: Any) -> bool:
+    """Whether a value is another tensor, or another number, than what was there."""
+    if isinstance(before, torch.Tensor):
+        return isinstance(value, torch.Tensor)
+    return isinstance(before, (int, float)) and isinstance(value, (int, float)) and before != value
+
+
+def _alias_of(array: Any) -> torch.Tensor | None:
+    try:
+        return torch.from_numpy(array) if array.flags.writeable else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _tensors_of(outputs: Any) -> Sequence[torch.Tensor]:
+    each = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    return [tensor for tensor in each if isinstance(tensor, torch.Tensor)]
 
 
 def _values_of(tensor: Any) -> torch.Tensor | None:

@@ -56,6 +56,8 @@ class CheckpointedRegions:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._regions: list[Region] = []
+        self._told: set[int] = set()
+        """The beginnings of the regions of which the recorder told something."""
 
     def wrap(self, patches: Patches) -> None:
         """Follow saved-tensor hooks, those of checkpointed regions above all.
@@ -71,6 +73,17 @@ class CheckpointedRegions:
     def clear(self) -> None:
         """Forget everything."""
         self._regions.clear()
+        self._told.clear()
+
+    def note_told(self, number: int) -> None:
+        """Remember that something was told of the region in which a node was made."""
+        region = self.region_of(number)
+        self._told.add(number if region is None else region.start)
+
+    def is_told(self, number: int) -> bool:
+        """Return whether something was told of the region in which a node was made."""
+        region = self.region_of(number)
+        return (number if region is None else region.start) in self._told
 
     def region_of(self, number: int) -> Region | None:
         """Return the region in which a node was made."""

@@ -29,8 +29,9 @@ from gradsan.record.writes import WriteLog
 
 _FOREIGN_FOLDERS = tuple(
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(torch.__file__))), name) + os.sep
-    for name in ("torch", "functorch", "torchgen", "triton")
+    for name in ("torch", "functorch", "torchgen", "triton", "numpy", "scipy", "numba")
 )
+"""The framework's own files, and those of the libraries whose arrays share memory with its tensors."""
 _FOREIGN_MARKS = ("torchinductor_",)
 
 _CALL_WITH_OUT = re.compile(r"\btorch\.[\w.]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=")

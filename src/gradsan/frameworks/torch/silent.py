@@ -24,7 +24,7 @@ from gradsan.frameworks.torch.overlap import overlaps, shows
 from gradsan.frameworks.torch.regions import parts_of
 from gradsan.frameworks.torch.silent_history import Told
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.frameworks.torch.suspicion import ADDITIVE, is_collective, region_of
+from gradsan.frameworks.torch.suspicion import is_collective, region_of
 from gradsan.model.event import Access, Saved, Written
 from gradsan.model.history import History
 from gradsan.record.frames import Site
@@ -81,7 +81,7 @@ class _Look:
         for key, suspect in recorder.suspects.all_writes():
             if suspect.cuts_graph:
                 self.cuts[key] = suspect
-            if not suspect.is_on_tape and suspect.operation not in ADDITIVE:
+            if not suspect.is_on_tape and not suspect.keeps_derivative:
                 for producer in suspect.producers:
                     self.producers[producer].append(suspect)
         self.youngest = recorder.suspects.last_number
@@ -169,6 +169,7 @@ class _Look:
         for tensor, since in read:
             suspects, steps = self._writes_after(tensor, since)
             if suspects or steps:
+                self.recorder.checkpointed.note_told(number)
                 yield self.told.recomputed(node, tensor, suspects, steps)
 
     def _of_roots(self) -> Iterator[History]:

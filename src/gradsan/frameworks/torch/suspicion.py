@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 # Adding a constant leaves the derivative as it is, so an unrecorded addition breaks no gradient.
-ADDITIVE = frozenset({"add_", "sub_", "__iadd__", "__isub__", "subtract_"})
+_ADDITIVE = frozenset(
+    {
+        *("add_", "sub_", "__iadd__", "__isub__", "subtract_", "addcmul_", "addcdiv_"),
+        *("index_add_", "scatter_add_"),
+    }
+)
 
 # Each writes its first argument, a tensor or a list of tensors.
 COLLECTIVES = (
@@ -116,6 +121,7 @@ class Suspicion:
                 suspect.producers = alias.producers
             is_outside = own < 0 or not torch.is_grad_enabled()
             suspect.is_on_tape = not is_outside
+            suspect.keeps_derivative = operation in _ADDITIVE and not _has_history(args)
             suspect.cuts_graph = is_outside and _has_history(args) and is_in_forward(frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
 

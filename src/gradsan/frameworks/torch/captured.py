@@ -1,0 +1,127 @@
+"""What a function can read beyond its arguments: closures, globals that it names, attributes of what it holds."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+import torch
+
+from gradsan.record.frames import Site, UserCode
+
+MAX_DEPTH = 5
+MAX_ELEMENTS = 64
+_RANDOM_MODULES = ("random", "numpy.random")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A tensor or an array that a function can reach; ``name`` is the attribute or variable."""
+
+    name: str
+    value: Any
+
+
+class Captured:
+    """What is reachable from one function: tensors and arrays, modules, and the user's functions that may run."""
+
+    def __init__(self, function: Any, user_code: UserCode) -> None:
+        self.reads: list[Read] = []
+        self.modules: set[int] = set()
+        """Identities, valid while the function lives."""
+        self._functions: list[FunctionType] = []
+        self._user_code = user_code
+        self._array: Any = getattr(sys.modules.get("numpy"), "ndarray", ())
+        self._seen: set[int] = set()
+        self._visit("", function, MAX_DEPTH)
+
+    def draws(self) -> Iterator[Site]:
+        """Yield the lines of the functions that name a random generator which checkpoint does not restore."""
+        for function in self._functions:
+            for code, line, value in _globals_named(function.__code__, function.__globals__):
+                name = getattr(value, "__name__", "")
+                is_numpy = name == "numpy" and "random" in code.co_names
+                if name in _RANDOM_MODULES or is_numpy or type(value).__name__ in ("Generator", "RandomState"):
+                    yield Site(code, -1, line)
+
+    def _visit(self, name: str, value: Any, depth: int) -> None:
+        if isinstance(value, torch.Tensor) or (self._array and isinstance(value, self._array)):
+            if id(value) not in self._seen:
+                self._seen.add(id(value))
+                self.reads.append(Read(name, value))
+            return
+        if depth == 0 or value is None or isinstance(value, (int, float, str, bytes, type)) or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        for inner_name, inner in self._inside(value):
+            self._visit(inner_name or name, inner, depth - 1)
+
+    def _inside(self, value: Any) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, torch.nn.Module):
+            yield from self._of_module(value)
+        elif isinstance(value, functools.partial):
+            yield from (("", each) for each in (value.func, *value.args, *value.keywords.values()))
+        elif isinstance(value, MethodType):
+            yield from (("", value.__func__), ("", value.__self__))
+        elif isinstance(value, FunctionType):
+            yield from self._of_function(value)
+        elif isinstance(value, (list, tuple)):
+            yield from (("", each) for each in value[:MAX_ELEMENTS])
+        elif isinstance(value, dict):
+            yield from ((str(key), each) for key, each in list(value.items())[:MAX_ELEMENTS])
+        elif self._is_users(type(value)):
+            yield from vars(value).items() if hasattr(value, "__dict__") else ()
+
+    def _of_module(self, root: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+        for module in root.modules():
+            self.modules.add(id(module))
+            yield from module.named_parameters(recurse=False)
+            yield from module.named_buffers(recurse=False)
+            forward = getattr(type(module), "forward", None)
+            if isinstance(forward, FunctionType) and self._user_code(forward.__code__):
+                own = vars(module).items()
+                yield from ((name, each) for name, each in own if not name.startswith("_") and name != "training")
+                yield "", forward
+
+    def _of_function(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+            try:
+                yield name, cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+        if self._user_code(function.__code__):
+            self._functions.append(function)
+            for name in dict.fromkeys(_names_in(function.__code__)):
+                value = function.__globals__.get(name)
+                if not isinstance(value, type) and type(value).__name__ != "module":
+                    yield name, value
+
+    def _is_users(self, kind: type) -> bool:
+        functions = (each for each in vars(kind).values() if isinstance(each, FunctionType))
+        return any(self._user_code(each.__code__) for each in functions)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names_in(inner)
+
+
+def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[CodeType, int, Any]]:
+    """Yield (code, line, value) for each global that a function loads."""
+    import dis  # only where a finding is told
+
+    line = code.co_firstlineno
+    for instruction in dis.get_instructions(code):
+        starts = instruction.starts_line
+        if sys.version_info >= (3, 13):
+            line = instruction.line_number or line  # type: ignore[attr-defined,unused-ignore]
+        elif starts:
+            line = int(starts)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield code, line, names.get(str(instruction.argval))
