@@ -1,12 +1,16 @@
 """Watches something from line to line, to tell after which line of user code it differed.
 
-Unlike the line clock it runs only once there is something to watch.  It lays itself over the clock's trace function
+Unlike the line clock it runs only once there is something to watch.  It lays itself over the clock's trace functions
 (before Python 3.12), or takes a tool place of its own in `sys.monitoring`.
+
+# NOTE [Lines of threads] Each thread has a line of its own.  What differs after a line is taken to be written by it: a
+thread mostly gets through its line before another one has its turn.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from threading import get_ident
 from types import CodeType, FrameType
@@ -21,29 +25,31 @@ Look = Callable[[Site | None], None]
 
 
 class LineWatch:
-    """Calls ``look`` after each line of user code on the thread that started it."""
+    """Calls ``look`` after each line of user code, on every thread."""
 
     def __init__(self, user_code: UserCode, look: Look, clock: LineClock) -> None:
         self._user_code = user_code
         self._look = look
         self._clock = clock
-        self._thread = 0
-        self._at: Site | None = None
+        self._at: dict[int, Site | None] = {}
+        """By thread: the line that runs now."""
         self._inner: Any = None
         self._trace: Any = None
+        self._inner_of_threads: Any = None
+        self._trace_of_threads: Any = None
         self._tool = -1
         self.is_on = False
 
     def start(self) -> None:
         """Begin with the line that runs now.
 
-        Effect: traces the user's frames of this thread, until `stop`.
+        Effect: traces the user's frames, until `stop`.
         """
         if self.is_on:
             return
-        self.is_on, self._thread = True, get_ident()
+        self.is_on = True
         frame = self._user_code.innermost(sys._getframe(1))
-        self._at = None if frame is None else _line_of(frame)
+        self._at = {get_ident(): None if frame is None else _line_of(frame)}
         if sys.version_info >= (3, 12):
             self._start_monitoring()
         else:
@@ -64,18 +70,19 @@ class LineWatch:
 
     @property
     def at(self) -> Site | None:
-        """The line that runs now; None while off."""
-        return self._at if self.is_on else None
+        """The line that runs now on the calling thread; None while off."""
+        return self._at.get(get_ident()) if self.is_on else None
 
     def _step(self, at: Site | None) -> None:
-        if self.is_on and get_ident() == self._thread:
-            self._look(self._at)
-            self._at = at
+        if self.is_on:
+            thread = get_ident()
+            self._look(self._at.get(thread))
+            self._at[thread] = at
 
     def _start_tracing(self, frame: FrameType | None) -> None:
         clock, is_paused = self._clock.local, get_ident() in self._clock.paused
         self._inner = clock.tracer if is_paused else sys.gettrace()
-        self._trace = _Trace(self._trace_call, getattr(self._inner, "clock", None))
+        self._trace = self._trace_over(self._inner)
         while frame is not None:
             if self._user_code(frame.f_code):
                 frame.f_trace = self._local(frame.f_trace)
@@ -84,8 +91,36 @@ class LineWatch:
             clock.tracer = self._trace  # so that the clock pauses and resumes both
         if not is_paused:
             sys.settrace(self._trace)
+        self._start_in_threads()
+
+    def _start_in_threads(self) -> None:
+        for thread, top in sys._current_frames().items():
+            frame: FrameType | None = top if thread != get_ident() else None
+            while frame is not None:
+                if frame.f_trace is not None and self._user_code(frame.f_code):
+                    self._at.setdefault(thread, _line_of(frame))
+                    frame.f_trace = self._local(frame.f_trace)
+                frame = frame.f_back
+        self._inner_of_threads = threading.gettrace()
+        self._trace_of_threads = _Trace(self._begin_thread, getattr(self._inner, "clock", None))
+        threading.settrace(self._trace_of_threads)
+
+    def _begin_thread(self, frame: FrameType, event: str, argument: object) -> Any:
+        """Trace function of a new thread: lets the clock begin, and lays itself over it."""
+        inner = self._inner_of_threads
+        local = None if inner is None else inner(frame, event, argument)
+        if not self.is_on:
+            return local
+        own = sys.gettrace() if inner is not None else None
+        trace = self._trace_over(own)
+        if self._clock.local.tracer is own:
+            self._clock.local.tracer = trace
+        sys.settrace(trace)
+        return self._local(local) if self._user_code(frame.f_code) else local
 
     def _stop_tracing(self) -> None:
+        if threading.gettrace() is self._trace_of_threads:
+            threading.settrace(self._inner_of_threads)
         if self._clock.local.tracer is self._trace:
             self._clock.local.tracer = self._inner
         if sys.gettrace() is self._trace:
@@ -96,12 +131,17 @@ class LineWatch:
                 frame.f_trace = frame.f_trace.inner
             frame = frame.f_back
 
-    def _trace_call(self, frame: FrameType, event: str, argument: object) -> Any:
-        inner = None if self._inner is None else self._inner(frame, event, argument)
-        if not self.is_on or not self._user_code(frame.f_code):
-            return inner
-        self._step(_line_of(frame))
-        return self._local(inner)
+    def _trace_over(self, inner: Any) -> Any:
+        """Return a trace function that looks after each line and runs ``inner``."""
+
+        def trace_call(frame: FrameType, event: str, argument: object) -> Any:
+            local = None if inner is None else inner(frame, event, argument)
+            if not self.is_on or not self._user_code(frame.f_code):
+                return local
+            self._step(_line_of(frame))
+            return self._local(local)
+
+        return _Trace(trace_call, getattr(inner, "clock", None))
 
     def _local(self, inner: Any) -> Any:
         return _Local(self, inner)

@@ -214,9 +214,9 @@ class Audit:
             for number, watched in list(self._watched.items()):
                 value = watched.value()
                 if value is None:
-                    del self._watched[number]
+                    self._watched.pop(number, None)
                 elif not same(fingerprint(watched.tensor, is_full=self.is_full), watched.mark):
-                    del self._watched[number]
+                    self._watched.pop(number, None)
                     self._found[number] = watched.value, site
         except Exception as error:
             self.recorder.switch_off(error)

@@ -206,6 +206,13 @@ class Recorder:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""
         return site_among(self.clock.timelines(), number, now=self.next_number(), operation=operation)
 
+    def number_now(self) -> int:
+        """Return the next number; on a thread that has made no node, that of the thread which has made the most.
+
+        See NOTE [Numbers of threads] in the clock: what such a thread writes is younger than the graphs of the others.
+        """
+        return self.next_number() or max(timeline.entries[-1][0] for timeline in self.clock.timelines())
+
     def runs_again(self, site: Site, *, after: int) -> bool:
         """Return whether a line made nodes again after a sequence number."""
         return any(timeline.ran(site, after=after) for timeline in self.clock.timelines())

@@ -112,7 +112,7 @@ class Suspicion:
             if not (is_known or is_copy or self._recorder.hooks_were_used):
                 return
             origin = tensor if own >= 0 or alias is None else alias.origin()
-            suspect = self._suspect(operation, number, frame, region)
+            suspect = self._suspect(operation, number or self._recorder.number_now(), frame, region)
             suspect.access = alias.access if alias is not None and own < 0 else Access.ITSELF
             suspect.alias = alias
             if isinstance(origin, torch.Tensor):
@@ -131,7 +131,7 @@ class Suspicion:
             after = place_of(tensor)
             if before is None or after is None or before.seat == after.seat:
                 return
-            suspect = self._suspect("data", self._recorder.next_number(), frame, after.seat[1])
+            suspect = self._suspect("data", self._recorder.number_now(), frame, after.seat[1])
             suspect.access, suspect.is_on_tape = Access.DATA, False
             suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
             with torch._C.DisableTorchFunction():  # a mode would see the question
@@ -211,7 +211,7 @@ class Suspicion:
         def note(storage: Any, frame: FrameType) -> None:
             with recorder.border():
                 region = Region(0, (int(storage.nbytes()),), (1,), 1)
-                suspect = self._suspect(operation, recorder.next_number(), frame, region)
+                suspect = self._suspect(operation, recorder.number_now(), frame, region)
                 suspect.access, suspect.is_on_tape = Access.DATA, False
                 self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
 

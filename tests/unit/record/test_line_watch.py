@@ -1,0 +1,77 @@
+"""The line watch looks after each line of user code, on every thread."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from linecache import getline
+
+import pytest
+
+from gradsan.record.clock import ThreadState
+from gradsan.record.frames import Site, UserCode
+from gradsan.record.line_watch import LineWatch
+
+
+class Watched:
+    """A list whose first change is remembered with its line."""
+
+    def __init__(self) -> None:
+        self.value = [0]
+        self.line = ""
+        self.watch = LineWatch(UserCode(), self.look, ThreadState())
+
+    def look(self, site: Site | None) -> None:
+        if self.value[0] and not self.line and site is not None:
+            self.line = getline(site.code.co_filename, site.line_number).strip()
+
+    def write(self) -> None:
+        self.value[0] = 1
+        self.value[0] += 1
+
+
+def test_the_line_that_wrote() -> None:
+    watched = Watched()
+    watched.watch.start()
+    watched.write()
+    watched.watch.stop()
+    assert watched.line == "self.value[0] = 1"
+
+
+def test_a_line_of_a_thread_that_begins_later() -> None:
+    watched = Watched()
+    watched.watch.start()
+    thread = threading.Thread(target=watched.write)
+    thread.start()
+    thread.join()
+    watched.watch.stop()
+    assert watched.line == "self.value[0] = 1"
+    assert not isinstance(threading.gettrace(), type(watched.watch._trace)) or sys.version_info >= (3, 12)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="before, only threads that the clock follows are followed")
+def test_a_line_of_a_thread_that_ran_before() -> None:
+    watched, orders = Watched(), queue.Queue[bool]()
+
+    def wait() -> None:
+        orders.get()
+        watched.write()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    watched.watch.start()
+    orders.put(True)
+    thread.join()
+    watched.watch.stop()
+    assert watched.line == "self.value[0] = 1"
+
+
+def test_nothing_is_traced_after_the_end() -> None:
+    before = sys.gettrace(), threading.gettrace()
+    watched = Watched()
+    watched.watch.start()
+    watched.watch.stop()
+    watched.write()
+    assert not watched.line
+    assert (sys.gettrace(), threading.gettrace()) == before
