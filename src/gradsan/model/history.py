@@ -116,6 +116,8 @@ class Witness(Enum):
     """A checkpointed region computed other values when it was run again."""
     KEPT_GRADIENT = "kept-gradient"
     """An optimizer's state is the gradient's own buffer."""
+    GRADIENT_OF_TWO = "gradient-of-two"
+    """One tensor was the gradient of two leaves, and both accumulated into it."""
     STALE_GRADIENT = "stale-gradient"
     """An optimizer stepped a second time with the same gradient tensor, which was another leaf's too."""
 

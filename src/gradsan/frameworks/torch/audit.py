@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
+from gradsan.frameworks.torch.audit_gradients import GradientAudit
 from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
 from gradsan.frameworks.torch.doors import Patches
@@ -65,7 +66,8 @@ class Audit:
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
-        self._parts = (FunctionAudit(self), self._regions, self._optimizers)
+        self._gradients = GradientAudit(self)
+        self._parts = (FunctionAudit(self), self._regions, self._optimizers, self._gradients)
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
     def start(self) -> None:
@@ -82,6 +84,7 @@ class Audit:
         """Undo `start`."""
         self.lines.stop()
         self._hooks.pop(self)
+        self._gradients.unwrap()
         self._optimizers.unwrap()
         self._regions.unwrap()
         self._patches.restore()

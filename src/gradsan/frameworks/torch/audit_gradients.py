@@ -1,0 +1,171 @@
+"""Gradients that two leaves share: each backward through one of them accumulates into that of the other.
+
+# NOTE [One gradient, two leaves] ``b.grad = a.grad`` gives two leaves one buffer.  It harms once both accumulate into
+it: in one backward pass, or in two of which the second finds what the first has left.
+
+# NOTE [Only who assigns] Assignments to ``.grad`` are followed once a file of the program that makes some is met:
+nobody pays for the descriptor whose program has no use for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import re
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.graph import nodes_between
+from gradsan.frameworks.torch.modules import subject_of
+from gradsan.frameworks.torch.overlap import overlaps
+from gradsan.frameworks.torch.regions import PLAIN, key_of
+from gradsan.frameworks.torch.suspicion import region_of
+from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.model.history import History, TensorKind, Witness
+from gradsan.record.frames import Site, current_site
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.audit import Audit
+
+_ASSIGNS = re.compile(r"\._?grad\s*(?::[^=\n]*)?=(?!=)|setattr\([^\n]*grad")
+MAX_GIVEN = 4096
+
+
+class GradientAudit:
+    """Follows which leaves were given a gradient, and which leaves accumulate into it."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._given: dict[int, tuple[weakref.ref[Any], Site | None]] = {}
+        """By identity of a leaf that was given a gradient: itself, and where."""
+        self._filled: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
+        """By key of a shared gradient: the leaf that last accumulated into it, and the gradient."""
+        self._patches = Patches()
+        self._is_following = False
+        self._before: Callable[[str], None] = lambda _filename: None
+
+    def wrap(self, _patches: Patches) -> None:
+        """Look at each of the user's files when it is met.
+
+        Effect: see NOTE [Only who assigns].
+        """
+        users = self._audit.recorder.user_code
+        self._before = users.on_new_file
+        users.on_new_file = self._look_into
+        for filename in list(users.users):
+            self._look_into(filename)
+
+    def unwrap(self) -> None:
+        """Undo `wrap`, and what it led to."""
+        users = self._audit.recorder.user_code
+        if users.on_new_file == self._look_into:
+            users.on_new_file = self._before
+        self._patches.restore()
+
+    def _look_into(self, filename: str) -> None:
+        self._before(filename)
+        if self._is_following or _ASSIGNS.search("".join(linecache.getlines(filename))) is None:
+            return
+        with self._audit.recorder.border():
+            self._is_following = True
+            engine: Any = torch.autograd
+            for name in ("grad", "_grad"):
+                self._patches.set(torch.Tensor, name, self._door(getattr(torch._C.TensorBase, name)))
+            self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+
+    def _door(self, original: Any) -> property:
+        give, note = original.__set__, self._note
+
+        def assign(leaf: Any, gradient: Any) -> None:
+            give(leaf, gradient)
+            if gradient is not None and type(leaf) in PLAIN and not torch.compiler.is_compiling():
+                note(leaf)
+
+        return property(original.__get__, assign, original.__delete__, original.__doc__)
+
+    def _note(self, leaf: Any) -> None:
+        recorder = self._audit.recorder
+        if recorder.is_quiet():
+            return
+        with recorder.border():
+            if len(self._given) >= MAX_GIVEN:
+                self._given = {key: each for key, each in self._given.items() if each[0]() is not None}
+            self._given.pop(id(leaf), None)  # the youngest stands last
+            self._given[id(leaf)] = weakref.ref(leaf), current_site(recorder.user_code)
+
+    def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._given and kwargs.get("accumulate_grad") and not torch.compiler.is_compiling():
+                with self._audit.recorder.border():
+                    self._before_backward(t_outputs, args[3] if len(args) > 3 else ())
+            return original(t_outputs, *args, **kwargs)
+
+        return run_backward
+
+    def _before_backward(self, roots: Any, inputs: Any) -> None:
+        given = {id(leaf): (leaf, site) for leaf, site in self._living()}
+        if not given:
+            return
+        keys = {key for leaf, _ in given.values() if (key := key_of(leaf.grad)) is not None}
+        reached: dict[int, list[Any]] = {}
+        for leaf in _leaves(roots, inputs):
+            key = None if leaf.grad is None else key_of(leaf.grad)
+            if key in keys and key is not None:
+                reached.setdefault(key, []).append(leaf)
+        for key, leaves in reached.items():
+            for at, leaf in enumerate(leaves):
+                others = [each for each in leaves[:at] if _share(each, leaf)] or self._left_by_another(key, leaf)
+                if others:
+                    self._tell(others[0], leaf, given)
+            self._filled[key] = weakref.ref(leaves[-1]), weakref.ref(leaves[-1].grad)
+
+    def _living(self) -> Iterator[tuple[Any, Site | None]]:
+        for each, site in self._given.values():
+            leaf = each()
+            if leaf is not None and leaf.grad is not None:
+                yield leaf, site
+
+    def _left_by_another(self, key: int, leaf: Any) -> list[Any]:
+        """Return the other leaf that has left something in the gradient of this one."""
+        before = self._filled.get(key)
+        other, gradient = (None, None) if before is None else (before[0](), before[1]())
+        if other is None or gradient is None or other is leaf or other.grad is None or not _share(other, leaf):
+            return []
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            return [other] if bool(leaf.grad.any()) else []
+
+    def _tell(self, one: Any, other: Any, given: dict[int, tuple[Any, Site | None]]) -> None:
+        recorder = self._audit.recorder
+        sites = [site for key, (_, site) in given.items() if key in (id(one), id(other)) and site is not None]
+        if not sites:
+            return
+        here = current_site(recorder.user_code)
+        needed = Needed(
+            span=None if here is None else here.span(),
+            operation="AccumulateGrad",
+            version=Version(0),
+            sequence=SequenceNumber(recorder.next_number()),
+        )
+        subject = subject_of(other.grad, kind=TensorKind.LEAF)
+        events = (self._audit.written(sites[-1], "grad ="), needed)
+        self._audit.tell(History(subject=subject, events=events, witness=Witness.GRADIENT_OF_TWO))
+
+
+def _leaves(roots: Any, inputs: Any) -> Iterator[Any]:
+    chosen = {id(each) for each in inputs or ()}
+    for node in nodes_between(roots, ()):
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and (not chosen or id(leaf) in chosen):
+            yield leaf
+
+
+def _share(one: Any, other: Any) -> bool:
+    first, second = region_of(one.grad), region_of(other.grad)
+    return (
+        first is not None and second is not None and key_of(one.grad) == key_of(other.grad) and overlaps(first, second)
+    )
