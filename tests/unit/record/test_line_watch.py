@@ -9,7 +9,7 @@ from linecache import getline
 
 import pytest
 
-from gradsan.record.clock import ThreadState
+from gradsan.record.clock import line_clock
 from gradsan.record.frames import Site, UserCode
 from gradsan.record.line_watch import LineWatch
 
@@ -20,7 +20,7 @@ class Watched:
     def __init__(self) -> None:
         self.value = [0]
         self.line = ""
-        self.watch = LineWatch(UserCode(), self.look, ThreadState())
+        self.watch = LineWatch(UserCode(), self.look, line_clock(UserCode(), lambda: 0))
 
     def look(self, site: Site | None) -> None:
         if self.value[0] and not self.line and site is not None:
