@@ -54,6 +54,21 @@ def test_json_follows_the_contract(tmp_path: Path, check) -> None:
     ]
 
 
+def test_one_mistake_is_told_once_however_many_call(tmp_path: Path, check) -> None:
+    (tmp_path / "layer.py").write_text(
+        "import torch\n\ndef f(x, shift=None):\n    y = torch.exp(x)\n    if shift is not None:\n        y += shift\n    return y\n"
+    )
+    step = "import torch\nfrom layer import f\n\nx = torch.ones(3, requires_grad=True)\nf(x, 1).sum().backward()\n"
+    (tmp_path / "one.py").write_text(step)
+    (tmp_path / "two.py").write_text("\n" + step)
+    (finding,) = document(check(".", "--output-format", "json").stdout)["findings"]
+    assert [(span["role"], span["path"]) for span in finding["spans"]] == [
+        ("save", "layer.py"),
+        ("write", "layer.py"),
+        ("raise", "one.py"),
+    ]
+
+
 def test_nothing_found(tmp_path: Path, check) -> None:
     (tmp_path / "a.py").write_text(CLEAN)
     assert check(".").returncode == 0

@@ -94,3 +94,9 @@ class Diagnostic:
     def key(self) -> tuple[str, tuple[tuple[str, Span], ...]]:
         """What makes two findings equal: the rule and the places, not the numbers in the labels."""
         return self.code, tuple((label.role.value, label.span) for label in self.labels)
+
+    @property
+    def cause(self) -> tuple[str, tuple[tuple[str, Span], ...]]:
+        """What two findings share that tell the same mistake: who needs the value may stand in many callers."""
+        told = (label for label in self.labels if label.role in (Role.SAVE, Role.WRITE))
+        return self.code, tuple((label.role.value, label.span) for label in told)

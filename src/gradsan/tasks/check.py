@@ -207,13 +207,13 @@ def _check_text(data: bytes) -> FileResult:
 
 
 def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], bool]) -> CheckOutcome:
-    """Tell each finding once, errors before warnings of the same place, and settle the suppressions."""
+    """Tell each mistake once, where most is known of it, and settle the suppressions."""
     found: dict[object, Diagnostic] = {}
     for result in results.values():
         for finding in result.findings:
-            known = found.get(finding.key)
-            if known is None or (known.severity is Severity.WARNING and finding.severity is Severity.ERROR):
-                found[finding.key] = finding
+            known = found.get(finding.cause)
+            if known is None or _how_much(finding) > _how_much(known):
+                found[finding.cause] = finding
     allowed = {str(path): result.suppressions for path, result in results.items() if result.suppressions}
     used: set[tuple[str, int]] = set()
     shown: list[Diagnostic] = []
@@ -238,6 +238,11 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
     )
     errors = tuple(line for result in results.values() for line in result.errors)
     return CheckOutcome(report, errors, len(results), counts)
+
+
+def _how_much(finding: Diagnostic) -> tuple[bool, int, int]:
+    """Order findings of one mistake: errors first, then those that know the caller, then fewer conditions."""
+    return finding.severity is Severity.ERROR, len(finding.labels), -len(finding.notes)
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
