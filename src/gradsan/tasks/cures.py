@@ -22,9 +22,11 @@ from gradsan.source.rewrites import (
     flag_handed_down,
     inplace_flag,
     item_write,
+    loop_write,
+    module_copies,
     no_grad,
     out_of_place,
-    step_moved,
+    write_moved,
 )
 
 MAX_CURES = 12
@@ -86,10 +88,21 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
     by_write = [fix for write in writes for fix in _of_write(write, files)]
     by_save = list(_at_saves(history, writes))
     yield from [*by_save, *by_write] if is_state else [*by_write, *by_save]
-    needed = history.last(Needed)
+    yield from _moved(writes, history.last(Needed), files)
+    if history.subject.kind in _STATE:
+        kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
+        for saved in history.all(Saved):
+            yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
+
+
+def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -> Iterator[Fix]:
+    """Move what writes behind the backward that needs the old values."""
+    if needed is None or needed.span is None:
+        return
     for write in writes:
-        if write.writer is Writer.OPTIMIZER and write.span and needed is not None and needed.span:
-            yield step_moved.propose(write.span, needed.span)
+        if write.span is not None:
+            what = "step" if write.writer is Writer.OPTIMIZER else "write"
+            yield from write_moved.propose(write.span, needed.span, what=what, paths=files)
 
 
 def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
@@ -112,7 +125,7 @@ def _of_leaf(write: Written, history: History) -> Iterator[Fix | None]:
     if span is None:
         return
     off_tape = no_grad.propose(span)
-    if history.subject.kind in _STATE or _is_attribute(write):
+    if history.subject.kind in _STATE or _is_attribute(write) or no_grad.is_step(span):
         yield off_tape
         return
     yield from _out_of_place(write)
@@ -122,6 +135,7 @@ def _of_leaf(write: Written, history: History) -> Iterator[Fix | None]:
 
 def _out_of_place(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
+        yield loop_write.propose(write.span)
         yield out_of_place.propose(write.span)
         yield item_write.propose(write.span)
 

@@ -37,7 +37,8 @@ class Wishes:
 def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     """Repair a program; the report's ``repair`` says what came of it.
 
-    Effect: runs the program many times, in processes of their own; with ``write``, replaces files.
+    Effect: runs the program many times, in processes of their own; what it does to files of the project is undone.
+    With ``write``, replaces files.
 
     Raises:
         UsageError: there is no such program, or a file can't be written.
@@ -45,10 +46,11 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     """
     wishes = wishes or Wishes()
     trial.prepare()
-    first, audit = _looked_at(program, wishes)
+    roots = _roots(program)
+    first, audit = _looked_at(program, roots, wishes)
     if first.problem or not first.findings:
         return _report(first, _nothing(first))
-    search = Search(program, _roots(program), wishes.timeout_s, audit)
+    search = Search(program, roots, wishes.timeout_s, audit)
     done = search.find(first)
     if done is not None:
         return _applied(done, wishes, Repair(outcome=Outcome.REPAIRED, proof=_proof(done, search)))
@@ -59,15 +61,15 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     return _report(first, Repair(outcome=Outcome.REMAINS, remains=tuple(search.reasons)))
 
 
-def _looked_at(program: Program, wishes: Wishes) -> tuple[Seen, str]:
+def _looked_at(program: Program, roots: tuple[Path, ...], wishes: Wishes) -> tuple[Seen, str]:
     """Run the program as it is, under an audit where nothing else is found; return what was seen, and the audit."""
-    first = trial.hold(Trial(program, {}, Mode.PLAIN), timeout_s=wishes.timeout_s)
+    first = trial.hold(Trial(program, {}, Mode.PLAIN, roots=roots), timeout_s=wishes.timeout_s)
     if first.usage:
         raise UsageError(first.usage)
     trial.preload(first.modules)
     if first.problem or first.findings or first.status:
         return first, ""
-    audited = trial.hold(Trial(program, {}, Mode.PLAIN, AUDIT), timeout_s=wishes.timeout_s)
+    audited = trial.hold(Trial(program, {}, Mode.PLAIN, AUDIT, roots), timeout_s=wishes.timeout_s)
     return (audited, AUDIT) if audited.findings and not audited.problem else (first, "")
 
 

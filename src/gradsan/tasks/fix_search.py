@@ -174,7 +174,7 @@ class Search:
 
     def _hold(self, sources: dict[str, bytes], mode: Mode) -> Seen:
         self.n_trials += 1
-        seen = trial.hold(Trial(self.program, sources, mode, self.audit), timeout_s=self.timeout_s)
+        seen = trial.hold(Trial(self.program, sources, mode, self.audit, self.roots), timeout_s=self.timeout_s)
         trial.preload(seen.modules)
         return seen
 

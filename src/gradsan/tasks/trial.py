@@ -20,7 +20,7 @@ import tempfile
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +30,7 @@ from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import GradsanError
 from gradsan.record.observations import Observations
 from gradsan.record.session import Options
+from gradsan.tasks import footprint
 from gradsan.tasks import run as running
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.protect import Protect
@@ -60,6 +61,8 @@ class Trial:
     mode: Mode = Mode.PLAIN
     audit: str = ""
     """As in `Options`."""
+    roots: tuple[Path, ...] = ()
+    """The folders in which what the program does to files is undone; see NOTE [Trials leave no files]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +90,21 @@ class Seen:
 def hold(trial: Trial, *, timeout_s: float) -> Seen:
     """Run a trial to its end.
 
-    Effect: starts a process; the program's own effects on files and other machines are real.
+    Effect: starts a process; what the program does to files below ``trial.roots`` is undone, its effects on other
+    machines are real.
     """
     with tempfile.TemporaryDirectory(prefix="gradsan-") as folder:
         request, answer = Path(folder) / "request", Path(folder) / "answer"
         request.write_bytes(pickle.dumps(trial))
-        if hasattr(os, "fork"):
-            problem = _in_a_fork(request, timeout_s)
-        else:
-            problem = _in_an_interpreter(request, timeout_s)
+        try:
+            run = _in_a_fork if hasattr(os, "fork") else _in_an_interpreter
+            problem = run(request, timeout_s)
+        finally:
+            left = footprint.restore(Path(folder))
         if not answer.exists():
             return Seen(problem=problem or "the program ended its process at once (os._exit, or a crash)")
         seen: Seen = pickle.loads(answer.read_bytes())
-        return seen
+        return replace(seen, not_covered=(*seen.not_covered, *left)) if left else seen
 
 
 def prepare() -> None:
@@ -174,6 +179,7 @@ def answer_request(path: str) -> None:
     trial: Trial = pickle.loads(request.read_bytes())
     errors = request.with_name("stderr")
     _redirect(errors)
+    footprint.Footprint(request.parent, trial.roots).start()
     try:
         answer = pickle.dumps(_perform(trial, errors))
     except GradsanError as error:

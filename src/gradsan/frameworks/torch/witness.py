@@ -14,6 +14,8 @@ was made in it is a constant as before.
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import sys
 from array import array
 from collections.abc import Callable, Iterator
@@ -65,6 +67,7 @@ class Witness:
         Effect: wraps the engine; with ``performs_refused``, whatever writes.
         """
         engine: Any = torch.autograd
+        self._patches.set(torch, "save", _announced(torch.save))
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
             self._wrap_writes()
@@ -161,6 +164,19 @@ class Witness:
                 grad = _sample(tensor.grad)
                 if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
+
+
+def _announced(save: Callable[..., Any]) -> Callable[..., Any]:
+    """Raise the audit event of a file that is opened for writing; `torch.save` opens it in native code, without one."""
+
+    @functools.wraps(save)
+    def announce(*args: Any, **kwargs: Any) -> Any:
+        file = args[1] if len(args) > 1 else kwargs.get("f")
+        if isinstance(file, (str, os.PathLike)):
+            sys.audit("open", file, "wb", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        return save(*args, **kwargs)
+
+    return announce
 
 
 def _is_leaf(tensor: torch.Tensor) -> bool:

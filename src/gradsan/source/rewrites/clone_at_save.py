@@ -50,24 +50,27 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
 
 
 def propose_named(span: Span, name: str) -> Fix | None:
-    """Return the fix that clones those operands of the saving expression in which a name stands.
+    """Return the fix that clones a tensor, or the views that are taken of it, where the saving expression names it.
 
     Args:
-        span: The expression that saved.
+        span: The expression or statement that saved.
         name: The tensor that is written later, ``self.queue``.
 
     Returns:
-        None where no operand mentions it.
+        None where it is not mentioned.
     """
     found = locate(span)
     if found is None or not name:
         return None
     program, node = found
+    inside = set(ast.walk(_what_is_read(node)))
+    named = [n for n in inside if isinstance(n, (ast.Name, ast.Attribute)) and dotted_name(n) == name]
+    read = dict.fromkeys(_widest_view(program, n) for n in named if isinstance(n.ctx, ast.Load))
     edits: list[Edit] = []
-    for operand in _flat(_operands(node)):
-        if any(isinstance(n, ast.expr) and dotted_name(n) == name for n in ast.walk(operand)):
-            edits += _cloned(program, operand, span.path)
-    return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(edits)) if edits else None
+    for expression in read:
+        if expression in inside and not _is_written(program, expression):
+            edits += _cloned(program, expression, span.path)
+    return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(sorted(edits))) if edits else None
 
 
 def propose_each(span: Span) -> Iterator[Fix]:
@@ -97,29 +100,39 @@ def _is_receiver(program: Program, owner: ast.AST | None) -> bool:
     return isinstance(owner, ast.Attribute) and isinstance(call, ast.Call) and call.func is owner
 
 
-def _flat(operands: list[ast.expr]) -> Iterator[ast.expr]:
-    """Yield the operands that can be tensors; of a list or a tuple, its items."""
-    for operand in operands:
-        if isinstance(operand, (ast.List, ast.Tuple)):
-            yield from _flat(operand.elts)
-        elif not isinstance(operand, (ast.Starred, ast.Constant)):
-            yield operand
+def _what_is_read(node: ast.AST) -> ast.AST:
+    """Return the part of a statement that is not what it assigns to."""
+    value = node.value if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else None
+    return value or node
 
 
-def _operands(node: ast.AST) -> list[ast.expr]:
-    match node:
-        case ast.BinOp():
-            return [node.left, node.right]
-        case ast.UnaryOp():
-            return [node.operand]
-        case ast.AugAssign() | ast.Expr(value=ast.Call()):
-            return [node.value] if isinstance(node, ast.AugAssign) else _operands(node.value)
-        case ast.Assign() | ast.Return(value=ast.expr()):
-            return [] if node.value is None else _operands(node.value)
-        case ast.Call():
-            return [*node.args, *(keyword.value for keyword in node.keywords)]
-        case _:
-            return []
+def _is_written(program: Program, node: ast.expr) -> bool:
+    """Whether a method that works in place is called on an expression: a clone of it would take the write."""
+    method = program.parent(node)
+    return isinstance(method, ast.Attribute) and knowledge.load().mutates(method.attr)
+
+
+def _widest_view(program: Program, node: ast.expr) -> ast.expr:
+    """Return the expression that takes views of a tensor and nothing else: ``q.t()[0]`` around ``q``."""
+    while True:
+        owner = program.parent(node)
+        match owner:
+            case ast.Subscript(value=value, ctx=ast.Load()) if value is node:
+                node = owner
+            case ast.Attribute(attr="T" | "mT" | "H" | "mH"):
+                node = owner
+            case ast.Attribute(attr=method):
+                call = program.parent(owner)
+                if not (isinstance(call, ast.Call) and call.func is owner and _gives_view(method)):
+                    return node
+                node = call
+            case _:
+                return node
+
+
+def _gives_view(method: str) -> bool:
+    operation = knowledge.load("torch").lookup(f"torch.Tensor.{method}")
+    return operation is not None and operation.views == "single" and not operation.writes
 
 
 def operand_of(program: Program, node: ast.AST, operand: str) -> ast.expr | None:

@@ -108,6 +108,11 @@ def out_of_place_function(dotted: str) -> str:
     return twin.rpartition(".")[2] if twin and not twin.startswith("_") else ""
 
 
+def framework_name(program: Program) -> str:
+    """Return the name by which a file knows the framework; empty where it does not import it."""
+    return next((name for name, origin in program.imports.items() if origin == "torch"), "")
+
+
 def indentation(program: Program, statement: ast.stmt) -> str | None:
     """Return the blanks before a statement that begins its line and is alone on it; None for any other."""
     line = program.lines[statement.lineno - 1]

@@ -6,8 +6,9 @@ import ast
 
 from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
-from gradsan.source.program import Program
-from gradsan.source.rewrites.editing import indentation, insert, locate
+from gradsan.source.program import dotted_name
+from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate
+from gradsan.source.targets import written_by
 
 TITLE = "keep the write off the tape"
 _STEP = "    "
@@ -27,7 +28,7 @@ def propose(span: Span) -> Fix | None:
         return None
     program, node = found
     statement = program.statement_of(node)
-    framework = _name_of_framework(program)
+    framework = framework_name(program)
     if statement is None or not framework or not isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign)):
         return None
     blanks = indentation(program, statement)
@@ -39,8 +40,15 @@ def propose(span: Span) -> Fix | None:
     return Fix(TITLE, Applicability.UNSAFE, (head, *rest))
 
 
-def _name_of_framework(program: Program) -> str:
-    return next((name for name, origin in program.imports.items() if origin == "torch"), "")
+def is_step(span: Span) -> bool:
+    """Whether a write is a step down a gradient, ``p -= lr * p.grad``: it reads the gradient of what it writes."""
+    found = locate(span)
+    statement = None if found is None else found[0].statement_of(found[1])
+    target = None if found is None else written_by(found[0], found[1])
+    if found is None or statement is None or target is None or not dotted_name(target):
+        return False
+    gradient = f"{dotted_name(target)}.grad"
+    return any(isinstance(n, ast.Attribute) and dotted_name(n) == gradient for n in ast.walk(statement))
 
 
 def _holds_long_text(statement: ast.stmt) -> bool:
@@ -52,4 +60,4 @@ def _holds_long_text(statement: ast.stmt) -> bool:
     )
 
 
-__all__ = ["TITLE", "propose"]
+__all__ = ["TITLE", "is_step", "propose"]

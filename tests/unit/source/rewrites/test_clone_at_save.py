@@ -80,6 +80,10 @@ def test_an_operand_of_an_augmented_assignment(place) -> None:
         ("«a @ self.w»", "self.w", "a @ self.w.clone()"),
         ("«f(a, [b, c])»", "c", "f(a, [b, c.clone()])"),
         ("«f(a, b)»", "c", None),
+        ("«(a[t - 1] * b[:, t]).sum()»", "a", "(a[t - 1].clone() * b[:, t]).sum()"),
+        ("«(a[t - 1] * a.mean()).sum()»", "a", "(a[t - 1].clone() * a.clone().mean()).sum()"),
+        ("«a.mul_(a.sum())»", "a", "a.mul_(a.clone().sum())"),
+        ("«a.T[0].view(-1) * 2»", "a", "a.T[0].view(-1).clone() * 2"),
     ],
 )  # fmt: skip
 def test_the_operands_that_name_it(before: str, name: str, after: str | None, place) -> None:
@@ -87,6 +91,12 @@ def test_the_operands_that_name_it(before: str, name: str, after: str | None, pl
     program = place(f"{head}{before}\n")
     expected = "no fix" if after is None else f"{head}{after}\n"
     assert program.applied(clone_at_save.propose_named(program.span, name)) == expected
+
+
+def test_what_a_statement_assigns_to_is_not_cloned(place) -> None:
+    program = place("def f(a, b, t):\n    «a[t] = (a[t - 1] * b).sum() * b[t]»\n")
+    expected = "def f(a, b, t):\n    a[t] = (a[t - 1].clone() * b).sum() * b[t]\n"
+    assert program.applied(clone_at_save.propose_named(program.span, "a")) == expected
 
 
 def test_each_tensor_that_is_named(place) -> None:

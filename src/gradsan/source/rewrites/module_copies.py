@@ -1,0 +1,80 @@
+"""``critic(x)`` -> ``torch.func.functional_call(critic, copies, (x,))``, where ``copies`` are clones of its parameters.
+
+What the module saves are then copies, which no later step reaches; the gradients arrive at the parameters as before.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+
+from gradsan import knowledge
+from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.span import Span
+from gradsan.source.program import Program, blocks_of, dotted_name
+from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate, replace
+from gradsan.source.targets import is_module_name
+
+_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NAMES = ("copies", "cloned", "clones")
+
+
+def propose(span: Span, *, kind: str = "parameters") -> Iterator[Fix]:
+    """Yield, for each call of what may be a module, the fix that calls it with copies of its parameters.
+
+    Args:
+        span: The expression or statement that saved them.
+        kind: "parameters" or "buffers", whichever are written later.
+    """
+    found = locate(span)
+    framework = "" if found is None else framework_name(found[0])
+    if found is None or not framework:
+        return
+    program, node = found
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and _may_call_module(program, call):
+            module = dotted_name(call.func)
+            copies = f"{{name: each.clone() for name, each in {module}.named_{kind}()}}"
+            head, copies = _on_its_own_line(program, call, copies, span.path)
+            edited = f"{framework}.func.functional_call({module}, {copies}, {_arguments(program, call)})"
+            title = f"call `{module}` with copies of its {kind}"
+            yield Fix(title, Applicability.UNSAFE, (*head, replace(span.path, program.region(call), edited)))
+
+
+def _on_its_own_line(program: Program, call: ast.Call, copies: str, path: str) -> tuple[tuple[Edit, ...], str]:
+    """Return the edit that binds the copies before the call's statement, and their name; else none, and the copies."""
+    statement = program.statement_of(call)
+    blanks = None if statement is None or blocks_of(statement) else indentation(program, statement)
+    is_inside = any(
+        isinstance(each, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
+        for each in program.enclosing(call)
+    )
+    used = {each.id for each in ast.walk(program.tree) if isinstance(each, ast.Name)}
+    name = next((each for each in _NAMES if each not in used), "")
+    if statement is None or blanks is None or is_inside or not name:
+        return (), copies
+    return (insert(path, statement.lineno, 1, f"{blanks}{name} = {copies}\n"),), name
+
+
+def _may_call_module(program: Program, call: ast.Call) -> bool:
+    name = dotted_name(call.func)
+    if not name or is_module_name(program, call.func) or hasattr(builtins, name) or "\n" in program.source(call):
+        return False
+    owner, _, method = name.rpartition(".")
+    if owner in ("self", ""):
+        home = program.class_of(call) if owner else program.tree
+        defined = () if home is None else home.body
+        return not any(isinstance(each, ast.FunctionDef) and each.name == method for each in defined)
+    return knowledge.load("torch").lookup(f"torch.Tensor.{method}") is None
+
+
+def _arguments(program: Program, call: ast.Call) -> str:
+    """Return the arguments of a call as a tuple, and the named ones as a dictionary."""
+    positional = ", ".join(program.source(argument) for argument in call.args)
+    given = f"({positional},)" if len(call.args) == 1 else f"({positional})"
+    named = [
+        f"**{program.source(k.value)}" if k.arg is None else f'"{k.arg}": {program.source(k.value)}'
+        for k in call.keywords
+    ]
+    return f"{given}, {{{', '.join(named)}}}" if named else given

@@ -1,0 +1,79 @@
+"""``optimizer.step()`` before ``loss.backward()`` -> after it; the same for whatever else writes state too early.
+
+Either of the two may stand in a function that the block calls: ``self.update_target()``, ``self.backward_g()``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.span import Span
+from gradsan.source import program as parsed
+from gradsan.source.program import Program, blocks_of, last_name
+from gradsan.source.rewrites.editing import indentation, insert
+
+MAX_FIXES = 3
+_MOVED = (ast.Expr, ast.If, ast.For, ast.With, ast.AugAssign)
+
+
+def propose(write: Span, backward: Span, *, what: str = "write", paths: Sequence[str] = ()) -> Iterator[Fix]:
+    """Yield the fixes that move a statement which writes behind one which runs the backward that needs the old values.
+
+    Args:
+        write: What writes: an optimizer's step, the update of an average.
+        backward: The call that needs what was written over.
+        what: The word for it.
+        paths: Other files of the program, in which both may be called.
+    """
+    for path in list(dict.fromkeys([write.path, backward.path, *paths])):
+        program = parsed.load(path)
+        if program is None:
+            continue
+        found = (_moved(program, path, *pair) for pair in _pairs(program, path, write, backward))
+        edits = [each for each in found if each]
+        if edits:
+            for each in edits[:MAX_FIXES]:
+                yield Fix(f"move the {what} behind the backward", Applicability.UNSAFE, each)
+            return
+
+
+def _pairs(program: Program, path: str, write: Span, backward: Span) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Yield statements of one block, the first of which writes and the second of which runs the backward."""
+    for block in _blocks(program.tree):
+        writers = [n for n, each in enumerate(block) if isinstance(each, _MOVED) and _performs(path, each, write)]
+        runners = [n for n, each in enumerate(block) if writers and _performs(path, each, backward)]
+        for first in writers:
+            second = next((n for n in runners if n > first), None)
+            if second is not None and not _performs(path, block[first], backward):
+                yield block[first], block[second]
+
+
+def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    yield tree.body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            yield from blocks_of(node)
+
+
+def _performs(path: str, statement: ast.stmt, span: Span) -> bool:
+    """Whether a statement holds what stands at a span, or calls the function in which it stands."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    if path == span.path and statement.lineno <= span.line and span.end_line <= (statement.end_lineno or 0):
+        return True
+    name = span.function.removesuffix(".<locals>").rpartition(".")[2]
+    return name != "<module>" and any(
+        isinstance(node, ast.Call) and last_name(node.func) == name for node in ast.walk(statement)
+    )
+
+
+def _moved(program: Program, path: str, moved: ast.stmt, after: ast.stmt) -> tuple[Edit, ...]:
+    if indentation(program, moved) is None or indentation(program, after) is None:
+        return ()
+    last, end = moved.end_lineno or moved.lineno, after.end_lineno or after.lineno
+    if end >= len(program.lines):
+        return ()
+    text = "\n".join(program.lines[moved.lineno - 1 : last]) + "\n"
+    return Edit(path, moved.lineno, 1, last + 1, 1, ""), insert(path, end + 1, 1, text)

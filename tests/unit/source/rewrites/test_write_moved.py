@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from gradsan.model.span import Span
+from gradsan.source.expressions import function_of
+from gradsan.source.rewrites import write_moved
+
+
+def span_of(program, text: str) -> Span:
+    lines = program.text.split("\n")
+    line = next(number for number, there in enumerate(lines, 1) if text in there)
+    column = lines[line - 1].index(text) + 1
+    return Span(str(program.path), line, column, line, column + len(text), function_of(str(program.path), line))
+
+
+def moved(program, write: str, backward: str) -> list[str]:
+    return [program.applied(fix) for fix in write_moved.propose(span_of(program, write), span_of(program, backward))]
+
+
+def test_behind_the_backward(place) -> None:
+    program = place("def f(a, b):\n    «x»\n    opt.step()  # first\n    y = 1\n    loss.backward()\n    return y\n")
+    assert moved(program, "opt.step()", "loss.backward()") == [
+        "def f(a, b):\n    x\n    y = 1\n    loss.backward()\n    opt.step()  # first\n    return y\n"
+    ]
+
+
+def test_with_the_condition_or_the_loop_around_it(place) -> None:
+    program = place(
+        "«x»\nif x:\n    opt.step()\nloss.backward()\nfor p in ps:\n    p.clamp_(0)\nlast.backward()\nz = 1\n"
+    )
+    assert moved(program, "opt.step()", "loss.backward()") == [
+        "x\nloss.backward()\nif x:\n    opt.step()\nfor p in ps:\n    p.clamp_(0)\nlast.backward()\nz = 1\n"
+    ]
+    assert moved(program, "p.clamp_(0)", "last.backward()") == [
+        "x\nif x:\n    opt.step()\nloss.backward()\nlast.backward()\nfor p in ps:\n    p.clamp_(0)\nz = 1\n"
+    ]
+
+
+def test_never_to_the_front(place) -> None:
+    program = place("«x»\nloss.backward()\nold.step()\nz = 1\n")
+    assert moved(program, "old.step()", "loss.backward()") == []
+
+
+def test_where_a_function_is_called_that_writes_or_runs_the_backward(place) -> None:
+    program = place("""
+        class Model:
+            def update_average(self):
+                self.average.mul_(0.9)
+
+            def backward_g(self):
+                self.loss.backward()
+
+            def optimize(self):
+                «self.forward()»
+                self.update_average()
+                self.opt.zero_grad()
+                self.backward_g()
+                self.opt.step()
+        """)
+    (after,) = moved(program, "self.average.mul_(0.9)", "self.loss.backward()")
+    assert after.endswith("""
+        self.opt.zero_grad()
+        self.backward_g()
+        self.update_average()
+        self.opt.step()
+""")
+
+
+def test_one_call_that_does_both_is_left_alone(place) -> None:
+    program = place(
+        "def step(x):\n    x.mul_(2)\n    x.sum().backward()\n\n\ndef main(x):\n    «step(x)»\n    step(x)\n    y = 1\n"
+    )
+    (after,) = moved(program, "x.mul_(2)", "x.sum().backward()")
+    assert after.startswith(
+        "def step(x):\n    x.sum().backward()\n    x.mul_(2)\n\n\ndef main(x):\n    step(x)\n    step(x)\n"
+    )
