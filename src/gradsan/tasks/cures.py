@@ -113,6 +113,7 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
         yield inplace_flag.propose(write.created, call=span)
         yield flag_handed_down.propose(write.created, paths=files)
     if write.writer is Writer.MODULE:
+        yield out_of_place.propose(span)  # `F.dropout(h, inplace=True)` names its flag where it is called
         yield clone_at_save.propose(span, "input", "")
         return
     yield from _out_of_place(write)
