@@ -116,6 +116,8 @@ class Witness(Enum):
     """A checkpointed region computed other values when it was run again."""
     KEPT_GRADIENT = "kept-gradient"
     """An optimizer's state is the gradient's own buffer."""
+    KEPT_STATE = "kept-state"
+    """One tensor that several steps wrote was kept at each of them."""
     GRADIENT_OF_TWO = "gradient-of-two"
     """One tensor was the gradient of two leaves, and both accumulated into it."""
     STALE_GRADIENT = "stale-gradient"

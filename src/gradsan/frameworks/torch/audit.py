@@ -25,6 +25,7 @@ from gradsan.frameworks.torch.audit_functions import FunctionAudit
 from gradsan.frameworks.torch.audit_gradients import GradientAudit
 from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
+from gradsan.frameworks.torch.audit_states import StateAudit
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.exposure import Exposure
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
@@ -67,7 +68,7 @@ class Audit:
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
         self._gradients = GradientAudit(self)
-        self._parts = (FunctionAudit(self), self._regions, self._optimizers, self._gradients)
+        self._parts = (FunctionAudit(self), self._regions, self._optimizers, self._gradients, StateAudit(self))
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
     def start(self) -> None:

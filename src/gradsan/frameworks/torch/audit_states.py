@@ -1,0 +1,134 @@
+"""States kept by reference: one tensor that each step writes, and that a list holds once for each step.
+
+# NOTE [One tensor, many entries] ``state += update; states.append(state)`` keeps one tensor many times: every entry is
+the last state.  Three things together tell it: one place wrote the same storage several times on the tape, the graph
+uses the last result several times, and a list that is alive holds the tensor more than once, or one node joins it with
+itself.  The lists are searched for only where the first two are given.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.graph import nodes_of
+from gradsan.frameworks.torch.storages import storage_key
+from gradsan.model.event import Needed, SequenceNumber, StorageId, Version, Written
+from gradsan.model.history import History, Subject, Witness
+from gradsan.record.frames import Site, current_site
+from gradsan.record.writes import GRAD_ENABLED, PendingWrite, Run, StorageLog
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.audit import Audit
+
+MAX_SEARCHES = 8
+"""Searches of all lists, for each place that writes."""
+MAX_ENTRIES = 1024
+_JOINS = ("StackBackward0", "CatBackward0")
+
+
+class StateAudit:
+    """Looks at each graph before its backward for a result that is used several times."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+        self._last_number = -1
+        self._n_searches: Counter[Site] = Counter()
+
+    def wrap(self, patches: Patches) -> None:
+        """Wrap the engine's door.
+
+        Effect: until the patches are restored.
+        """
+        engine: Any = torch.autograd
+        patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+
+    def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if not torch.compiler.is_compiling():
+                with self._audit.recorder.border():
+                    self._before_backward(t_outputs)
+            return original(t_outputs, *args, **kwargs)
+
+        return run_backward
+
+    def _before_backward(self, roots: Any) -> None:
+        repeated = self._repeated_writes()
+        if not repeated:
+            return
+        parents: defaultdict[int, list[Any]] = defaultdict(list)
+        for node in nodes_of(roots):
+            for child, _ in node.next_functions:
+                if child is not None and (number := child._sequence_nr()) in repeated:
+                    parents[number].append(node)
+        for number, users in parents.items():
+            key, run, n_times = repeated[number]
+            if len(users) > 1 and (_is_joined(users, n_times) or self._is_listed(key, run.site)):
+                self._tell(run, n_times)
+
+    def _repeated_writes(self) -> dict[int, tuple[int, Run, int]]:
+        """Return what was last written on the tape by a place that had written it before, by the number of its node."""
+        writes, since = self._audit.recorder.writes, self._last_number
+        self._last_number = self._audit.recorder.next_number()
+        found = {}
+        for log in (*_logs_of(writes.pending), *writes.living()):  # what has died is in the pending ones only
+            last = log.runs[-1]
+            if last.last_number >= since and last.flags & GRAD_ENABLED and last.is_counted and last.site is not None:
+                same = [run for run in log.runs if run.code is last.code and run.position == last.position]
+                n_times = sum(run.n_times for run in same if run.first_number >= since)
+                if n_times > 1:
+                    found[last.last_number] = int(log.key), last, n_times
+        return found
+
+    def _is_listed(self, key: int, site: Site | None) -> bool:
+        if site is None or self._n_searches[site] >= MAX_SEARCHES:
+            return False
+        self._n_searches[site] += 1
+        return any(_holds_twice(each, key) for each in gc.get_objects() if type(each) in (list, tuple, dict))
+
+    def _tell(self, run: Run, n_times: int) -> None:
+        recorder, here = self._audit.recorder, current_site(self._audit.recorder.user_code)
+        number = SequenceNumber(recorder.next_number())
+        written = Written(
+            span=None if run.site is None else run.site.span(),
+            operation=run.operation,
+            version_before=Version(run.last_after - n_times),
+            version=Version(run.last_after),
+            sequence=SequenceNumber(run.last_number),
+            access=run.access,
+            n_times=n_times,
+        )
+        needed = Needed(
+            span=None if here is None else here.span(), operation="", version=Version(run.last_after), sequence=number
+        )
+        self._audit.tell(History(subject=Subject(), events=(written, needed), witness=Witness.KEPT_STATE))
+
+
+def _logs_of(pending: list[PendingWrite]) -> list[StorageLog]:
+    logs: dict[int, StorageLog] = {}
+    for write in pending[:]:
+        logs.setdefault(write[0], StorageLog(StorageId(write[0]), None)).put(write)
+    return list(logs.values())
+
+
+def _is_joined(users: list[Any], n_times: int) -> bool:
+    """Whether one node joins the result with itself, about as often as it was written."""
+    counts = Counter(node for node in users if type(node).__name__ in _JOINS)
+    return any(count > 1 and abs(count - n_times) <= 1 for count in counts.values())
+
+
+def _holds_twice(container: Any, key: int) -> bool:
+    if not 1 < len(container) <= MAX_ENTRIES:
+        return False
+    entries = list(container.values()) if type(container) is dict else container
+    if not isinstance(entries[-1], torch.Tensor) or type(entries[-1]) is not type(entries[-2]):
+        return False
+    last = entries[-1]
+    return sum(each is last for each in entries) > 1 and storage_key(last) == key

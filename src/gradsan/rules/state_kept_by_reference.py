@@ -1,0 +1,65 @@
+"""GS358: one tensor that several steps wrote in place was kept at each of them."""
+
+from __future__ import annotations
+
+from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.model.diagnostic import Diagnostic, Help, Role
+from gradsan.model.event import Written
+from gradsan.model.history import History, Witness
+from gradsan.rules.base import Rule, relabelled
+
+
+class StateKeptByReference(Rule):
+    """Every entry of the list is the last state."""
+
+    code = "GS358"
+    name = "state-kept-by-reference"
+    precedence = 50
+    summary = "A tensor that each step writes in place was kept at each step, and every entry is the last state."
+    explanation = """\
+`state += update` writes to the tensor that `state` names; `states.append(state)` keeps a reference to it.
+After the loop the list holds one tensor many times.
+What is computed from its entries uses the last state everywhere,
+and the gradient is that of so many copies of the last state.
+Each write is recorded, nothing that was saved is overwritten, so nothing is raised."""
+    example = """\
+import torch
+
+x = torch.ones(3, requires_grad=True)
+state, states = torch.zeros(3), []
+for step in range(1, 4):
+    state += step * x
+    states.append(state)  # one tensor, three times
+loss = sum(each.sum() for each in states)
+loss.backward()
+print(loss, x.grad)  # 54; 18, 18, 18: it is 30; 10, 10, 10
+"""
+    instead = """\
+import torch
+
+x = torch.ones(3, requires_grad=True)
+state, states = torch.zeros(3), []
+for step in range(1, 4):
+    state = state + step * x
+    states.append(state)
+loss = sum(each.sum() for each in states)
+loss.backward()
+print(loss, x.grad)  # 30; 10, 10, 10
+"""
+    source = "https://docs.pytorch.org/docs/stable/notes/autograd.html, In-place operations; checked with torch 2.13.0"
+
+    def judge(self, history: History) -> Diagnostic | None:
+        """Speak about what the audit saw by its witness."""
+        written = history.first(Written)
+        if history.witness is not Witness.KEPT_STATE or written is None:
+            return None
+        title = history.subject.title or "a tensor"
+        price = price_of_copy(history.subject)
+        code = out_of_place_code(written) or "states.append(state.clone())"
+        finding = self.diagnose(
+            history,
+            f"{title} was kept at several steps and written in place by each: every entry is the last state",
+            helps=(Help(f"make a new tensor at each step ({price})", code),),
+        )
+        finding = relabelled(finding, Role.WRITE, f"one tensor, written here {written.n_times} times")
+        return relabelled(finding, Role.RAISE, "each of its uses saw the last state")

@@ -1,0 +1,49 @@
+# framework: torch
+# outcome: wrong-gradient
+"""States are stacked inside the function that made them, and the list is gone before backward."""
+#~ missed-by: static (one tensor in many entries)
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+
+class Applied(torch.autograd.Function):
+    """A loss whose backward tells the gradient that the program meant."""
+
+    @staticmethod
+    def forward(ctx, x, value, gradient):
+        ctx.gradient, ctx.at = gradient, x.detach().clone()
+        return value(x.detach())
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output * ctx.gradient(ctx.at), None, None
+
+
+def meant(x):
+    return sum(((k + 1) * 2 * x).pow(2).sum() for k in range(3))
+
+
+def stacked(x):
+    state, states = torch.zeros_like(x), []
+    for _ in range(3):
+        state.add_(2 * x)  #~ error[GS358]: every entry is the last state
+        states.append(state)
+    return torch.stack(states)
+
+
+@torch.enable_grad()
+def gradient(at):
+    x = at.clone().requires_grad_()
+    return torch.autograd.grad(stacked(x).pow(2).sum(), x)[0]
+
+
+def loss_of(x):
+    return Applied.apply(x, meant, gradient)
+
+
+x = torch.randn(3, 4, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))
