@@ -106,11 +106,15 @@ class Saved:
     superseded: bool | None = None
     """Whether the same line ran again after the write: what was saved here is of an earlier iteration; None when
     unknown."""
+    again: bool = False
+    """Saved once more by the graph of a gradient, which a backward pass made (``create_graph=True``)."""
 
     def describe(self) -> str:
         """Say it as a label."""
         if not self.operation:
             return "backward will need its value"
+        if self.again:
+            return f"the gradient of `{self.operation}` saved it again here"
         return f"`{self.operation}` saved {self._what()} here, at version {self.version}"
 
     def _what(self) -> str:

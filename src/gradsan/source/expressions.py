@@ -20,6 +20,9 @@ _LONGEST = 48
 _LOOSE = (ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.Await, ast.Tuple)
 """Expressions that need parentheses beside an operator."""
 
+_PRODUCTS = frozenset({"", "@", "matmul", "mm", "bmm", "mv", "dot", "addmm", "baddbmm", "einsum"})
+"""What people call a product of matrices; any other name is that of a layer."""
+
 
 def statement_at(path: str, line: int) -> Span | None:
     """Return the innermost simple statement, or compound statement's header, that covers a line.
@@ -71,10 +74,21 @@ def target_of(span: Span) -> str:
     return "" if target is None else _quotable(program, target)
 
 
-def called_at(span: Span) -> str:
-    """Return the last name of what the expression at a span calls, ``@`` for that operator; empty for anything else."""
+def called_at(span: Span, operation: str = "") -> str:
+    """Return the last name of what the expression at a span calls, ``@`` for that operator; empty for anything else.
+
+    Where several expressions of a statement may perform ``operation``, a name that speaks for all of them.
+    """
     program = parsed.load(span.path)
     node = None if program is None else node_of(program, span)
+    name = _name_of_call(node)
+    if name or program is None or not operation:
+        return name
+    names = {_name_of_call(found) for found in performers(program.roots_at(span.line), operation, span.line)}
+    return min(names, default="") if len(names) == 1 or not names & _PRODUCTS else ""
+
+
+def _name_of_call(node: ast.AST | None) -> str:
     match node:
         case ast.Call():
             return last_name(node.func)

@@ -48,7 +48,7 @@ def _named(event: Event) -> Event:
             given = expressions.given_at(span, operation)
             return replace(event, target=expressions.target_of(span), given=given)
         case Saved(span=span):
-            called = "" if span is None else expressions.called_at(span)
+            called = "" if span is None else expressions.called_at(span, event.operation)
             operation, operand = spoken(event.operation, event.operand, called)
             return replace(event, operation=operation, operand=operand)
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -139,3 +140,24 @@ def test_modules_are_called_as_before_when_nothing_listens() -> None:
         pass
     assert nn.Module.__call__ is before
     assert module_gate.__name__ not in repr(nn.Module.__call__)
+
+
+def spoil(_module: nn.Module, args: tuple[Tensor]) -> None:
+    args[0].add_(1)
+
+
+class Squashing:
+    def __call__(self, x: Tensor) -> Tensor:
+        return exponent(x)
+
+
+@pytest.mark.parametrize("activation", [lambda x: exponent(x), functools.partial(exponent), Squashing()])
+def test_lines_of_functions_given_to_modules_are_known(activation: Callable[[Tensor], Tensor]) -> None:
+    layer = nn.TransformerEncoderLayer(2, 1, 3, dropout=0.0, activation=activation)
+    layer.linear2.register_forward_pre_hook(spoil)
+    with gradsan.watch() as session:
+        result = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)(torch.ones(1, 1, 2))
+        with pytest.raises(RuntimeError):
+            result.sum().backward()
+    [finding] = session.findings
+    assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels if label.role.value == "save"]

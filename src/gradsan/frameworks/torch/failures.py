@@ -12,6 +12,7 @@ from gradsan import knowledge
 from gradsan.frameworks.torch.graph import Conflict, conflicts_of, nearest_leaves, root_number
 from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
+from gradsan.frameworks.torch.regions import physical
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -57,7 +58,7 @@ def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: S
 def inspect(recorder: Recorder, roots: Any) -> list[History]:
     """Return the history of every saved tensor of a graph that has already been overwritten."""
     explanation = _Explanation(recorder, roots, needed_at=None, raised_at=None)
-    return [explanation.history_of(conflict, raised=False) for conflict in conflicts_of(roots)]
+    return [explanation.history_of(conflict, raised=False) for conflict in explanation.conflicts]
 
 
 class _Explanation:
@@ -69,6 +70,7 @@ class _Explanation:
         self.root_number = root_number(roots)
         self.needed_at = needed_at
         self.raised_at = raised_at
+        self.conflicts = conflicts_of(roots)
         self.table = knowledge.load("torch")
         self.tree = module_tree()
 
@@ -76,7 +78,7 @@ class _Explanation:
         """Return the history that explains the error, then those of the graph's other conflicts."""
         if text.refusal is not Refusal.SAVED_OVERWRITTEN:
             return [unseen_history(text, self.raised_at, None)]
-        conflicts = conflicts_of(self.roots)
+        conflicts = self.conflicts
         guilty = next((conflict for conflict in conflicts if conflict.text.sentence == text.sentence), None)
         if guilty is None:
             first = self.hidden(text)
@@ -89,26 +91,56 @@ class _Explanation:
         """Build the history of one conflict: saved, written, needed, raised."""
         slot, text = conflict.slot, conflict.text
         key = storage_key(slot.tensor)
-        number = SequenceNumber(slot.number)
-        expected, found = Version(text.version_expected or 0), Version(text.version_found or 0)
-        node = type(slot.node).__name__
-        operation, operand = self._operation_of(slot.node, slot.attribute)
-        saved_at = self.recorder.site_of(number, operation)
+        expected, found = _versions(text, slot.tensor)
         log = None if key is None else self.recorder.writes.find(key)
+        number = SequenceNumber(slot.number)
         writes = self._writes(log, key, expected=expected, found=found, number=number, text=text)
-        saved = Saved(
+        saves = [self._saved(conflict, writes)]
+        elder = self._elder(conflict, key)
+        if elder is not None:
+            saves = [self._saved(elder, writes), replace(saves[0], again=True)]
+        span = saves[0].span
+        function = "" if span is None else span.function
+        subject = replace(self._subject(slot.tensor, text), module=self._module_around(slot.node, function))
+        return self._finish(
+            subject, [*saves, *writes], text if raised else None, node=type(slot.node).__name__, found=found
+        )
+
+    def _saved(self, conflict: Conflict, writes: list[Written]) -> Saved:
+        slot, text = conflict.slot, conflict.text
+        operation, operand = self._operation_of(slot.node, slot.attribute)
+        saved_at = self.recorder.site_of(slot.number, operation)
+        return Saved(
             span=None if saved_at is None else saved_at.span(),
             operation=operation,
             operand=operand,
-            version=expected,
-            sequence=number,
+            version=_versions(text, slot.tensor)[0],
+            sequence=SequenceNumber(slot.number),
             is_view=bool(slot.tensor._is_view()) or _is_base_written(text),
-            node=node,
+            node=type(slot.node).__name__,
             superseded=self._is_superseded(saved_at, writes),
         )
-        function = "" if saved.span is None else saved.span.function
-        subject = replace(self._subject(slot.tensor, text), module=self._module_around(slot.node, function))
-        return self._finish(subject, [saved, *writes], text if raised else None, node=node, found=found)
+
+    def _elder(self, conflict: Conflict, key: int | None) -> Conflict | None:
+        """Return the forward operation that saved the same value, where a backward pass saved it once more.
+
+        The nodes of a gradient that is differentiated itself (``create_graph=True``) save what its formulas use.
+        """
+        made = conflict.slot.number
+        began = max((number for number, _, _ in self.recorder.backwards if number <= made), default=None)
+        if began is None or key is None:
+            return None
+        site, sites = self.recorder.site_of(made), [site for number, _, site in self.recorder.backwards]
+        if site is None or not any(each is not None and _is_same_line(each, site) for each in sites):
+            return None
+        elders = [
+            each
+            for each in self.conflicts
+            if each.slot.number < began
+            and each.text.version_expected == conflict.text.version_expected
+            and storage_key(each.slot.tensor) == key
+        ]
+        return min(elders, key=lambda each: -each.slot.number, default=None)
 
     def hidden(self, text: ErrorText) -> History:
         """Build the history of a conflict whose node can't be inspected, by matching versions with the write log."""
@@ -240,6 +272,21 @@ class _Explanation:
                 continue
             candidates.append(log)
         return max(candidates, key=lambda log: log.runs[-1].last_order, default=None)
+
+
+def _is_same_line(one: Site, other: Site) -> bool:
+    return one.code is other.code and one.line_number == other.line_number
+
+
+def _versions(text: ErrorText, tensor: torch.Tensor) -> tuple[Version, Version]:
+    """Return the versions expected and found, as the memory counts.
+
+    A wrapper of `torch.func` counts apart from the tensor inside it, which the write log knows.
+    """
+    expected, found = text.version_expected or 0, text.version_found or 0
+    inner = physical(tensor)
+    ahead = 0 if inner is None else inner._version - found
+    return Version(expected + ahead), Version(found + ahead)
 
 
 def _is_base_written(text: ErrorText) -> bool:

@@ -1,14 +1,14 @@
 """Gates at the calls of modules: the line clock pauses while the framework's own code runs.
 
 # NOTE [Gates] `sys.settrace` slows every instruction of a thread, the framework's too: a forward pass of small layers
-by half.  No line of the user's runs inside a module of the framework, unless hooks or modules of the user's do; at
-their calls the clock resumes.  A plain function that was handed to a module (``activation=lambda x: ...``) goes
-unfollowed: what it makes is told as made by the line that called the module.
+by half.  No line of the user's runs inside a module of the framework, unless hooks, modules or functions of the user's
+do (``activation=lambda x: ...``); at the calls of modules that have some, the clock resumes.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ _COMPILED = "torch._dynamo."
 def module_gate(recorder: Recorder, original: Callee) -> Callee:
     """Wrap `torch.nn.Module.__call__`."""
     pause, resume, paused = recorder.clock.pause, recorder.clock.resume, recorder.clock.paused
-    runs_user_code = _judge(recorder)
+    runs_user_code, was_given_function = _judge(recorder), _search(recorder)
     hooks: Any = torch.nn.modules.module
     before, after = hooks._global_forward_pre_hooks, hooks._global_forward_hooks
 
@@ -36,7 +36,10 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
         module, thread = args[0], get_ident()
         own = module.__dict__
         try:
-            is_users = runs_user_code(type(module)) or own["_forward_hooks"] or own["_forward_pre_hooks"]
+            is_users = runs_user_code(type(module))
+            if is_users is None:
+                is_users = was_given_function(own)
+            is_users = is_users or own["_forward_hooks"] or own["_forward_pre_hooks"]
         except KeyError:  # not initialised: what runs will say so
             is_users = True
         if is_users or before or after or "forward" in own:
@@ -61,14 +64,50 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
     return call
 
 
-def _judge(recorder: Recorder) -> Callable[[type], bool]:
-    """Return what tells whether modules of a class run code of the user's, other than in hooks and other modules."""
+def _judge(recorder: Recorder) -> Callable[[type], bool | None]:
+    """Return what tells whether modules of a class run code of the user's, other than in hooks and other modules.
+
+    The answer is None where they do if a function of the user's was handed to them.
+    """
 
     @functools.cache
-    def runs_user_code(kind: type) -> bool:
+    def runs_user_code(kind: type) -> bool | None:
         if not kind.__module__.startswith("torch.") or kind.__module__.startswith(_COMPILED):
             return True
         code = getattr(getattr(kind, "forward", None), "__code__", None)
-        return code is not None and recorder.user_code(code)
+        if code is not None and recorder.user_code(code):
+            return True
+        return None if _takes_function(kind) else False
 
     return runs_user_code
+
+
+def _takes_function(kind: type) -> bool:
+    """Return whether the constructor of a class says that it takes a function.
+
+    Source: the annotations of `torch.nn.TransformerEncoderLayer` (``activation``) and
+    `torch.nn.TripletMarginWithDistanceLoss` (``distance_function``), torch 2.13.0.
+    """
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any("Callable" in str(parameter.annotation) for parameter in parameters)
+
+
+def _search(recorder: Recorder) -> Callable[[dict[str, Any]], bool]:
+    """Return what tells of a module's attributes whether a function of the user's is among them."""
+    user_code = recorder.user_code
+
+    def was_given_function(attributes: dict[str, Any]) -> bool:
+        for value in attributes.values():
+            while isinstance(value, functools.partial):
+                value = value.func
+            code = getattr(getattr(value, "__func__", value), "__code__", None)
+            if code is None and callable(value):
+                code = getattr(type(value).__call__, "__code__", None)
+            if code is not None and user_code(code):
+                return True
+        return False
+
+    return was_given_function

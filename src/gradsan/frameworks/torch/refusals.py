@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan.frameworks.torch.graph import first_view_node, node_of
 from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
+from gradsan.frameworks.torch.stale_views import StaleView, stale_view
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -62,8 +63,8 @@ def write_refused(recorder: Recorder, error: RuntimeError, attempt: Attempt) -> 
         return
     with recorder.border():
         text = recognise(str(error))
-        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
-            return
+        if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN or text.written_elsewhere:
+            return  # what was written elsewhere is explained when the exception leaves the program
         mark_told(error)
         tell(recorder, [_refused_history(recorder, attempt, text)], error)
 
@@ -82,7 +83,8 @@ def left_unseen(recorder: Recorder, error: BaseException) -> None:
         mark_told(error)
         raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__)
         marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
-        tell(recorder, [unseen_history(text, raised_at, marked_at)], error)
+        stale = stale_view(recorder, error) if text.written_elsewhere else None
+        tell(recorder, [_with_view(unseen_history(text, raised_at, marked_at), stale)], error)
 
 
 def mark_told(error: BaseException) -> None:
@@ -119,6 +121,14 @@ def unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | No
         )
         events.insert(0, written)
     return History(subject=Subject(shape=text.shape), events=tuple(events))
+
+
+def _with_view(history: History, stale: StaleView | None) -> History:
+    if stale is None:
+        return history
+    subject = replace(subject_of(stale.tensor, None, kind=TensorKind.INTERMEDIATE), name=stale.name)
+    written = () if stale.written is None else (stale.written,)
+    return replace(history, subject=subject, events=(*written, *history.events))
 
 
 def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:

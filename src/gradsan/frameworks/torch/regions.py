@@ -41,6 +41,22 @@ def parts_of(tensor: Any) -> Iterator[Any]:
         yield tensor
 
 
+def physical(tensor: Any) -> Any:
+    """Return the tensor with memory inside the wrappers of `torch.func` (``vmap``, ``grad``); None for any other.
+
+    Source: torch/_C/_functorch.pyi, torch 2.13.0.
+    """
+    functorch: Any = torch._C._functorch
+    if not functorch.is_functorch_wrapped_tensor(tensor):
+        return None
+    try:
+        while functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = functorch.get_unwrapped(tensor)
+    except REFUSALS:
+        return None
+    return tensor
+
+
 def key_of(tensor: Any) -> int | None:
     """Return the key of the storage of a part; None for one that has none (functorch wrappers)."""
     try:

@@ -12,18 +12,19 @@ from typing import Any, cast
 
 import torch
 
-from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.frameworks.torch.regions import REFUSALS, physical
 
 _Storage = cast(Any, torch.UntypedStorage)
 
 
 def storage_key(tensor: torch.Tensor) -> int | None:
-    """Return the key of a tensor's storage; None for a tensor that has none (sparse, functorch wrappers)."""
+    """Return the key of a tensor's storage; None for a tensor that has none (sparse)."""
     try:
         with torch._C.DisableTorchFunction():
             return cast(int, tensor.untyped_storage()._cdata)
     except REFUSALS:
-        return None
+        inner = physical(tensor)
+        return None if inner is None else storage_key(inner)
 
 
 is_dead: Callable[[object], bool] = _Storage._expired

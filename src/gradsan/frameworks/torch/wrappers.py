@@ -27,7 +27,7 @@ import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
-from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -206,8 +206,11 @@ class Wrappers:
                 try:
                     after, is_view = tensor._version, tensor._is_view()
                     key = tensor.untyped_storage()._weak_ref()  # the number of a weak reference is the key itself
-                except REFUSALS:
-                    continue  # NOTE [Never disturb]
+                except REFUSALS:  # NOTE [Never disturb]
+                    inner = physical(tensor)
+                    if inner is not None:
+                        log((inner,), operation, number, frame, True, args)
+                    continue
                 flags = common | IS_VIEW if is_view else common
                 pending.append((key, key, operation, after, number, next_order(), flags, code, position, agent))
                 is_suspect = key in aliases or recorder.hooks_were_used

@@ -1,0 +1,14 @@
+# framework: torch
+# outcome: raises
+import torch
+
+torch.manual_seed(0)
+first, last = torch.randn(4, 3, requires_grad=True), torch.randn(2, 4, requires_grad=True)
+fast = {"first": first.clone(), "last": last.clone()}
+for _ in range(2):
+    h = torch.tanh(torch.randn(5, 3) @ fast["first"].t())
+    y = torch.nn.functional.linear(h, fast["last"])  #~ label: `linear` saved its `weight`
+    gradients = torch.autograd.grad(y.square().sum(), fast.values(), create_graph=True)  #~ label: saved it again
+    for name, gradient in zip(fast, gradients, strict=True):
+        fast[name] -= gradient  #~ error[GS105]: after `linear` saved a view  #~ missed-by: static (a dictionary)
+(torch.randn(5, 3) @ fast["first"].t()).square().mean().backward()
