@@ -94,7 +94,7 @@ class Table:
 
     def by_node(self, node: str) -> Operation | None:
         """Return the operation that a node of the graph belongs to; None when the table doesn't know the node."""
-        line = self._line("node", node)
+        line = self._nodes.get(node)
         if line is None:
             return None
         found = self._find(json.loads(line)["operation"])
@@ -117,7 +117,7 @@ class Table:
             ('sigmoid', 'result')
         """
         operand = operand_of_attribute(attribute)
-        line = self._line("node", node)
+        line = self._nodes.get(node)
         if line is None:
             return operation_of_node(node), operand
         row = json.loads(line)
@@ -142,13 +142,11 @@ class Table:
     @cached_property
     def nodes(self) -> tuple[str, ...]:
         """The names of all nodes that the table knows."""
-        found = re.findall(r'^\{"node":"([^"]+)"', self._text, re.MULTILINE)
-        return tuple(found)
+        return tuple(self._nodes)
 
     def _find(self, name: str) -> str | None:
         wanted = _canonical(name)
-        # NOTE [Lazy index]: a known name is found in the text at once; only a name that isn't there costs the index.
-        if wanted in self._decoded or self._line("name", wanted) is not None:
+        if wanted in self._lines:
             return wanted
         if wanted.startswith("Tensor."):
             bare = wanted.removeprefix("Tensor.")
@@ -162,23 +160,26 @@ class Table:
 
     def _operation(self, name: str) -> Operation:
         if name not in self._decoded:
-            line = self._line("name", name)
-            if line is None:
-                raise KeyError(name)
+            line = self._lines[name]
             if _is_alias(line):
                 self._decoded[name] = self._operation(json.loads(line)["same_as"])
             else:
                 self._decoded[name] = decode_operation(line)
         return self._decoded[name]
 
-    def _line(self, kind: str, name: str) -> str | None:
-        """Return the line of a name; see NOTE [Lazy index]."""
-        start = self._text.find(f'\n{{"{kind}":"{name}"') + 1
-        return self._text[start : self._text.index("\n", start)] if start else None
-
     @cached_property
     def _lines(self) -> dict[str, str]:
-        return {line[9 : line.index('"', 9)]: line for line in self._text.split("\n") if line.startswith('{"name"')}
+        return self._index("name")
+
+    @cached_property
+    def _nodes(self) -> dict[str, str]:
+        return self._index("node")
+
+    def _index(self, kind: str) -> dict[str, str]:
+        """Return the lines of a kind by name; see NOTE [Table file]."""
+        head = f'{{"{kind}":"'
+        start = len(head)
+        return {line[start : line.index('"', start)]: line for line in self._text.split("\n") if line.startswith(head)}
 
 
 def _is_alias(line: str) -> bool:
