@@ -58,14 +58,13 @@ class Reach:
     _texts: dict[int, Text] = field(default_factory=dict)
     _held: dict[int, Text] = field(default_factory=dict)
     _writes: dict[int, bool] = field(default_factory=dict)
-    _heads: dict[int, frozenset[str]] = field(default_factory=dict)
     _members: dict[int, list[FunctionInfo]] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
     """Objects whose identity is used as a key."""
 
     def forget(self) -> None:
         """Drop all answers; the objects that they are about are gone."""
-        for answers in (self._texts, self._held, self._writes, self._heads, self._members, self._kept):
+        for answers in (self._texts, self._held, self._writes, self._members, self._kept):
             answers.clear()
 
     def needs_run(self, info: FunctionInfo) -> bool:
@@ -89,13 +88,14 @@ class Reach:
 
     def _runs_parts(self, info: FunctionInfo, owner: ClassInfo | None, text: str) -> bool:
         """Return whether a function may call an object that it holds: anything that has no better known meaning."""
-        heads = self._heads_of(info.module)
         for name in set(_CALLS.findall(text)) - {info.name}:
             head, _, rest = name.partition(".")
             last = name.rpartition(".")[2]
             if owner is not None and head == "self" and rest == last and find_member(self.project, owner, rest):
                 continue
-            if not rest and (head in heads or head in info.module.imports or head in _BUILTINS):
+            if not rest and (
+                head in info.module.imports or head in _BUILTINS or self._leads_somewhere(info.module, head)
+            ):
                 continue
             if rest and (head in info.module.imports or self.is_method(last)):
                 continue
@@ -229,14 +229,13 @@ class Reach:
             yield from owner.setters.values()
 
     def _collect(self, module: ModuleInfo, owner: ClassInfo | None, text: str, found: Text) -> None:
-        heads = self._heads_of(module)
         for name in set(_NAMES.findall(text)):
             head, _, rest = name.partition(".")
             if owner is not None and head in ("self", "cls"):
                 member = find_member(self.project, owner, rest.partition(".")[0]) if rest else None
                 if member is not None and isinstance(member[1], FunctionInfo):
                     found.functions.append(member[1])
-            elif head in heads:
+            elif self._leads_somewhere(module, head):
                 self._file(module, name, found)
         if owner is not None and "super(" in text:
             named = {*_MEMBERS.findall(text)}
@@ -258,32 +257,39 @@ class Reach:
                     continue
             return
 
-    def _heads_of(self, module: ModuleInfo) -> frozenset[str]:
-        """Return the first parts of the names of a module that may lead to functions and classes of the project."""
-        known = self._heads.get(id(module))
-        if known is None:
-            self._kept.append(module)
-            heads = {*module.functions, *module.classes, *module.assigned}
-            heads |= {name for name, dotted in module.imports.items() if self.project.is_within(module, dotted)}
-            for star in module.stars:
-                home = self.project.find_module(module, star)
-                if home is not None and home is not module:
-                    self._heads[id(module)] = frozenset(heads)
-                    heads |= self._heads_of(home)
-            known = self._heads[id(module)] = frozenset(heads)
-        return known
+    def _leads_somewhere(self, module: ModuleInfo, name: str) -> bool:
+        """Return whether a name of a module may lead to a function or a class of the project."""
+        if name in module.functions or name in module.classes or name in module.assigned:
+            return True
+        dotted = module.imports.get(name)
+        if dotted is not None:
+            return self.project.is_within(module, dotted)
+        return bool(module.stars) and self.project.lookup(module, name) is not None
 
 
 def source_of(info: FunctionInfo) -> str:
-    """Return the lines of a function."""
-    node = info.node
-    return "\n".join(info.module.lines[node.lineno - 1 : node.end_lineno])
+    """Return the lines of a function, but for its docstring."""
+    node, lines = info.node, info.module.lines
+    doc = None if isinstance(node, ast.Lambda) else _docstring(node.body, lines)
+    if doc is None:
+        return "\n".join(lines[node.lineno - 1 : node.end_lineno])
+    return "\n".join([*lines[node.lineno - 1 : doc.lineno - 1], *lines[doc.end_lineno : node.end_lineno]])
+
+
+def _docstring(body: list[ast.stmt], lines: list[str]) -> ast.stmt | None:
+    """Return the docstring of a body, where nothing else stands on its lines."""
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())) as first, *rest]:
+            is_alone = not lines[first.lineno - 1][: first.col_offset].strip()
+            return first if is_alone and not (rest and rest[0].lineno == first.end_lineno) else None
+        case _:
+            return None
 
 
 def has_backward(module: ModuleInfo) -> bool:
     """Return whether a module runs backward passes."""
     known = module.remembered.get(has_backward)
     if not isinstance(known, bool):
-        known = any("backward" in line or "grad(" in line for line in module.lines)
+        known = "backward" in module.text or "grad(" in module.text
         module.remembered[has_backward] = known
     return known
