@@ -150,7 +150,7 @@ def key_of(info: FunctionInfo) -> Key:
 
 def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     """Return what may happen in a module."""
-    if not any("torch" in line for line in module.lines):
+    if "torch" not in module.text:
         return []
     outcomes: list[Outcome] = []
     if has_program(module.tree) and analyst.reach.program_needs_run(module):

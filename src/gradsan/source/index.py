@@ -1,13 +1,23 @@
-"""What a module of the project defines, by name; nothing is evaluated here."""
+"""What a module of the project defines, by name; nothing is evaluated here.
+
+# NOTE [Lazy modules]
+Names lead from a file to most of its project, and to little of what stands there.  So a module is read when a name
+leads to it, and parsed when something is asked of it that its text alone doesn't answer: a module that doesn't mention
+a name and imports nothing with a star doesn't define it.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_STAR = re.compile(r"\bimport\s*\*")
 
 
 @dataclass(slots=True, eq=False)
@@ -59,35 +69,99 @@ class ClassInfo:
         return tuple(name for name in map(dotted_name, self.node.bases) if name)
 
 
-@dataclass(slots=True, eq=False)
 class ModuleInfo:
-    """One parsed file."""
+    """One file, parsed when its names are first asked for; see NOTE [Lazy modules].
 
-    path: Path
-    name: str
-    """Dotted name below the import root, ``package.module``."""
-    root: Path
-    """The folder that absolute imports of the project start from."""
+    Attributes:
+        name: Dotted name below the import root, ``package.module``.
+        root: The folder that absolute imports of the project start from.
+        imports: Local name -> dotted name; relative imports are made absolute.
+        stars: The modules that are imported with a star.
+        assigned: Module-level names that are assigned once, at top level.
+        remembered: What was worked out about the module and is worth keeping as long as it is in memory, by what
+            asked for it.
+    """
+
+    __slots__ = (
+        "_parse",
+        "assigned",
+        "classes",
+        "functions",
+        "imports",
+        "is_package",
+        "is_parsed",
+        "lines",
+        "name",
+        "path",
+        "remembered",
+        "root",
+        "stars",
+        "text",
+        "tree",
+    )
     tree: ast.Module
     lines: list[str]
-    is_package: bool = False
-    imports: dict[str, str] = field(default_factory=dict)
-    """Local name -> dotted name; relative imports are made absolute."""
-    stars: list[str] = field(default_factory=list)
-    functions: dict[str, FunctionInfo] = field(default_factory=dict)
-    classes: dict[str, ClassInfo] = field(default_factory=dict)
-    assigned: dict[str, ast.expr] = field(default_factory=dict)
-    """Module-level names that are assigned once, at top level."""
-    remembered: dict[object, object] = field(default_factory=dict)
-    """What was worked out about the module and is worth keeping as long as it is in memory, by what asked for it."""
+    imports: dict[str, str]
+    stars: list[str]
+    functions: dict[str, FunctionInfo]
+    classes: dict[str, ClassInfo]
+    assigned: dict[str, ast.expr]
+
+    def __init__(
+        self, path: Path, name: str, root: Path, text: str, *, parse: Callable[[ModuleInfo], ast.Module]
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.root = root
+        self.text = text
+        self.is_package = path.name == "__init__.py"
+        self.is_parsed = False
+        self.remembered: dict[object, object] = {}
+        self._parse = parse
+
+    def __getattr__(self, name: str) -> object:
+        """Parse the file: Python asks here for what isn't set yet."""
+        self.is_parsed = True
+        self.tree = self._parse(self)
+        self.lines = self.text.split("\n")
+        self.imports, self.stars = {}, []
+        self.functions, self.classes, self.assigned = {}, {}, {}
+        index_module(self)
+        return object.__getattribute__(self, name)
+
+    def may_define(self, name: str) -> bool:
+        """Return whether the module may define a name or import it, without parsing it to see."""
+        return self.is_parsed or name in self.text or self.has_star
+
+    def may_export(self, name: str) -> bool:
+        """Return whether importing the module with a star may bring a name, without parsing it to see.
+
+        Where there is an ``__all__`` and nothing else imported with a star, the name stands there as a text.
+        """
+        if self.has_star:
+            return True
+        if "__all__" in self.text:
+            return f'"{name}"' in self.text or f"'{name}'" in self.text
+        return not name.startswith("_") and name in self.text
+
+    @property
+    def has_star(self) -> bool:
+        """Whether the module imports anything with a star."""
+        if self.is_parsed:
+            return bool(self.stars)
+        known = self.remembered.get(_STAR)
+        if not isinstance(known, bool):
+            known = self.remembered[_STAR] = _STAR.search(self.text) is not None
+        return known
 
     def release(self) -> None:
         """Let go of what refers back to the module: its memory is free then, without the garbage collector's help."""
-        self.functions.clear()
-        self.classes.clear()
-        self.assigned.clear()
         self.remembered.clear()
-        self.tree.body.clear()
+        if self.is_parsed:
+            self.functions.clear()
+            self.classes.clear()
+            self.assigned.clear()
+            self.tree.body.clear()
 
     def absolute(self, dotted: str) -> str:
         """Return a dotted name with its first part replaced by what was imported under it."""
@@ -108,7 +182,7 @@ def dotted_name(node: ast.expr) -> str:
     return ".".join(reversed(parts))
 
 
-def index_module(module: ModuleInfo) -> ModuleInfo:
+def index_module(module: ModuleInfo) -> None:
     """Fill a module's imports, functions, classes and assigned names from its tree."""
     twice: set[str] = set()
     for statement in _top_level(module.tree.body):
@@ -126,7 +200,6 @@ def index_module(module: ModuleInfo) -> ModuleInfo:
                 module.assigned[name] = value
     for name in twice:
         del module.assigned[name]
-    return module
 
 
 def _top_level(body: list[ast.stmt]) -> list[ast.stmt]:

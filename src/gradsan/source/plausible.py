@@ -134,7 +134,7 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         try:
             if path == home.path or wanted.search(read_source(path)) is None:
                 continue
-            module = project.load(path)
+            module = project.load_parsed(path)
         except SourceError:
             continue
         project.links.setdefault(str(home.path), set()).add(str(path))

@@ -1,21 +1,45 @@
-"""The files of a project: found, parsed, indexed, and forgotten again when they are too many."""
+"""The files of a project: found, parsed, indexed, and forgotten again when they are too many.
+
+# NOTE [What is followed]
+A project is what stands beside a file's outermost package.  The framework is never followed into its source, wherever
+it stands: the operation table knows better what its operations do.  Where packages are installed side by side, each is
+a project of its own.  The framework's own files are followed too, but for what the table knows.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import warnings
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from gradsan import knowledge
 from gradsan.model.errors import SourceError
-from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, index_module
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.read import read_source
 
 MAX_LINES_KEPT = 80_000
 """How many lines of parsed files stay in memory; a syntax tree takes about 2 kB a line."""
+
+_FRAMEWORK = "torch"
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of installed packages.  Source: docs.python.org/3/library/site.html; Debian's Python policy."""
+_TABLED = frozenset(
+    [
+        "torch",
+        "torch.autograd",
+        "torch.distributed",
+        "torch.fft",
+        "torch.linalg",
+        "torch.nn",
+        "torch.nn.functional",
+        "torch.nn.init",
+        "torch.special",
+    ]
+)
+"""The framework's public namespaces: what stands there is in the operation table."""
 
 Definition: TypeAlias = FunctionInfo | ClassInfo | ModuleInfo | tuple[ModuleInfo, ast.expr]
 """What a dotted name stands for in the project; the pair is an assigned expression and its module."""
@@ -26,9 +50,11 @@ class Project:
     """Modules by path, and what their names resolve to.
 
     ``links`` are, for the cache, the files that each file's names led to; an absent one stands there too.
+    ``errors`` say of the files that are no Python why not; for whoever imports them they are empty.
     """
 
-    modules: OrderedDict[Path, ModuleInfo] = field(default_factory=OrderedDict)
+    modules: dict[Path, ModuleInfo] = field(default_factory=dict)
+    errors: dict[Path, str] = field(default_factory=dict)
     links: dict[str, set[str]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
@@ -38,25 +64,44 @@ class Project:
     _n_lines: int = 0
 
     def load(self, path: Path, *, text: str | None = None) -> ModuleInfo:
-        """Return the module of a file.
+        """Return the module of a file; see NOTE [Lazy modules].
+
+        Effect: reads the file when it isn't in memory.
+
+        Raises:
+            SourceError: The file can't be read.
+        """
+        module = self.modules.get(path)
+        if module is None:
+            source = read_source(path) if text is None else text
+            self.digests[str(path)] = digest_of(source)
+            root, name = import_root(path)
+            module = self.modules[path] = ModuleInfo(path, name, root, source, parse=self._parse)
+        return module
+
+    def load_parsed(self, path: Path, *, text: str | None = None) -> ModuleInfo:
+        """Return the module of a file that has to be Python.
 
         Effect: reads the file when it isn't in memory.
 
         Raises:
             SourceError: The file can't be read or parsed; the message names the line.
         """
-        module = self.modules.get(path)
-        if module is not None:
-            self.modules.move_to_end(path)
-            return module
-        source = read_source(path) if text is None else text
-        self.digests[str(path)] = digest_of(source)
-        tree = parse(source, str(path))
-        root, name = import_root(path)
-        module = ModuleInfo(path, name, root, tree, source.split("\n"), is_package=path.name == "__init__.py")
-        self.modules[path] = index_module(module)
-        self._n_lines += len(module.lines)
+        module = self.load(path, text=text)
+        if path not in self.errors:
+            _ = module.tree
+        if path in self.errors:
+            raise SourceError(self.errors[path])
         return module
+
+    def _parse(self, module: ModuleInfo) -> ast.Module:
+        try:
+            tree = parse(module.text, str(module.path))
+        except SourceError as error:
+            self.errors[module.path] = str(error)
+            return ast.Module([], [])
+        self._n_lines += module.text.count("\n") + 1
+        return tree
 
     def is_full(self) -> bool:
         """Return whether more is in memory than should be."""
@@ -67,6 +112,7 @@ class Project:
         for module in self.modules.values():
             module.release()
         self.modules.clear()
+        self.errors.clear()
         self._lookups.clear()
         self._paths.clear()
         self._heads.clear()
@@ -75,6 +121,8 @@ class Project:
 
     def find_module(self, asker: ModuleInfo, dotted: str) -> ModuleInfo | None:
         """Return the project's module of an absolute dotted name; None when it isn't part of the project."""
+        if not _is_followed(asker, dotted):
+            return None
         root = asker.root
         path = self._find_path(root, dotted)
         self.links.setdefault(str(asker.path), set()).add(str(path or root / dotted.partition(".")[0]))
@@ -86,7 +134,12 @@ class Project:
             return None
 
     def is_within(self, asker: ModuleInfo, dotted: str) -> bool:
-        """Return whether the first part of a dotted name stands beside the asker's outermost package."""
+        """Return whether the first part of a dotted name stands beside the asker's outermost package, and is followed.
+
+        See NOTE [What is followed].
+        """
+        if not _is_followed(asker, dotted):
+            return False
         head = dotted.partition(".")[0]
         key = (asker.root, head)
         known = self._heads.get(key)
@@ -125,7 +178,7 @@ class Project:
 
     def _lookup(self, module: ModuleInfo, dotted: str, depth: int) -> Definition | None:
         head, _, rest = dotted.partition(".")
-        found = self._local(module, head, depth)
+        found = self._local(module, head, depth) if module.may_define(head) else None
         for part in rest.split(".") if rest else ():
             match found:
                 case ModuleInfo():
@@ -149,13 +202,15 @@ class Project:
         if depth < 6:
             for star in module.stars:
                 home = self.find_module(module, star)
-                found = self.lookup(home, name, depth=depth + 1) if home is not None and home is not module else None
+                if home is None or home is module or not home.may_export(name):
+                    continue
+                found = self.lookup(home, name, depth=depth + 1)
                 if found is not None:
                     return found
         return None
 
     def _imported(self, module: ModuleInfo, dotted: str, depth: int) -> Definition | None:
-        if depth > 8:
+        if depth > 8 or (_is_framework(module) and knowledge.load().lookup(dotted) is not None):
             return None
         whole = self.find_module(module, dotted)
         if whole is not None:
@@ -167,6 +222,19 @@ class Project:
         if home is None:
             return None
         return self.lookup(home, name, depth=depth + 1)
+
+
+def _is_framework(module: ModuleInfo) -> bool:
+    """Return whether a module is a file of the framework itself."""
+    return module.name.partition(".")[0] == _FRAMEWORK
+
+
+def _is_followed(asker: ModuleInfo, dotted: str) -> bool:
+    """Return whether names of a module lead into another one; see NOTE [What is followed]."""
+    head, own = dotted.partition(".")[0], asker.name.partition(".")[0]
+    if head == own:
+        return dotted not in _TABLED
+    return head != _FRAMEWORK and asker.root.name not in _INSTALLED
 
 
 def presence(path: Path) -> str:

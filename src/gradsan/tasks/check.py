@@ -156,7 +156,7 @@ def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, 
     analyst = _analyst()
     analyst.forget()
     analyst.checked = frozenset(files)
-    with _collecting_less():
+    with _collecting_by_hand():
         for path in files:
             result = _check_file(analyst, path)
             if store is not None:
@@ -164,23 +164,25 @@ def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, 
             yield path, result
             if analyst.project.is_full():
                 analyst.forget()
+                gc.collect()
 
 
 @contextmanager
-def _collecting_less() -> Iterator[None]:
-    """Let the garbage collector run less often: syntax trees are large, stay, and are walked by each collection."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
+def _collecting_by_hand() -> Iterator[None]:
+    """Let the garbage collector run only when told: syntax trees are large, stay, and are walked by each collection."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        if was_on:
+            gc.enable()
 
 
 def _check_file(analyst: Analyst, path: Path, *, text: str | None = None) -> FileResult:
     analyst.problems.clear()
     try:
-        module = analyst.project.load(path, text=text)
+        module = analyst.project.load_parsed(path, text=text)
     except SourceError as error:
         return FileResult(errors=(str(error),))
     found: dict[object, Diagnostic] = {}
@@ -193,7 +195,7 @@ def _check_file(analyst: Analyst, path: Path, *, text: str | None = None) -> Fil
         known = found.get(diagnostic.key)
         if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
             found[diagnostic.key] = diagnostic
-    suppressions = find_suppressions("\n".join(module.lines))
+    suppressions = find_suppressions(module.text)
     return FileResult(tuple(found.values()), suppressions, not_covered=tuple(analyst.problems))
 
 

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gradsan.model.errors import SourceError
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
 
@@ -56,3 +59,50 @@ def test_what_a_file_was_read_with(tmp_path: Path) -> None:
     project, modules = project_of(tmp_path, a="from b import f\n", b="def f(): pass\n")
     project.lookup(modules["a"], "f")
     assert set(project.reads(tmp_path / "a.py")) >= {str(tmp_path / "a.py"), str(tmp_path / "b.py")}
+
+
+def test_a_module_is_parsed_when_its_names_are_asked_for(tmp_path: Path) -> None:
+    project, modules = project_of(tmp_path, a="from b import f\n", b="def f(): pass\n")
+    assert project.lookup(modules["a"], "missing") is None
+    assert not modules["b"].is_parsed
+    assert isinstance(project.lookup(modules["a"], "f"), FunctionInfo)
+    assert modules["b"].is_parsed
+
+
+def test_a_star_may_define_any_name(tmp_path: Path) -> None:
+    project, modules = project_of(tmp_path, a="from b import f\n", b="from c import*\n", c="def f(): pass\n")
+    assert isinstance(project.lookup(modules["a"], "f"), FunctionInfo)
+
+
+def test_a_file_that_is_no_python_defines_nothing(tmp_path: Path) -> None:
+    project, modules = project_of(tmp_path, a="from b import f\n", b="def f(:\n")
+    assert project.lookup(modules["a"], "f") is None
+    with pytest.raises(SourceError, match=r"b\.py:1: syntax error"):
+        project.load_parsed(tmp_path / "b.py")
+
+
+def test_the_framework_is_not_followed_into_its_source(tmp_path: Path) -> None:
+    project, modules = project_of(
+        tmp_path,
+        pkg__a="import torch\nimport torch.nn.functional as F\nimport other.b\n",
+        torch__nn__functional="from torch._refs import g\ndef relu(x): return torch.relu(x)\n",
+        torch___refs="def g(): pass\n",
+        other__b="def f(): pass\n",
+    )
+    module = modules["pkg__a"]
+    assert project.lookup(module, "torch.nn.functional.relu") is None
+    assert project.lookup(module, "F.relu") is None
+    assert isinstance(project.lookup(module, "other.b.f"), FunctionInfo)
+    own = modules["torch__nn__functional"]
+    assert isinstance(project.lookup(own, "g"), FunctionInfo)
+    assert project.lookup(own, "torch.nn.functional.relu") is None
+
+
+def test_installed_packages_are_projects_of_their_own(tmp_path: Path) -> None:
+    home = tmp_path / "site-packages"
+    home.mkdir()
+    project, modules = project_of(
+        home, pkg__a="import pkg.c\nimport other.b\n", pkg__c="def f(): pass\n", other__b="def f(): pass\n"
+    )
+    assert isinstance(project.lookup(modules["pkg__a"], "pkg.c.f"), FunctionInfo)
+    assert project.lookup(modules["pkg__a"], "other.b.f") is None
