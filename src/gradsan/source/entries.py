@@ -35,6 +35,7 @@ from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
 from gradsan.source.walking import walk
+from gradsan.source.wrapping import wraps_and_writes
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
@@ -109,6 +110,8 @@ class Analyst:
 
     def is_open(self, info: FunctionInfo) -> bool:
         """Return whether a caller of a function may find more than running it alone found."""
+        if info.decorators and wraps_and_writes(self.project, info):
+            return True
         key = key_of(info)
         known = self.outcomes.get(key)
         if known is not None:
@@ -224,7 +227,8 @@ def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> 
     parameters = dict(frame.local)
     result = run_function(outer, frame, info)
     unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
-    return _settled(machine, [*nodes_of(result)], unproven=unproven)
+    entry = Place(info.module, info.node, info.qualified_name)
+    return _settled(machine, [*nodes_of(result)], unproven=unproven, entry=entry)
 
 
 def is_proven(value: Value, depth: int = 3) -> bool:

@@ -27,6 +27,7 @@ from gradsan.source.plausible import (
     is_called_without_elsewhere,
     is_only_called_without,
     runs_without,
+    runs_without_by_name,
 )
 from gradsan.source.spans import line_of, span_of
 
@@ -46,7 +47,12 @@ MANY = 4
 
 
 def settle(
-    machine: Machine, roots: list[Node], *, in_backward: bool = False, unproven: frozenset[str] = frozenset()
+    machine: Machine,
+    roots: list[Node],
+    *,
+    in_backward: bool = False,
+    unproven: frozenset[str] = frozenset(),
+    entry: Place | None = None,
 ) -> list[Inference]:
     """Return what an entry's conflicts and refusals amount to, one inference for each write.
 
@@ -55,6 +61,7 @@ def settle(
         roots: What the entry hands to its caller.
         in_backward: Whether the entry is the backward pass of a custom Function.
         unproven: The parameters that nothing shows to be tensors.
+        entry: The function that was run on its own.
     """
     unproven |= machine.index_roots
     live = reachable([*roots, *machine.escaped])
@@ -71,10 +78,10 @@ def settle(
     for conflict in machine.conflicts:
         if conflict.save.storage.is_tensor and (in_backward or _is_needed(conflict, live)):
             tell(_overwritten(machine, conflict, unproven, in_backward=in_backward), conflict.write)
-    return _doubt_many(list(found.values()))
+    return _doubt_others(machine, _doubt_many(list(found.values())), entry)
 
 
-def _doubt_many(found: list[tuple[Inference, Write]]) -> list[Inference]:
+def _doubt_many(found: list[tuple[Inference, Write]]) -> list[tuple[Inference, Write]]:
     counts: dict[str, int] = {}
     for inference, write in found:
         if inference.is_sure:
@@ -82,11 +89,26 @@ def _doubt_many(found: list[tuple[Inference, Write]]) -> list[Inference]:
             counts[where] = counts.get(where, 0) + 1
     doubted = {where for where, count in counts.items() if count > MANY}
     return [
-        replace(inference, is_sure=False)
+        (replace(inference, is_sure=False), write)
         if f"{write.place.module.path}:{write.place.function}" in doubted
-        else inference
+        else (inference, write)
         for inference, write in found
     ]
+
+
+def _doubt_others(machine: Machine, found: list[tuple[Inference, Write]], entry: Place | None) -> list[Inference]:
+    """Doubt what only an entry finds that nobody differentiates, and what is only called by such functions."""
+    is_off: bool | None = None
+    settled: list[Inference] = []
+    for inference, write in found:
+        needs_caller = not any(isinstance(event, (Needed, Raised)) for event in inference.history.events)
+        if inference.is_sure and needs_caller and entry is not None:
+            if is_off is None:
+                is_off = runs_without_by_name(entry)
+            if is_off or is_called_without_elsewhere(machine.project, write.place):
+                inference = replace(inference, is_sure=False)
+        settled.append(inference)
+    return settled
 
 
 def _is_needed(conflict: Conflict, live: set[int]) -> bool:

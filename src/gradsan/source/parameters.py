@@ -7,7 +7,7 @@ import re
 
 from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame, evaluate
-from gradsan.source.flow.values import Class, Const, External, Function, Mapping, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Class, Const, External, Function, Layer, Mapping, Opaque, Sequence, Tensor, Value
 from gradsan.source.index import FunctionNode
 
 
@@ -47,9 +47,9 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
     known = Const(literal) if isinstance(default, ast.Constant) else None
     if annotation in _NUMBERS or (isinstance(literal, (bool, int, float, str)) and literal is not None):
         return Opaque(name=name, default=known, is_number=True)
-    if isinstance(default, (ast.Name, ast.Attribute)):
+    if isinstance(default, (ast.Name, ast.Attribute, ast.Call)):
         chosen = evaluate(Frame(frame.machine, frame.module, "<module>"), default)
-        if isinstance(chosen, (External, Class, Function)):
+        if isinstance(chosen, (External, Class, Function) if not isinstance(default, ast.Call) else Layer):
             return chosen
     # What is annotated as something else than a tensor brings no gradient of its own.
     roots = frozenset({name}) if not annotation or _MAY_BE_TENSOR.search(annotation) else frozenset[str]()

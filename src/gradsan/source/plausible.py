@@ -22,14 +22,14 @@ from gradsan.source.read import read_source
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|greedy|prefix_score|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
     r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
@@ -37,9 +37,9 @@ _FUNCTIONS = re.compile(
 """Words in the names of functions that run without gradients, by convention."""
 
 _FOLDERS = re.compile(
-    r"(?:^|/)(?:tests?|testing|transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
-    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?"
+    r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
+    r"|postprocess\w*|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
+    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
 )
 
@@ -127,7 +127,7 @@ def is_called_without_elsewhere(project: Project, place: Place) -> bool:
 
 def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) -> bool:
     package = home.root / home.name.partition(".")[0]
-    if not package.is_dir() or name.startswith("__"):
+    if not package.is_dir() or name.startswith("__") or name == "forward":
         return False
     wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
     for path in sorted(package.rglob("*.py")):
@@ -140,10 +140,17 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         project.links.setdefault(str(home.path), set()).add(str(path))
         layout = layout_of(module)
         lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
-        if not all(layout.is_off(line) for line in lines):
+        if not all(layout.is_off(line) or _is_off_by_name(module, layout, line) for line in lines):
             return False
         is_called = is_called or bool(lines)
     return is_called
+
+
+def _is_off_by_name(module: ModuleInfo, layout: Layout, line: int) -> bool:
+    name = layout.function_at(line)
+    if name is None:
+        return _runs_without("", shown_path(module))
+    return _runs_without(name, shown_path(module))
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
@@ -179,14 +186,20 @@ def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
 
 def runs_without(place: Place) -> bool:
     """Return whether a place stands in code that runs without gradients: by convention, or as its module calls it."""
-    if is_only_called_without(place):
-        return True
-    path = place.module.path
+    return is_only_called_without(place) or runs_without_by_name(place)
+
+
+def runs_without_by_name(place: Place) -> bool:
+    """Return whether a place stands in code that runs without gradients, by convention."""
+    return _runs_without(place.function, shown_path(place.module))
+
+
+def shown_path(module: ModuleInfo) -> str:
+    """Return a module's path below the folder that its imports start from."""
     try:
-        shown = path.relative_to(place.module.root).as_posix()
+        return module.path.relative_to(module.root).as_posix()
     except ValueError:
-        shown = path.name
-    return _runs_without(place.function, shown)
+        return module.path.name
 
 
 def _is_internal(place: Place) -> bool:

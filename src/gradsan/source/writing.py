@@ -20,7 +20,7 @@ _QUICK = re.compile(
     r"|\binplace\s*=(?!\s*False)"
     r"|\b(?:out|max_norm)\s*="
     r"|\bTrue\s*\)"
-    r"|\.step\("
+    r"|\.(?:step|load_state_dict|update_parameters)\("
     r"|\b(?:all_|reduce|broadcast|i?recv|scatter|gather|batch_norm|instance_norm)\w*\(",
 )
 _NUMBERS = frozenset({"len", "int", "float", "bool", "str", "round", "repr", "range", "ord", "id", "hash"})
@@ -50,6 +50,8 @@ _OTHERS = frozenset(
 
 Source: torch.distributed documentation, and the schemas of 2.13.0.
 """
+_STEPS = frozenset({"step", "load_state_dict", "update_parameters"})
+"""What overwrites all weights at once."""
 _ACTIVATIONS = frozenset(
     [
         "alpha_dropout",
@@ -212,7 +214,7 @@ def _called(node: ast.expr) -> str:
 
 def _may_mutate(call: ast.Call, *, has_backward: bool) -> bool:
     name = _called(call)
-    if name == "step":
+    if name in _STEPS:
         return has_backward and isinstance(call.func, ast.Attribute)
     if name in _OTHERS or knowledge.load().mutates(name):
         return True

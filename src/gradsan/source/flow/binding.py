@@ -55,6 +55,23 @@ def literal_of(value: Value) -> object:
     return UNKNOWN
 
 
+def setting_of(operation: Operation, name: str, value: Value) -> object:
+    """Return an argument as `literal_of` does; where it is unknown, as it is in training.
+
+    A network is in training mode, and whoever asks for dropout with a rate of their own doesn't ask for none.
+    """
+    known = literal_of(value)
+    if known is UNKNOWN and type(value) is Opaque and value.default is None:
+        if name == "training" and value.name.endswith("training"):
+            return True
+        if name == "p" and "dropout" in operation.name.lower():
+            return _RATE
+    return known
+
+
+_RATE = 0.5
+
+
 def _is_nonzero(value: object) -> bool:
     return isinstance(value, (int, float)) and value != 0
 

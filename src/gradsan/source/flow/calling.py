@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from gradsan.model.event import ViewKind
+from gradsan.source.flow.decorating import decorated
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import EVERYWHERE, Grad
+from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
+from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Changes, Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
 from gradsan.source.flow.modes import decorated_off
-from gradsan.source.flow.tensors import nodes_and_grad, record_save, view_of
+from gradsan.source.flow.records import construct_plain
+from gradsan.source.flow.tensors import nodes_and_grad, record_save
 from gradsan.source.flow.values import (
     NONE,
     Choice,
     Class,
-    Const,
     Function,
     Instance,
     Layer,
@@ -44,6 +45,13 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
         return opaque_call(frame, Opaque(name=info.name), arguments, node)
     if any(d.endswith(("contextmanager", "singledispatch", "custom_op", "register_fake")) for d in info.decorators):
         return Opaque()
+    if info.decorators and not function.is_bare:
+        wrapper = decorated(frame, function)
+        if wrapper is not None:
+            first = [function.receiver] if function.receiver is not None else []
+            return call(
+                frame, wrapper, Arguments([*first, *arguments.positional], arguments.keywords, arguments.is_exact), node
+            )
     inner = Frame(machine, info.module, info.qualified_name, scope=function.scope, owner=info.owner, info=info)
     if inner.owner is None and function.scope is not None:
         inner.owner = function.scope.owner
@@ -83,9 +91,11 @@ def _run_body(inner: Frame, node: FunctionNode, guard: frozenset[int]) -> Value:
         inner.returns.append((NONE, (machine.guard, journal.changes(inner.start))))
     if not inner.returns:
         return Opaque()
+    left = dict(inner.local)
     exits: list[Exit] = [(at, _outer(changes, inner)) for _, (at, changes) in inner.returns]
     journal.undo(inner.start)
     journal.merge(exits)
+    inner.local = left  # for the functions that were defined in it
     if inner.yields:
         return Sequence(list(inner.yields), is_exact=False)
     values = [(value, at - guard) for value, (at, _) in inner.returns]
@@ -157,6 +167,9 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
         return instance
     if find_member(machine.project, info, "__new__") is not None:
         return Opaque()
+    plain = construct_plain(frame, info, arguments, node)
+    if plain is not None:
+        return plain
     fill_container(frame, instance, arguments)
     _fill_fields(frame, instance, info, arguments)
     return instance
@@ -199,6 +212,11 @@ def container_items(container: str, arguments: Arguments) -> Sequence:
     given = arguments.positional[0] if arguments.positional else None
     if isinstance(given, Mapping):
         return Sequence(list(given.items.values()), is_exact=given.is_exact, fields=_names(given))
+    if isinstance(given, Sequence) and container == "ModuleDict":
+        from gradsan.source.flow.containers import pairs_of
+
+        named = pairs_of(given)
+        return Sequence(list(named.items.values()), is_exact=named.is_exact, fields=_names(named))
     if isinstance(given, Sequence):
         return Sequence(list(given.items), is_exact=given.is_exact)
     if isinstance(given, (Instance, Layer)) and given.children is not None:
@@ -226,6 +244,7 @@ def call_instance(frame: Frame, value: Instance, arguments: Arguments, node: ast
     """Call an object: ``__call__`` or ``forward`` of its class, or the modules that it contains."""
     project = frame.machine.project
     complete(value)
+    arguments = run_pre_hooks(frame, value, arguments, node)
     for name in ("forward", "__call__"):
         found = find_member(project, value.info, name)
         if found is not None and isinstance(found[1], FunctionInfo):
@@ -250,29 +269,18 @@ def chain(frame: Frame, children: Sequence, arguments: Arguments, node: ast.AST)
     return result
 
 
-def run_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, result: Value, node: ast.AST) -> Value:
-    """Run the forward hooks of a module, and wrap its results where it has a full backward hook."""
-    hooks = module.attributes.get("<hooks>")
-    if isinstance(hooks, Sequence):
-        for hook in hooks.items:
-            changed = call(frame, hook, Arguments([module, Sequence(arguments.positional), result]), node)
-            if not isinstance(changed, Opaque) and not (isinstance(changed, Const) and changed.value is None):
-                result = changed
-    if "<backward hooks>" in module.attributes and isinstance(result, Tensor) and result.grad is Grad.YES:
-        return view_of(frame, result, "BackwardHookFunction", node, kind=ViewKind.MODULE_HOOK)
-    return result
-
-
 @calls(Choice)
 def _call_choice(frame: Frame, value: Choice, arguments: Arguments, node: ast.AST) -> Value:
     machine = frame.machine
     before = machine.guard
     results: list[tuple[Value, frozenset[int]]] = []
     for option, guard in value.options:
+        if contradicts(before, guard):
+            continue
         machine.guard = before | guard
         results.append((call(frame, option, arguments, node), guard))
     machine.guard = before
-    return join(results)
+    return join(results) if results else Opaque()
 
 
 @calls(Partial)

@@ -174,13 +174,22 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
     return None
 
 
-def _fill_pairs(frame: Frame, found: Mapping, given: Value, node: ast.AST) -> None:
-    items, found.is_exact = elements(frame, given, node)
-    for item in items:
+def pairs_of(given: Sequence) -> Mapping:
+    """Return the mapping that a list of pairs spells."""
+    found = Mapping({}, is_exact=given.is_exact)
+    for item in given.items:
         if isinstance(item, Sequence) and len(item.items) == 2 and isinstance(item.items[0], Const):
             found.items[item.items[0].value] = item.items[1]
         else:
             found.is_exact = False
+    return found
+
+
+def _fill_pairs(frame: Frame, found: Mapping, given: Value, node: ast.AST) -> None:
+    items, is_exact = elements(frame, given, node)
+    pairs = pairs_of(Sequence(items, is_exact=is_exact))
+    found.items.update(pairs.items)
+    found.is_exact = pairs.is_exact
 
 
 def _zip(frame: Frame, arguments: Arguments, node: ast.AST) -> Sequence:

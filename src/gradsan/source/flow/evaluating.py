@@ -9,12 +9,13 @@ from typing import Any
 
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
-from gradsan.source.flow.graph import EVERYWHERE, Guard
+from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, evaluates, get_attribute
 from gradsan.source.flow.names import find_name, function_of
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.subscripts import subscript
 from gradsan.source.flow.tensors import fresh, nodes_and_grad
+from gradsan.source.flow.user_operators import operate
 from gradsan.source.flow.values import (
     FALSE,
     TRUE,
@@ -104,10 +105,12 @@ def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, 
         before = machine.guard
         results: list[tuple[Value, Guard]] = []
         for option, guard in receiver.options:
+            if contradicts(before, guard):
+                continue
             machine.guard = before | guard
             results.append((call_member(frame, option, name, arguments, node), guard))
         machine.guard = before
-        return join(results)
+        return join(results) if results else Opaque()
     return call(frame, get_attribute(frame, receiver, name, node.func), arguments, node)
 
 
@@ -161,7 +164,8 @@ def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.
         if name in ("add", "mul"):
             return _operate(frame, name, [right, left], node)
         return _operate(frame, name, [left, right], node)
-    return derived(frame, [left, right])
+    known = operate(frame, left, right, op, node)
+    return known if known is not None else derived(frame, [left, right])
 
 
 def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:

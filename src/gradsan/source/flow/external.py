@@ -13,11 +13,13 @@ from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
 from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import SWITCH, switch
 from gradsan.source.flow.operations import apply
+from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
 from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
@@ -89,6 +91,14 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return Partial(arguments.positional[0], arguments.positional[1:], arguments.keywords)
     if dotted in ("copy.deepcopy", "copy.copy") and arguments.positional:
         return copy_value(frame, arguments.positional[0], deep=dotted.endswith("deepcopy"))
+    if dotted == "collections.namedtuple":
+        return define_named_tuple(arguments)
+    if value is NAMED_TUPLE:
+        return construct_named_tuple(arguments)
+    if dotted == "functools.reduce" and len(arguments.positional) > 1:
+        return _reduce(frame, arguments, node)
+    if head == "operator" and rest in OPERATORS and len(arguments.positional) == 2:
+        return call_operator(frame, rest, arguments.positional, node)
     if dotted in _CASTS and len(arguments.positional) == 2:
         return arguments.positional[1]
     if dotted == "collections.OrderedDict":
@@ -100,6 +110,17 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
     if head in ("math", "numpy", "random", "time", "os"):
         return Opaque(is_number=head in ("math", "time"))
     return opaque_call(frame, Opaque(), arguments, node)
+
+
+def _reduce(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
+    """``functools.reduce(function, items, initial)``."""
+    items, _ = elements(frame, arguments.positional[1], node)
+    start = arguments.positional[2:3] or items[:1]
+    rest = items[:4] if arguments.positional[2:] else items[1:5]
+    result = start[0] if start else Opaque()
+    for item in rest:
+        result = call(frame, arguments.positional[0], Arguments([result, item]), node)
+    return result
 
 
 def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -161,7 +182,7 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
         return _construct(frame, dotted, arguments, node)
     if dotted.startswith("torch.nn.init."):
         return _initialise(frame, first or arguments.keywords.get("tensor"), last, node)
-    if dotted.startswith("torch.optim.") and last[:1].isupper() and "lr_scheduler" not in dotted:
+    if dotted.startswith("torch.optim.") and last[:1].isupper() and dotted.count(".") == 2:
         return construct_optimizer(frame, dotted, arguments, node)
     if dotted == "torch.autograd.grad":
         return call_grad(frame, arguments, node)
@@ -182,13 +203,15 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
         return call(frame, first, Arguments(arguments.positional[1:], keywords, arguments.is_exact), node)
     if dotted in _TRANSPARENT and first is not None:
         return first
+    if dotted == "torch.optim.swa_utils.AveragedModel" and first is not None:
+        return copy_value(frame, first, deep=True)
     if dotted.startswith("torch.Tensor.") and first is not None:
         member = get_attribute(frame, first, last, node)
         return call(frame, member, Arguments(arguments.positional[1:], arguments.keywords, arguments.is_exact), node)
     if dotted in ("torch.autograd.Variable", "torch.nn.Parameter") and isinstance(first, Tensor):
         return first
     if last in _NEW or last.endswith("_like"):
-        return _new(frame, arguments)
+        return _new(frame, last, arguments, node)
     if dotted in ("torch.Tensor", "torch.FloatTensor", "torch.LongTensor"):
         return fresh(frame)
     operation = frame.machine.operation(dotted)
@@ -219,7 +242,12 @@ def _target(frame: Frame, node: ast.AST) -> str:
     return ""
 
 
-def _new(frame: Frame, arguments: Arguments) -> Value:
+def _new(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    out = arguments.keywords.get("out")
+    if out is not None and not (isinstance(out, Const) and out.value is None):
+        for tensor, guard in tensors_of(frame, out):
+            write(frame, tensor, operation=name, node=node, target="out", guard=guard)
+        return out
     requires = arguments.keywords.get("requires_grad")
     if isinstance(requires, Const) and requires.value is True:
         return leaf(frame, kind=TensorKind.LEAF)

@@ -172,6 +172,11 @@ def contradicts(one: Guard, other: Guard) -> bool:
     return any(-literal in other for literal in one)
 
 
+def is_impossible(guard: Guard) -> bool:
+    """Return whether no path satisfies a guard: it was put together from alternatives."""
+    return any(-literal in guard for literal in guard)
+
+
 def reachable(roots: list[Node]) -> set[int]:
     """Return the identities of all nodes that a backward pass from the roots runs through."""
     seen: set[int] = set()

@@ -9,6 +9,7 @@ from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.machine import Arguments, Frame
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, tensors_of, write
+from gradsan.source.flow.user_operators import operate_in_place
 from gradsan.source.flow.values import Choice, Const, Opaque, Tensor, Value, join
 
 _METHODS: dict[type[ast.operator], str] = {
@@ -43,9 +44,7 @@ _NAMES: dict[type[ast.operator], str] = {
 }
 
 
-def update_in_place(
-    frame: Frame, before: Value, change: Value, op: ast.operator, node: ast.AugAssign, target: str
-) -> Value:
+def update_in_place(frame: Frame, before: Value, change: Value, op: ast.operator, node: ast.AST, target: str) -> Value:
     """Return what the target holds after ``target op= change``."""
     name = _METHODS.get(type(op))
     if name is None:
@@ -65,7 +64,7 @@ def update_one(
     before: Value,
     change: Value,
     op: ast.operator,
-    node: ast.AugAssign,
+    node: ast.AST,
     target: str,
     guard: frozenset[int],
     name: str,
@@ -82,7 +81,8 @@ def update_one(
             as_tensor(frame, before, is_sure=False)
     tensor = before if isinstance(before, Tensor) else before.tensor if isinstance(before, Opaque) else None
     if tensor is None:
-        return binary(frame, before, change, op, node)
+        known = operate_in_place(frame, before, change, op, node)
+        return known if known is not None else binary(frame, before, change, op, node)
     was = machine.guard
     machine.guard = was | guard
     operation = machine.operation(f"torch.Tensor.{name}")
@@ -94,6 +94,32 @@ def update_one(
         apply(frame, operation, bind(operation, Arguments([tensor, change])), node, target=target, label=label)
     machine.guard = was
     return before
+
+
+OPERATORS: dict[str, tuple[type[ast.operator], bool]] = {
+    prefix + name: (kind, prefix == "i")
+    for name, kind in {
+        "add": ast.Add,
+        "sub": ast.Sub,
+        "mul": ast.Mult,
+        "truediv": ast.Div,
+        "floordiv": ast.FloorDiv,
+        "mod": ast.Mod,
+        "pow": ast.Pow,
+        "matmul": ast.MatMult,
+    }.items()
+    for prefix in ("", "i")
+}
+"""The functions of the module `operator` that have two operands, and whether they update the first."""
+
+
+def call_operator(frame: Frame, name: str, operands: list[Value], node: ast.AST) -> Value:
+    """``operator.add(a, b)``, ``operator.iadd(a, b)`` and their like."""
+    kind, is_in_place = OPERATORS[name]
+    left, right = operands
+    if is_in_place:
+        return update_in_place(frame, left, right, kind(), node, "")
+    return binary(frame, left, right, kind(), node)
 
 
 __all__ = ["tensors_of", "update_in_place"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from gradsan.knowledge import UNKNOWN
-from gradsan.source.flow.binding import literal_of
+from gradsan.source.flow.binding import setting_of
 from gradsan.source.flow.branches import text_of
-from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call, run_hooks
+from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call
 from gradsan.source.flow.graph import Node
+from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.machine import Arguments, Frame, calls
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
@@ -29,8 +30,8 @@ def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) ->
         return None
     settings: dict[str, object] = {}
     for parameter, value in zip(operation.parameters, arguments.positional, strict=False):
-        settings[parameter.name] = literal_of(value)
-    settings.update({name: literal_of(value) for name, value in arguments.keywords.items()})
+        settings[parameter.name] = setting_of(operation, parameter.name, value)
+    settings.update({name: setting_of(operation, name, value) for name, value in arguments.keywords.items()})
     if not arguments.is_exact:
         for name in ("inplace", "p"):
             settings.setdefault(name, UNKNOWN)
@@ -40,6 +41,7 @@ def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) ->
 @calls(Layer)
 def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) -> Value:
     """Run a module of the framework."""
+    arguments = run_pre_hooks(frame, value, arguments, node)
     if value.dotted == "torch.nn.Sequential" and value.children is not None:
         return run_hooks(frame, value, arguments, chain(frame, value.children, arguments, node), node)
     operation = frame.machine.operation(value.dotted)

@@ -115,6 +115,8 @@ class Machine:
     """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
     is_open: bool = False
     """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
+    decorated: dict[tuple[int, int], Value | None] = field(default_factory=dict)
+    """What the decorators of the project made of a function."""
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attri
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
 from gradsan.source.flow.objects import require_grad
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
-from gradsan.source.flow.training import call_backward, run_backward, step
+from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
 from gradsan.source.flow.values import (
     NONE,
     TRUE,
@@ -54,9 +54,7 @@ def _bound(frame: Frame, value: Bound, arguments: Arguments, node: ast.AST) -> V
         case Super():
             return module_methods.super_method(frame, receiver, value.name, arguments, node)
         case Optimizer():
-            if value.name == "step":
-                step(frame, receiver, node)
-            return Opaque()
+            return call_step(frame, receiver, arguments, node) if value.name == "step" else Opaque()
         case Class() if value.name == "apply":
             return call_apply(frame, receiver, arguments, node)
         case Context():
@@ -175,7 +173,12 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
     if name == "step":
+        for given in arguments.positional[:1]:
+            if isinstance(given, Optimizer):  # a `GradScaler` steps it
+                return call_step(frame, given, Arguments(), node)
         frame.machine.is_open = True
+    if name == "load_state_dict" and receiver.weights is not None:
+        overwrite_parameters(frame, receiver, name, node)
     if name in ("append", "extend", "add", "insert", "update", "put"):
         frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
     if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and operation is None:

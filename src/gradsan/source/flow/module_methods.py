@@ -8,8 +8,10 @@ from gradsan.model.history import TensorKind
 from gradsan.source.flow.calling import call_instance, chain, container_items, fill_container, opaque_call
 from gradsan.source.flow.containers import sequence_method
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
 from gradsan.source.flow.layers import call_layer
 from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.training import overwrite_parameters
 from gradsan.source.flow.values import (
     NONE,
     Const,
@@ -76,13 +78,14 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
             if module.children is not None and len(arguments.positional) > 1:
                 sequence_method(frame, module.children, "append", Arguments([arguments.positional[1]]), node)
             return NONE
-        case "register_forward_hook" if first is not None:
-            known = module.attributes.get("<hooks>")
-            hooks = known.items if isinstance(known, Sequence) else []
-            journal.set(module.attributes, "<hooks>", Sequence([*hooks, first]))
+        case "register_forward_hook" | "register_forward_pre_hook" if first is not None:
+            add_hook(frame, module, BEFORE if name.endswith("pre_hook") else AFTER, first)
+            return Opaque()
+        case "load_state_dict" | "update_parameters":
+            overwrite_parameters(frame, module, name, node)
             return Opaque()
         case "register_full_backward_hook":
-            journal.set(module.attributes, "<backward hooks>", NONE)
+            journal.set(module.attributes, BACKWARD, NONE)
             return Opaque()
         case "forward" | "__call__" if isinstance(module, Layer):
             return call_layer(frame, module, arguments, node)

@@ -113,6 +113,7 @@ MODULE_METHODS = frozenset(
         "zero_grad",
         "state_dict",
         "load_state_dict",
+        "update_parameters",
         "register_buffer",
         "register_parameter",
         "add_module",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
-from gradsan.source.flow.binding import effect_of, literal_of
+from gradsan.source.flow.binding import effect_of, setting_of
 from gradsan.source.flow.graph import Grad, Guard, Node, Place
 from gradsan.source.flow.machine import Condition, Frame
 from gradsan.source.flow.tensors import (
@@ -50,7 +50,7 @@ def apply(
     weights: dict[str, Tensor] | None = None,
 ) -> Value:
     """Apply an operation; record what it saves and writes, and return its result."""
-    given: dict[str, object] = {name: literal_of(value) for name, value in bound.items()}
+    given = {name: setting_of(operation, name, value) for name, value in bound.items()}
     if settings:
         given.update(settings)
     effect = effect_of(frame, operation, given)
@@ -58,6 +58,7 @@ def apply(
     inputs = _tensor_inputs(frame, operation, bound)
     if weights:
         inputs += [(name, tensor, frozenset()) for name, tensor in weights.items()]
+        _renormalise(frame, effect, weights, node, label, module)
     grad = max((grad_of(tensor) for _, tensor, _ in inputs), default=Grad.NO)
     roots = frozenset().union(*(roots_of(tensor) for _, tensor, _ in inputs)) if inputs else frozenset()
     if not frame.machine.grad_enabled or not operation.differentiable:
@@ -69,6 +70,20 @@ def apply(
     if any(operand in bound for operand in effect.writes):
         return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
     return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
+
+
+def _renormalise(
+    frame: Frame, effect: Effect, weights: dict[str, Tensor], node: ast.AST, label: str, module: str
+) -> None:
+    """Record that a layer mutates a weight of its own before it uses it: an embedding with ``max_norm``.
+
+    Source: torch/nn/functional.py, embedding (2.13.0): under ``no_grad``.
+    """
+    for operand in effect.writes:
+        if operand in weights and f"writes:{operand}" not in effect.maybe:
+            tensor = weights[operand]
+            name = tensor.storage.name
+            write(frame, tensor, operation=label, node=node, target=name, grad_enabled=False, module=module)
 
 
 def _short(name: str) -> str:

@@ -6,7 +6,7 @@ import ast
 
 from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.graph import Grad, Guard, Node
-from gradsan.source.flow.machine import Frame, evaluate, get_attribute
+from gradsan.source.flow.machine import Condition, Frame, evaluate, get_attribute
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import (
     as_tensor,
@@ -20,10 +20,14 @@ from gradsan.source.flow.tensors import (
     view_of,
     write,
 )
+from gradsan.source.flow.user_operators import special_method
 from gradsan.source.flow.values import (
+    MAX_OPTIONS,
     Choice,
+    Class,
     Const,
     External,
+    Function,
     Instance,
     Layer,
     Mapping,
@@ -56,6 +60,12 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
             if isinstance(key, Const) and isinstance(key.value, str):
                 return get_attribute(frame, value, key.value, node)
             return _list_item(frame, children, index)
+        case Instance():
+            key = evaluate(frame, index)
+            if isinstance(key, Const) and isinstance(key.value, str) and key.value in value.attributes:
+                return value.attributes[key.value]
+            known = special_method(frame, value, "__getitem__", [key], node)
+            return known if known is not None else Opaque()
         case Opaque():
             key = evaluate(frame, index)
             return opaque_item(value, key.value if isinstance(key, Const) else text_of(frame, index))
@@ -92,7 +102,23 @@ def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
         return value.items[-1] if key.value == -1 and value.items else Opaque()
     if value.items and not value.is_exact:
         return value.items[-1]
-    return join([(item, frozenset()) for item in value.items]) if value.items else Opaque()
+    return one_of(frame, list(enumerate(value.items)), key, index) if value.items else Opaque()
+
+
+def one_of(frame: Frame, items: list[tuple[object, Value]], key: Value, index: ast.expr) -> Value:
+    """Return the item of an unknown key: where the items can be called, only one of them is, each on its own paths."""
+    is_called = all(isinstance(item, (Class, Function, Instance, Layer)) for _, item in items)
+    if not is_called or len(items) > MAX_OPTIONS:
+        return join([(item, frozenset()) for _, item in items])
+    machine, text = frame.machine, text_of(frame, index)
+    machine.kept.append(key)
+    literals = [machine.literal((id(key), text, name), Condition(f"{text} == {name!r}")) for name, _ in items]
+    return join(
+        [
+            (item, frozenset(n if n == literal else -n for n in literals))
+            for literal, (_, item) in zip(literals, items, strict=True)
+        ]
+    )
 
 
 def _list_slice(frame: Frame, value: Sequence, index: ast.Slice) -> Value:
@@ -118,7 +144,7 @@ def _dict_item(frame: Frame, value: Mapping, index: ast.expr) -> Value:
             return missing
         return Opaque()
     if isinstance(key, Opaque) and value.items:
-        return join([(item, frozenset()) for item in list(value.items.values())[:5]])
+        return one_of(frame, list(value.items.items())[:MAX_OPTIONS], key, index)
     return Opaque()
 
 
@@ -232,6 +258,8 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 frame.machine.is_open = True
             journal.set(value.attributes, ("item", item), new)
             frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
+        case Instance():
+            special_method(frame, value, "__setitem__", [evaluate(frame, index), new], node)
         case Sequence(items=items):
             key = evaluate(frame, index)
             at = key.value if isinstance(key, Const) else None

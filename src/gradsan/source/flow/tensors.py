@@ -18,6 +18,7 @@ from gradsan.source.flow.graph import (
     View,
     Write,
     contradicts,
+    is_impossible,
 )
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, tensors_in
@@ -243,7 +244,7 @@ def write(
         module,
         tensor.caveats,
     )
-    if tensor.is_data:
+    if tensor.is_data or is_impossible(event.guard):
         return
     machine.is_open = machine.is_open or not (storage.is_own or is_first)
     grad, roots = _incoming(frame, sources)

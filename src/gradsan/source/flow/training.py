@@ -8,9 +8,9 @@ from gradsan.model.event import Writer
 from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import Grad, Node, reachable
-from gradsan.source.flow.machine import Arguments, Frame
+from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
-from gradsan.source.flow.values import NONE, Const, Optimizer, Sequence, Tensor, Value, nodes_of, tensors_in
+from gradsan.source.flow.values import NONE, Const, Function, Optimizer, Sequence, Tensor, Value, nodes_of, tensors_in
 from gradsan.source.flow.weights import parameters_of
 
 
@@ -80,6 +80,29 @@ def construct_optimizer(frame: Frame, dotted: str, arguments: Arguments, node: a
     given = arguments.get(0, "params")
     targets: list[Value] = list(parameters_of(frame, given)) if given is not None else []
     return Optimizer(dotted.rpartition(".")[2], targets, frame.place(node))
+
+
+_RERUNS = frozenset({"LBFGS"})
+"""Optimizers that evaluate the closure again after they have written.  Source: torch/optim/lbfgs.py, 2.13.0."""
+
+
+def call_step(frame: Frame, optimizer: Optimizer, arguments: Arguments, node: ast.AST) -> Value:
+    """``optimizer.step(closure)``: the closure is evaluated before the parameters are written."""
+    closure = arguments.get(0, "closure")
+    if not isinstance(closure, Function):
+        closure = None
+    result = call(frame, closure, Arguments(), node) if closure is not None else NONE
+    step(frame, optimizer, node)
+    if closure is not None and optimizer.name in _RERUNS:
+        call(frame, closure, Arguments(), node)
+    return result
+
+
+def overwrite_parameters(frame: Frame, module: Value, operation: str, node: ast.AST) -> None:
+    """Record that all parameters of a module were mutated at once, gradients switched off."""
+    for parameter in parameters_of(frame, module):
+        name = parameter.storage.name
+        write(frame, parameter, operation=operation, node=node, target=name, grad_enabled=False)
 
 
 def step(frame: Frame, optimizer: Optimizer, node: ast.AST) -> None:

@@ -105,6 +105,8 @@ class Function:
     info: FunctionInfo
     scope: Frame | None = None
     receiver: Value | None = None
+    is_bare: bool = False
+    """What its decorators decorate, not what they make of it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,48 @@
+"""Hooks of modules: what runs before a module, after it, and around its backward pass."""
+
+from __future__ import annotations
+
+import ast
+
+from gradsan.model.event import ViewKind
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.tensors import view_of
+from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
+
+AFTER = "<hooks>"
+BEFORE = "<pre hooks>"
+BACKWARD = "<backward hooks>"
+
+
+def add_hook(frame: Frame, module: Instance | Layer, kind: str, hook: Value) -> None:
+    """Register a hook."""
+    known = module.attributes.get(kind)
+    hooks = known.items if isinstance(known, Sequence) else []
+    frame.machine.journal.set(module.attributes, kind, Sequence([*hooks, hook]))
+
+
+def run_pre_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, node: ast.AST) -> Arguments:
+    """Run what a module runs before its ``forward``; return what that is called with."""
+    hooks = module.attributes.get(BEFORE)
+    for hook in hooks.items if isinstance(hooks, Sequence) else ():
+        given = Sequence(list(arguments.positional), is_tuple=True)
+        changed = call(frame, hook, Arguments([module, given]), node)
+        if isinstance(changed, Sequence) and changed.is_tuple:
+            arguments = Arguments(list(changed.items), arguments.keywords, arguments.is_exact)
+        elif isinstance(changed, Tensor):
+            arguments = Arguments([changed], arguments.keywords, arguments.is_exact)
+    return arguments
+
+
+def run_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, result: Value, node: ast.AST) -> Value:
+    """Run the forward hooks of a module, and wrap its results where it has a full backward hook."""
+    hooks = module.attributes.get(AFTER)
+    if isinstance(hooks, Sequence):
+        for hook in hooks.items:
+            changed = call(frame, hook, Arguments([module, Sequence(arguments.positional), result]), node)
+            if not isinstance(changed, Opaque) and not (isinstance(changed, Const) and changed.value is None):
+                result = changed
+    if BACKWARD in module.attributes and isinstance(result, Tensor) and result.grad is Grad.YES:
+        return view_of(frame, result, "BackwardHookFunction", node, kind=ViewKind.MODULE_HOOK)
+    return result

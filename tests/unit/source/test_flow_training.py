@@ -1,0 +1,127 @@
+"""What overwrites weights between a forward pass and its backward, and how dropout and hooks work in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.source.test_flow import errors
+
+LOADED = """\
+net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+best = net.state_dict()
+FIRST
+net.load_state_dict(best)
+SECOND
+"""
+FORWARD = "loss = net(torch.ones(3)).sum()"
+SCALED = """\
+gen = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+disc = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+opt = torch.optim.SGD(disc.parameters(), lr=0.1)
+scaler = torch.amp.GradScaler("cpu")
+fake = gen(torch.ones(3))
+loss_d = disc(fake.detach()).sum()
+FIRST
+scaler.scale(loss_d).backward()
+scaler.step(opt)
+SECOND
+"""
+CLOSURE = """\
+net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+opt = torch.optim.LBFGS(net.parameters())
+OUTSIDE
+def closure():
+    INSIDE
+    loss.backward(retain_graph=True)
+    return loss
+
+opt.step(closure)
+"""
+DROPPED = """\
+class Attention(nn.Module):
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+        self.lin = nn.Linear(3, 3)
+
+    def forward(self, x):
+        weights = torch.OPERATION(self.lin(x))
+        F.dropout(weights, self.p, self.training, inplace=True)
+        return weights
+"""
+PRE_HOOK = """\
+def shift(module, args):
+    (x,) = args
+    CHANGE
+    return (x,)
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.right.register_forward_pre_hook(shift)
+
+    def forward(self, x):
+        h = torch.sigmoid(self.left(x))
+        return self.left(h) + self.right(h)
+
+heads = Heads()
+heads(torch.ones(3)).sum().backward()
+"""
+RENORMALISED = """\
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(9, 3, max_norm=1.0)
+        self.proj = nn.Linear(3, 3)
+
+    def forward(self, ids):
+        table = self.proj(self.emb.weight)
+        return self.emb(ids) @ table.t()
+"""
+DEFAULT = """\
+class Film(nn.Module):
+    def __init__(self, act=ACT):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.act = act
+
+    def forward(self, x):
+        out = self.act(self.lin(x))
+        out += x
+        return out
+"""
+FOUND = {
+    "load_state_dict": (LOADED.replace("FIRST", FORWARD).replace("SECOND", "loss.backward()"), 4),
+    "GradScaler": (
+        SCALED.replace("FIRST", "loss_g = disc(fake).sum()").replace("SECOND", "scaler.scale(loss_g).backward()"),
+        9,
+    ),
+    "LBFGS": (CLOSURE.replace("OUTSIDE", FORWARD).replace("INSIDE", "opt.zero_grad()"), 9),
+    "dropout of any rate": (DROPPED.replace("OPERATION", "exp"), 9),
+    "a pre-hook": (PRE_HOOK.replace("CHANGE", "x -= 1"), 3),
+    "an embedding with max_norm": (RENORMALISED, 9),
+    "a module as the default": (DEFAULT.replace("ACT", "nn.ReLU()"), 9),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_finds(tmp_path: Path, name: str) -> None:
+    source, line = FOUND[name]
+    assert line in {at for _, at in errors(tmp_path, source)}
+
+
+SILENT = {
+    "load_state_dict": LOADED.replace("FIRST", "").replace("SECOND", f"{FORWARD}\nloss.backward()"),
+    "GradScaler": SCALED.replace("FIRST", "").replace("SECOND", "scaler.scale(disc(fake).sum()).backward()"),
+    "LBFGS": CLOSURE.replace("OUTSIDE", "").replace("INSIDE", FORWARD),
+    "dropout of any rate": DROPPED.replace("OPERATION", "neg"),
+    "a pre-hook": PRE_HOOK.replace("CHANGE", "x = x - 1"),
+    "a module as the default": DEFAULT.replace("ACT", "nn.Identity()"),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_stays_silent(tmp_path: Path, name: str) -> None:
+    assert errors(tmp_path, SILENT[name]) == set()
