@@ -248,6 +248,8 @@ class Detached:
     sequence: SequenceNumber
     cuts: bool = False
     """A value with history went where no history is kept: its gradient ends here."""
+    is_sure: bool = True
+    """Whether that is surely a mistake: outside of a module's forward it may be meant."""
 
     def describe(self) -> str:
         """Say it as a label."""

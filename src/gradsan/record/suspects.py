@@ -75,7 +75,9 @@ class Suspect:
     alias: Alias | None = None
     grad_enabled: bool = True
     cuts_graph: bool = False
-    """A value with history was copied to where no history is kept, inside a module's forward."""
+    """A value with history was copied to where no history is kept."""
+    upstream: object = None
+    """What the value was computed from; None where the copy was made in a module's forward, and is surely a cut."""
     is_on_tape: bool = True
     keeps_derivative: bool = False
     """A constant was added: the derivative of what was there is as before."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help, Role
+from dataclasses import replace
+
+from gradsan.model.diagnostic import Diagnostic, Help, Role, Severity
 from gradsan.model.event import Detached, Written
 from gradsan.model.history import History
 from gradsan.rules.base import Rule, relabelled
@@ -13,13 +15,17 @@ class GraphCutByDataCopy(Rule):
 
     code = "GS304"
     name = "graph-cut-by-data-copy"
-    summary = "A value with history was copied into a leaf inside a forward pass: its gradient ends there."
+    summary = "A value with history was copied into a leaf: its gradient ends there."
     explanation = """\
 `weight.data.copy_(f(x))`, `weight.data = f(x)` and `weight.copy_(f(x))` under `no_grad` move numbers, not history.
 The layer computes with the new weight, and its gradient goes to the layer's own leaf;
 what computed the value (a hypernetwork, a scale, a mask, a style code) receives nothing:
 its `.grad` stays None or zero.
-Nothing is raised, and the part of the model that should generate the weights is never trained."""
+Nothing is raised, and the part of the model that should generate the weights is never trained.
+
+Inside a module's forward this is an error. Elsewhere it may be an initialisation or an average:
+it is a warning, and only where what computed the value has no gradient and no optimizer owns the leaf.
+`weight.data.copy_(f(x).detach())` says that it is meant."""
     example = """\
 import torch
 
@@ -69,9 +75,10 @@ print(model.scale.grad)  # 4
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where a write cut the graph."""
         written = history.first(Written)
-        if history.refusal is not None or written is None or written.operation == "Parameter":
+        if history.refusal is not None or written is None or written.operation in ("Parameter", "tensor"):
             return None
-        if not any(event.cuts for event in history.all(Detached)):
+        cuts = [event for event in history.all(Detached) if event.cuts]
+        if not cuts:
             return None
         title = history.subject.title or "a leaf"
         told = tuple(event for event in history.events if not isinstance(event, Detached))
@@ -90,4 +97,5 @@ print(model.scale.grad)  # 4
             ),
         )
         finding = relabelled(finding, Role.WRITE, "copied here without its history: the gradient ends")
-        return relabelled(finding, Role.RAISE, "this backward does not reach beyond it")
+        finding = relabelled(finding, Role.RAISE, "this backward does not reach beyond it")
+        return finding if cuts[0].is_sure else replace(finding, severity=Severity.WARNING)

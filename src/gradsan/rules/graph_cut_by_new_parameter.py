@@ -1,27 +1,39 @@
-"""GS305: a computed tensor was wrapped as a new parameter, where its gradient ends."""
+"""GS305: a computed tensor was wrapped as a new leaf, where its gradient ends."""
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help, Role
+from dataclasses import replace
+
+from gradsan.model.diagnostic import Diagnostic, Help, Role, Severity
 from gradsan.model.event import Detached, Written
 from gradsan.model.history import History
 from gradsan.rules.base import Rule, relabelled
 
+NEW_LEAVES = ("Parameter", "tensor")
+
 
 class GraphCutByNewParameter(Rule):
-    """`nn.Parameter(f(x))` in a forward pass."""
+    """`nn.Parameter(f(x))`, and `torch.tensor(losses, requires_grad=True)`."""
 
     code = "GS305"
     name = "graph-cut-by-new-parameter"
     precedence = 10
-    summary = "A value with history was wrapped in a new `nn.Parameter` inside a forward pass: its gradient ends there."
+    summary = "A value with history was wrapped as a new parameter or tensor: its gradient ends there."
     explanation = """\
 `nn.Parameter(t)` makes a new leaf over the memory of `t`. A leaf has no history:
 the gradient of the loss is stored in the new parameter's `.grad`, and does not go on to what computed `t`.
 It is often written because `nn.Module.__setattr__` refuses a plain tensor in a parameter's place
 ("cannot assign 'torch.FloatTensor' as parameter 'weight'").
 The forward value is right, nothing is raised; the scale, the mask or the network that made the weight is never trained,
-and the new parameter is not in the optimizer either."""
+and the new parameter is not in the optimizer either.
+
+`torch.tensor(losses, requires_grad=True)` copies numbers out of the losses into a new leaf:
+the error that `backward` would raise is gone, and so are all gradients.
+
+Inside a module's forward, and with `torch.tensor`, this is an error.
+Elsewhere `nn.Parameter(f(x))` may be the start of an optimization over its value:
+it is a warning, and only where what computed the value has no gradient and no optimizer owns the new parameter.
+`nn.Parameter(f(x).detach())` says that it is meant."""
     example = """\
 import torch
 
@@ -67,31 +79,40 @@ print(model.scale.grad)  # 4
     )
 
     def judge(self, history: History) -> Diagnostic | None:
-        """Speak where a new parameter cut the graph."""
+        """Speak where a new leaf cut the graph."""
         written = history.first(Written)
-        if history.refusal is not None or written is None or written.operation != "Parameter":
+        if history.refusal is not None or written is None or written.operation not in NEW_LEAVES:
             return None
-        if not any(event.cuts for event in history.all(Detached)):
+        cuts = [event for event in history.all(Detached) if event.cuts]
+        if not cuts:
             return None
-        title = history.subject.title
+        is_parameter = written.operation == "Parameter"
+        title = history.subject.title if is_parameter else ""
         what = f", {title}," if title else ""
+        new = "parameter" if is_parameter else "tensor"
         told = tuple(event for event in history.events if not isinstance(event, Detached))
         finding = self.diagnose(
             history,
-            f"a value with history {history.was} wrapped as a new parameter{what} and its gradient ends there",
+            f"a value with history {history.was} wrapped as a new {new}{what} and its gradient ends there",
             events=told,
             notes=("what computed the value receives no gradient from this use",),
-            helps=(
-                Help("use the computed tensor itself", "torch.nn.functional.linear(x, weight, bias)"),
-                Help(
-                    "or call the layer with it",
-                    'torch.func.functional_call(layer, {"weight": weight}, (x,))',
-                ),
-                Help(
-                    "or let the module compute its weight each time it is read",
-                    'torch.nn.utils.parametrize.register_parametrization(layer, "weight", Scale())',
-                ),
-            ),
+            helps=_of_parameter() if is_parameter else _of_tensor(),
         )
-        finding = relabelled(finding, Role.WRITE, "wrapped here without its history: the gradient ends")
-        return relabelled(finding, Role.RAISE, "this backward does not reach beyond it")
+        finding = relabelled(finding, Role.WRITE, "a new leaf, without the history of the value")
+        finding = relabelled(finding, Role.RAISE, "this backward does not reach beyond it")
+        return finding if cuts[0].is_sure else replace(finding, severity=Severity.WARNING)
+
+
+def _of_parameter() -> tuple[Help, ...]:
+    return (
+        Help("use the computed tensor itself", "torch.nn.functional.linear(x, weight, bias)"),
+        Help("or call the layer with it", 'torch.func.functional_call(layer, {"weight": weight}, (x,))'),
+        Help(
+            "or let the module compute its weight each time it is read",
+            'torch.nn.utils.parametrize.register_parametrization(layer, "weight", Scale())',
+        ),
+    )
+
+
+def _of_tensor() -> tuple[Help, ...]:
+    return (Help("join the tensors themselves", "loss = torch.stack(losses).sum()"),)

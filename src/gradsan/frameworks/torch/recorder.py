@@ -36,6 +36,8 @@ _FOREIGN_MARKS = ("torchinductor_",)
 
 _CALL_WITH_OUT = re.compile(r"\btorch\.[\w.]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=")
 
+_NEW_LEAF = re.compile(r"\btensor\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\brequires_grad\s*=\s*True")
+
 Guard = Callable[[Any, str], None]
 
 
@@ -44,8 +46,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS)
-        self.user_code.on_new_file = self._look_for_out
-        self._wraps_out = False
+        self.user_code.on_new_file = self._look_into_file
+        self._wraps_out = self._wraps_tensor = False
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
         self.clock: LineClock = line_clock(self.user_code, self.next_number)
         self.writes = WriteLog(is_dead=is_dead, release=release)
@@ -117,7 +119,7 @@ class Recorder:
         self.steps.clear()
         self.suspects.clear()
         self.user_code.forget()
-        self._wraps_out = False
+        self._wraps_out = self._wraps_tensor = False
         self.hooks_were_used = self.has_eval_statistics = False
         self.checkpointed.clear()
         self.clock = line_clock(self.user_code, self.next_number)
@@ -185,15 +187,19 @@ class Recorder:
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
         self._removers.append(optimizers.watch_steps(self))
 
-    def _look_for_out(self, filename: str) -> None:
-        """Wrap the operations that take ``out=`` once a file of the user's calls one so.
+    def _look_into_file(self, filename: str) -> None:
+        """Wrap what takes ``out=``, and what makes leaves of values, once a file of the user's calls it so.
 
         Effect: nobody pays for these wrappers whose program has no use for them.
         """
-        if self._wraps_out or not self.sessions:
+        if (self._wraps_out and self._wraps_tensor) or not self.sessions:
             return
         with self.border():
-            if _CALL_WITH_OUT.search("".join(linecache.getlines(filename))) is None:
+            source = "".join(linecache.getlines(filename))
+            if not self._wraps_tensor and _NEW_LEAF.search(source) is not None:
+                self._wraps_tensor = True
+                self._patches.set(torch, "tensor", self.suspicion.new_leaf(torch.tensor))
+            if self._wraps_out or _CALL_WITH_OUT.search(source) is None:
                 return
             self._wraps_out = True
             wrappers = Wrappers(self)

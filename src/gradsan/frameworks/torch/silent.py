@@ -10,7 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from gradsan.frameworks.torch.checkpointed import leaves_of_reentrant, packed_note
+from gradsan.frameworks.torch.cuts import Upstream, is_meant
 from gradsan.frameworks.torch.graph import (
     conflict_of,
     node_of,
@@ -32,8 +35,6 @@ from gradsan.record.suspects import Suspect
 from gradsan.record.writes import Run
 
 if TYPE_CHECKING:
-    import torch
-
     from gradsan.frameworks.torch.recorder import Recorder
 
 MAX_HISTORIES = 16
@@ -173,6 +174,10 @@ class _Look:
                 yield self.told.recomputed(node, tensor, suspects, steps)
 
     def _of_roots(self) -> Iterator[History]:
+        for root in roots_of(self.roots) if self.cuts else ():
+            cut = self.cuts.get(storage_key(root) or 0) if isinstance(root, torch.Tensor) and root.is_leaf else None
+            if cut is not None and self._ends_gradient(cut, root):
+                yield self.told.cut(cut, root)
         # Who logs a loss writes to a detached alias of it; what was meant to scale the loss writes to itself.
         for root in roots_of(self.roots) if self.producers else ():
             for suspect in self.producers.get(number_of(root), ()):
@@ -187,8 +192,14 @@ class _Look:
         if variable is None:
             return
         cut = self.cuts.get(storage_key(variable) or 0)
-        if cut is not None and cut.number <= number and not self._was_used_between(cut.number, number):
+        if cut is None or cut.number > number or self._was_used_between(cut.number, number):
+            return
+        if self._ends_gradient(cut, variable):
             yield self.told.cut(cut, variable)
+
+    def _ends_gradient(self, cut: Suspect, leaf: torch.Tensor) -> bool:
+        # NOTE [Meant as a value] in `cuts`
+        return not isinstance(cut.upstream, Upstream) or not (self.inputs or is_meant(cut.upstream, leaf, self.roots))
 
     def _was_used_between(self, start: int, end: int) -> bool:
         # What was copied in an earlier step, whose backward has run, is a value by now: a codebook, an average.

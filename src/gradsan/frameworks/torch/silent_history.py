@@ -66,7 +66,9 @@ class Told:
         """Tell of a value whose history ended in a leaf."""
         span = None if suspect.site is None else suspect.site.span()
         number = SequenceNumber(suspect.number)
-        ended = Detached(span=span, operation=suspect.operation, sequence=number, cuts=True)
+        ended = Detached(
+            span=span, operation=suspect.operation, sequence=number, cuts=True, is_sure=suspect.upstream is None
+        )
         return self._history(self._subject(variable), [ended, self._written(suspect)], "")
 
     def _operation_of(self, slot: Slot) -> tuple[str, str]:

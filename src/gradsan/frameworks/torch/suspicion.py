@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Door, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
 from gradsan.frameworks.torch.graph import number_of, producers_of
@@ -46,7 +47,7 @@ COLLECTIVES = (
 
 STORAGE_WRITES = ("fill_", "copy_", "__setitem__")
 
-_UNCOUNTED = frozenset({*COLLECTIVES, "batch_norm", "Parameter"})
+_UNCOUNTED = frozenset({*COLLECTIVES, "batch_norm", "Parameter", "tensor"})
 
 
 def is_collective(operation: str) -> bool:
@@ -122,7 +123,8 @@ class Suspicion:
             is_outside = own < 0 or not torch.is_grad_enabled()
             suspect.is_on_tape = not is_outside
             suspect.keeps_derivative = operation in _ADDITIVE and not _has_history(args)
-            suspect.cuts_graph = is_outside and _has_history(args) and is_in_forward(frame)
+            if is_outside and _has_history(args):
+                self._note_cut(suspect, origin, args, frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
 
     def note_move(self, tensor: Any, before: Place | None, value: Any, frame: FrameType) -> None:
@@ -136,9 +138,18 @@ class Suspicion:
             suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
             with torch._C.DisableTorchFunction():  # a mode would see the question
                 is_leaf = tensor.is_leaf
-            suspect.cuts_graph = is_leaf and _has_history((value,)) and is_in_forward(frame)
+            if is_leaf and _has_history((value,)):
+                self._note_cut(suspect, tensor, (value,), frame)
             move = Move(before.seat, after.seat, before.storage._weak_ref(), suspect)
             self._log.add_move(id(tensor), weakref.ref(tensor), move)
+
+    def _note_cut(self, suspect: Suspect, written: object, values: tuple[Any, ...], frame: FrameType) -> None:
+        """Remember that a value with history goes where no history is kept."""
+        if suspect.operation == "tensor" or is_in_forward(frame):
+            suspect.cuts_graph = True
+        elif isinstance(written, torch.Tensor) and written.is_leaf and written.requires_grad:
+            suspect.upstream = upstream_of(values_with_history(values))
+            suspect.cuts_graph = suspect.upstream is not None
 
     def _suspect(self, operation: str, number: int, frame: FrameType, region: Region) -> Suspect:
         code, offset, agent = user_frame(self._recorder.user_code, frame)
@@ -195,10 +206,26 @@ class Suspicion:
             return parameter
 
         def note(data: Any, parameter: Any, frame: FrameType) -> None:
-            if number_of(data) >= 0 and is_in_forward(frame):
+            if number_of(data) >= 0:
                 self.note_write(parameter, "Parameter", self._recorder.next_number(), frame, (data,))
 
         return new
+
+    def new_leaf(self, original: Callee) -> Callee:
+        """Wrap `torch.tensor`: of numbers and tensors it makes a new leaf, where their history ends."""
+
+        @functools.wraps(original)
+        def tensor(data: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(data, *args, **kwargs)
+            if kwargs.get("requires_grad") is True and not torch.compiler.is_compiling():
+                note(data, result, sys._getframe(1))
+            return result
+
+        def note(data: Any, result: Any, frame: FrameType) -> None:
+            if _has_history((data,)):
+                self.note_write(result, "tensor", self._recorder.next_number(), frame, (data,))
+
+        return tensor
 
     def _storage_write(self, original: Callee, operation: str) -> Callee:
         @functools.wraps(original)
@@ -316,4 +343,4 @@ def _storage_of(tensor: Any) -> Any:
 
 
 def _has_history(args: tuple[Any, ...]) -> bool:
-    return any(isinstance(each, torch.Tensor) and number_of(each) >= 0 for each in args)
+    return next(values_with_history(args), None) is not None

@@ -1,0 +1,80 @@
+"""Where a gradient ends: a value with history that went into a leaf.
+
+# NOTE [Meant as a value] Inside a module's forward such a copy is a mistake.  Elsewhere it may be an initialisation or
+an average.  It is told there, as a warning, only where nothing says that it was meant: what computed the value takes no
+part in the backward pass and has no gradient, no optimizer owns the leaf, and the gradient of the leaf was not asked
+for by name.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim.optimizer import Optimizer
+
+from gradsan.frameworks.torch.graph import VIEWS, node_of, nodes_of, number_of
+
+MAX_NODES = 32
+MAX_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a value was computed from, as far as `MAX_NODES` nodes tell."""
+
+    numbers: frozenset[int]
+    leaves: tuple[weakref.ref[Any], ...]
+
+
+def values_with_history(value: object, depth: int = MAX_DEPTH) -> Iterator[torch.Tensor]:
+    """Yield the tensors with history in a value: itself, or in lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        if number_of(value) >= 0:
+            yield value
+    elif isinstance(value, (list, tuple)) and depth > 0:
+        for each in value:
+            yield from values_with_history(each, depth - 1)
+
+
+def upstream_of(values: Iterable[torch.Tensor]) -> Upstream | None:
+    """Return what values were computed from; None for mere views of leaves, which are copied for their value."""
+    queue = deque(node for value in values if (node := node_of(value)) is not None)
+    seen, is_computed = set(queue), False
+    numbers: set[int] = set()
+    leaves: list[weakref.ref[Any]] = []
+    while queue and len(seen) <= MAX_NODES:
+        node = queue.popleft()
+        variable = getattr(node, "variable", None)
+        if variable is not None:
+            leaves.append(weakref.ref(variable))
+            continue
+        numbers.add(int(node._sequence_nr()))
+        is_computed = is_computed or type(node).__name__ not in VIEWS
+        for child, _ in node.next_functions:
+            if child is not None and child not in seen:
+                seen.add(child)
+                queue.append(child)
+    return Upstream(frozenset(numbers), tuple(leaves)) if is_computed and leaves else None
+
+
+def is_meant(upstream: Upstream, leaf: torch.Tensor, roots: Any) -> bool:
+    """Return whether a copy outside of a module's forward can be meant as it is; see NOTE [Meant as a value]."""
+    leaves = [each() for each in upstream.leaves]
+    if any(each is None or each.grad is not None for each in leaves):
+        return True
+    for node in nodes_of(roots):
+        variable = getattr(node, "variable", None)
+        if any(variable is each for each in leaves) if variable is not None else _is_of(node, upstream):
+            return True
+    optimizers = (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
+    return any(leaf is each for optimizer in optimizers for group in optimizer.param_groups for each in group["params"])
+
+
+def _is_of(node: Any, upstream: Upstream) -> bool:
+    return int(node._sequence_nr()) in upstream.numbers
