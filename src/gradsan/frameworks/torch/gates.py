@@ -2,7 +2,8 @@
 
 # NOTE [Gates] `sys.settrace` slows every instruction of a thread, the framework's too: a forward pass of small layers
 by half.  No line of the user's runs inside a module of the framework, unless hooks, modules or functions of the user's
-do (``activation=lambda x: ...``); at the calls of modules that have some, the clock resumes.
+do (``activation=lambda x: ...``); at the calls of modules that have some, the clock resumes.  For a module without
+children that the user calls, pausing costs more than it saves.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
         # NOTE [Hot path] in `wrappers`
         module, thread = args[0], get_ident()
         own = module.__dict__
+        is_paused = thread in paused
+        if not is_paused and not own.get("_modules"):
+            return original(*args, **kwargs)
         try:
             is_users = runs_user_code(type(module))
             if is_users is None:
@@ -43,14 +47,14 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
         except KeyError:  # not initialised: what runs will say so
             is_users = True
         if is_users or before or after or "forward" in own:
-            if thread not in paused:
+            if not is_paused:
                 return original(*args, **kwargs)
             resume()
             try:
                 return original(*args, **kwargs)
             finally:
                 pause()
-        if thread in paused:
+        if is_paused:
             paused[thread] = module
             return original(*args, **kwargs)
         pause()
