@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -87,9 +88,10 @@ class Analyst:
         for remembered in (self.texts, self.abouts, self.opposites):
             remembered.clear()
 
-    def machine(self) -> Machine:
-        """Return a fresh machine."""
-        return Machine(
+    @contextmanager
+    def machine(self) -> Iterator[Machine]:
+        """Lend a fresh machine."""
+        machine = Machine(
             self.project,
             self.table,
             fuel=FUEL,
@@ -99,6 +101,10 @@ class Analyst:
             operations=self.operations,
             effects=self.effects,
         )
+        try:
+            yield machine
+        finally:
+            machine.release()
 
     def is_method(self, name: str) -> bool:
         """Return whether tensors, lists, dicts or texts have a method of a name."""
@@ -194,13 +200,13 @@ def _guarded(what: FunctionInfo | ClassInfo | ModuleInfo, run: Callable[[], Outc
 
 
 def _run_body(analyst: Analyst, module: ModuleInfo) -> Outcome:
-    machine = analyst.machine()
-    frame = Frame(machine, module, "<module>")
-    machine.is_program = True
-    machine.n_samples = 3
-    machine.module_frames[id(module)] = frame
-    execute(frame, module.tree.body)
-    return _settled(machine, [])
+    with analyst.machine() as machine:
+        frame = Frame(machine, module, "<module>")
+        machine.is_program = True
+        machine.n_samples = 3
+        machine.module_frames[id(module)] = frame
+        execute(frame, module.tree.body)
+        return _settled(machine, [])
 
 
 def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
@@ -208,7 +214,8 @@ def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
         return Outcome()
     if decorated_off(info.decorators):
         return Outcome(is_open=True)
-    return _run_entry(analyst.machine(), info, None)
+    with analyst.machine() as machine:
+        return _run_entry(machine, info, None)
 
 
 def _settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
@@ -246,31 +253,30 @@ def is_proven(value: Value, depth: int = 3) -> bool:
 
 def _run_class(analyst: Analyst, info: ClassInfo) -> None:
     """Run each method of a class that isn't known yet; what the constructor makes serves them all."""
-    machine: Machine | None = None
-    instance: Instance | None = None
-    for method in [*info.methods.values(), *info.setters.values()]:
-        key = key_of(method)
-        if analyst.is_settled(key):
-            continue
-        if not analyst.needs_run(method, key):
-            analyst.outcomes[key] = Outcome()
-            continue
-        if decorated_off(method.decorators):
-            analyst.outcomes[key] = Outcome(is_open=True)
-            continue
-        if machine is None:
-            machine = analyst.machine()
-            instance = construct_unknown(machine, info)
-        receiver: Value | None = instance
-        if method.is_static:
-            receiver = None
-        elif method.is_class_method:
-            receiver = Class(info)
-        if method.name == "__init__":
-            receiver = Instance(info, is_self=True)
-        mark = machine.journal.mark()
-        analyst.outcomes[key] = _guarded(method, partial(_run_entry, machine, method, receiver))
-        reset(machine, mark)
+    with analyst.machine() as machine:
+        instance = construct_unknown(machine, info)
+        for method in [*info.methods.values(), *info.setters.values()]:
+            key = key_of(method)
+            if analyst.is_settled(key):
+                continue
+            if not analyst.needs_run(method, key):
+                analyst.outcomes[key] = Outcome()
+            elif decorated_off(method.decorators):
+                analyst.outcomes[key] = Outcome(is_open=True)
+            else:
+                receiver = _receiver(info, method, instance)
+                mark = machine.journal.mark()
+                analyst.outcomes[key] = _guarded(method, partial(_run_entry, machine, method, receiver))
+                reset(machine, mark)
+
+
+def _receiver(info: ClassInfo, method: FunctionInfo, instance: Instance) -> Value | None:
+    """Return what a method that is run on its own is bound to."""
+    if method.name == "__init__":
+        return Instance(info, is_self=True)
+    if method.is_static:
+        return None
+    return Class(info) if method.is_class_method else instance
 
 
 def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
@@ -292,6 +298,7 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
                 instance.attributes[name] = Opaque(name=f"self.{name}")
 
     instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
+    machine.unfinished.append(instance)
     return instance
 
 
@@ -344,26 +351,26 @@ def reset(machine: Machine, mark: int) -> None:
 
 def _run_custom(analyst: Analyst, info: ClassInfo) -> Outcome:
     """Run ``forward`` of a custom Function, then ``backward`` on what it saved."""
-    machine = analyst.machine()
-    machine.grad_enabled = False
-    machine.in_custom_forward = 1
-    frame = Frame(machine, info.module, info.name)
-    forward, backward = info.methods.get("forward"), info.methods.get("backward")
-    context = Context(info.name)
-    if forward is not None:
-        inner = Frame(machine, forward.module, forward.qualified_name, owner=info, info=forward)
-        bind_unknown(inner, forward.node, context)
-        run_function(frame, inner, forward)
-    if backward is None:
-        return Outcome()
-    machine.conflicts.clear()
-    saved = _saved_in_forward(frame, context)
-    behind = Context(info.name, saved=saved, attributes=context.attributes, is_backward=True)
-    inner = Frame(machine, backward.module, backward.qualified_name, owner=info, info=backward)
-    bind_unknown(inner, backward.node, behind)
-    machine.in_backward = True
-    run_function(frame, inner, backward)
-    return _settled(machine, [], in_backward=True)
+    with analyst.machine() as machine:
+        machine.grad_enabled = False
+        machine.in_custom_forward = 1
+        frame = Frame(machine, info.module, info.name)
+        forward, backward = info.methods.get("forward"), info.methods.get("backward")
+        context = Context(info.name)
+        if forward is not None:
+            inner = Frame(machine, forward.module, forward.qualified_name, owner=info, info=forward)
+            bind_unknown(inner, forward.node, context)
+            run_function(frame, inner, forward)
+        if backward is None:
+            return Outcome()
+        machine.conflicts.clear()
+        saved = _saved_in_forward(frame, context)
+        behind = Context(info.name, saved=saved, attributes=context.attributes, is_backward=True)
+        inner = Frame(machine, backward.module, backward.qualified_name, owner=info, info=backward)
+        bind_unknown(inner, backward.node, behind)
+        machine.in_backward = True
+        run_function(frame, inner, backward)
+        return _settled(machine, [], in_backward=True)
 
 
 def _saved_in_forward(frame: Frame, context: Context) -> list[tuple[Value, Place]]:

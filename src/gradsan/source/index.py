@@ -158,6 +158,9 @@ class ModuleInfo:
         """Let go of what refers back to the module: its memory is free then, without the garbage collector's help."""
         self.remembered.clear()
         if self.is_parsed:
+            for info in self.classes.values():
+                info.methods.clear()
+                info.setters.clear()
             self.functions.clear()
             self.classes.clear()
             self.assigned.clear()

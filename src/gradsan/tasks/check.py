@@ -165,6 +165,7 @@ def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, 
             if analyst.project.is_full():
                 analyst.forget()
                 gc.collect()
+        analyst.forget()
 
 
 @contextmanager

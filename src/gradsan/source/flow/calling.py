@@ -164,6 +164,7 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
             call(frame, constructor, arguments, node)
         else:
             instance.pending = lambda _made: construct_apart(frame, lambda: call(frame, constructor, arguments, node))
+            machine.unfinished.append(instance)
         return instance
     if find_member(machine.project, info, "__new__") is not None:
         return Opaque()

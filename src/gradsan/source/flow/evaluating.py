@@ -11,7 +11,7 @@ from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, evaluates, get_attribute
-from gradsan.source.flow.names import find_name, function_of
+from gradsan.source.flow.names import closure, find_name
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.subscripts import subscript
 from gradsan.source.flow.tensors import fresh, nodes_and_grad
@@ -22,7 +22,6 @@ from gradsan.source.flow.values import (
     Choice,
     Const,
     External,
-    Function,
     Mapping,
     Opaque,
     Sequence,
@@ -358,7 +357,7 @@ def _dict(frame: Frame, node: ast.Dict) -> Value:
 
 @evaluates(ast.Lambda)
 def _lambda(frame: Frame, node: ast.Lambda) -> Value:
-    return Function(function_of(frame, node), frame)
+    return closure(frame, node)
 
 
 @evaluates(ast.JoinedStr)

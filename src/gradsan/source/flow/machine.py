@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from gradsan.knowledge import Effect, Operation, Table
 from gradsan.source.flow.graph import EVERYWHERE, Conflict, Grad, Guard, Node, Place, Refused, Storage, next_sequence
 from gradsan.source.flow.journal import Exit, Journal
-from gradsan.source.flow.values import Function, Opaque, Tensor, Value
+from gradsan.source.flow.values import Function, Instance, Opaque, Tensor, Value
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
 
@@ -119,6 +119,22 @@ class Machine:
     """What the decorators of the project made of a function."""
     operations: dict[str, Operation | None] = field(default_factory=dict)
     effects: dict[object, Effect] = field(default_factory=dict)
+    scopes: list[Frame] = field(default_factory=list)
+    """Frames that functions and classes defined in them refer to."""
+    unfinished: list[Instance] = field(default_factory=list)
+    """Objects whose constructor waits."""
+
+    def release(self) -> None:
+        """Let go of what refers to each other: the memory is free then, without the garbage collector's help."""
+        for storage in self.touched:
+            storage.saves.clear()
+        for instance in self.unfinished:
+            instance.pending = None
+        for frame in self.scopes:
+            frame.local.clear()
+            frame.returns.clear()
+        for held in (self.scopes, self.kept, self.module_frames, self.constants, self.journal.entries):
+            held.clear()
 
     def tick(self) -> int:
         """Return the next point in time."""

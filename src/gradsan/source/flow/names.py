@@ -87,6 +87,12 @@ def function_of(frame: Frame, node: FunctionNode) -> FunctionInfo:
     return known
 
 
+def closure(frame: Frame, node: FunctionNode) -> Function:
+    """Return a function that is defined inside another one, and sees its names."""
+    frame.machine.scopes.append(frame)
+    return Function(function_of(frame, node), frame)
+
+
 def class_of(frame: Frame, node: ast.ClassDef) -> ClassInfo:
     """Describe a class that is defined inside a function."""
     known = frame.machine.classes.get(id(node))

@@ -14,7 +14,7 @@ from gradsan.source.flow.iterating import elements, loop_items, rows
 from gradsan.source.flow.journal import Exit
 from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execute, executes, get_attribute
 from gradsan.source.flow.modes import enter_context
-from gradsan.source.flow.names import class_of, function_of
+from gradsan.source.flow.names import class_of, closure
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.subscripts import store, subscript
 from gradsan.source.flow.tensors import node_of
@@ -317,9 +317,9 @@ def _match(frame: Frame, node: ast.Match) -> bool:
 def _function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     if frame.name == "<module>" and frame.module.functions.get(node.name) is not None:
         known = frame.module.functions[node.name]
-        value: Value = Function(known, None) if known.node is node else Function(function_of(frame, node), frame)
+        value: Value = Function(known, None) if known.node is node else closure(frame, node)
     else:
-        value = Function(function_of(frame, node), frame)
+        value = closure(frame, node)
     frame.machine.journal.set(frame.local, node.name, value)
     return True
 
@@ -328,6 +328,8 @@ def _function(frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> boo
 def _class(frame: Frame, node: ast.ClassDef) -> bool:
     known = frame.module.classes.get(node.name)
     info = known if known is not None and known.node is node else class_of(frame, node)
+    if info is not known:
+        frame.machine.scopes.append(frame)
     frame.machine.journal.set(frame.local, node.name, Class(info, frame if info is not known else None))
     return True
 
