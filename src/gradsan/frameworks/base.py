@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gradsan.model.copied import Copied
-from gradsan.model.history import History
-from gradsan.model.report import Framework
-from gradsan.model.verification import Verification
-from gradsan.record.observations import Observations
-from gradsan.record.session import Session
+if TYPE_CHECKING:
+    from gradsan.model.copied import Copied
+    from gradsan.model.history import History
+    from gradsan.model.report import Framework
+    from gradsan.model.verification import Verification
+    from gradsan.record.observations import Observations
+    from gradsan.record.session import Session
 
 
 @dataclass(frozen=True, slots=True)

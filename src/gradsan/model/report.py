@@ -37,6 +37,11 @@ class Report:
     repair: Repair | None = None
     """What `fix` did; its findings are those that were repaired, each with the fix that was chosen."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to tell a person: a run that found nothing and could look at everything."""
+        return self.command == "run" and not (self.findings or self.suppressed or self.not_covered or self.repair)
+
     def shown_path(self, path: str) -> str:
         """Return a path as the report shows it: relative to ``directory`` where it lies below it."""
         try:

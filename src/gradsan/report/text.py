@@ -59,6 +59,8 @@ def styled_lines(
     report: Report, *, width: int = 80, encoding: str = "utf-8", lines_of: LinesOf = read_lines
 ) -> list[Line]:
     """Return the whole report as styled lines."""
+    if report.is_silent:
+        return []
     if report.repair is not None:
         return repair_lines(report.repair)
     out: list[Line] = []
@@ -185,8 +187,6 @@ def _summary(report: Report, width: int, encoding: str) -> Iterator[Line]:
         text += f", {len(report.suppressed)} suppressed"
     if codes:
         text += f"; run `gradsan explain {codes[0]}`"
-    elif report.command == "run" and not report.suppressed and not report.not_covered:
-        return
     yield from _prose("gradsan: ", text, Style.STRONG, width, encoding)
 
 

@@ -1,4 +1,8 @@
-"""Watch a program from inside: record, judge each history as it comes, keep the findings."""
+"""Watch a program from inside: record, judge each history as it comes, keep the findings.
+
+# NOTE [Most runs find nothing] What only a finding needs, the reading of source and the cures, is imported with the
+first one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,6 @@ from gradsan.model.report import Report
 from gradsan.model.rewrite import Fix
 from gradsan.model.span import Span
 from gradsan.record.session import Options, Session
-from gradsan.tasks.precision import make_precise
 
 Explain = Callable[[Diagnostic], str]
 """Turns a finding into the note that rides on the exception; returns an empty string for no note."""
@@ -94,14 +97,18 @@ class Watch:
         )
 
     def _with_cures(self) -> tuple[Diagnostic, ...]:
+        if not self._found:
+            return ()
         fixes: dict[object, tuple[Fix, ...]] = {}
         with self._session.border():
-            from gradsan.tasks.cures import cures_of  # most runs find nothing to cure
+            from gradsan.tasks.cures import cures_of  # NOTE [Most runs find nothing]
 
             fixes = {finding.key: cures_of(finding) for finding in self.findings}
         return tuple(replace(finding, fixes=fixes.get(finding.key, ())) for finding in self.findings)
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
+        from gradsan.tasks.precision import make_precise  # NOTE [Most runs find nothing]
+
         finding = rules.judge(make_precise(history))
         if finding is None:
             return ""

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from gradsan.frameworks.base import Capabilities
-from gradsan.frameworks.torch import failures, refusals, truth
-from gradsan.frameworks.torch.protection import Protection
+from gradsan.frameworks.torch import failures, refusals
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
-from gradsan.frameworks.torch.witness import Witness
 from gradsan.model.copied import Copied
 from gradsan.model.history import History
 from gradsan.model.report import Framework
-from gradsan.model.verification import Verification
 from gradsan.record.session import Session
 
 if TYPE_CHECKING:
+    from gradsan.frameworks.torch import truth
     from gradsan.frameworks.torch.audit import Audit
+    from gradsan.frameworks.torch.protection import Protection
+    from gradsan.frameworks.torch.witness import Witness
+    from gradsan.model.verification import Verification
+
+# NOTE [Only those pay who ask] Audit, protection, verification and witness are imported where they are asked for.
 
 
 class TorchAdapter:
@@ -47,11 +50,13 @@ class TorchAdapter:
         """Begin to record into a session."""
         self._recorder.start(session)
         if session.options.audit:
-            from gradsan.frameworks.torch.audit import Audit  # only those pay for it who ask for it
+            from gradsan.frameworks.torch.audit import Audit  # NOTE [Only those pay who ask]
 
             audit = self._audits[id(session)] = Audit(self._recorder, self._hooks, session)
             audit.start()
         if session.options.protect:
+            from gradsan.frameworks.torch.protection import Protection  # NOTE [Only those pay who ask]
+
             protection = self._protections[id(session)] = Protection(self._recorder, self._hooks)
             protection.start()
 
@@ -77,6 +82,8 @@ class TorchAdapter:
 
     def verify(self, fn: object, inputs: tuple[object, ...], *, protecting: truth.Protecting) -> Verification:
         """Compare a function's gradient with the true one; ``protecting`` opens a protected stretch."""
+        from gradsan.frameworks.torch import truth  # NOTE [Only those pay who ask]
+
         return truth.verify(fn, inputs, protecting)
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
@@ -85,4 +92,6 @@ class TorchAdapter:
 
     def witness(self, performs_refused: str = "") -> Witness:
         """Return a witness, not started; writes that the framework refuses can be performed for it."""
+        from gradsan.frameworks.torch.witness import Witness  # NOTE [Only those pay who ask]
+
         return Witness(performs_refused)

@@ -7,10 +7,10 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from gradsan.model.errors import OutputError
 from gradsan.model.report import Report
@@ -18,6 +18,9 @@ from gradsan.report.rule_page import RulePage
 
 FORMATS = ("text", "json", "sarif", "github")
 """The formats of the contract; ``svg``, a picture of the text, is understood as well."""
+
+RulePages: TypeAlias = Callable[[], Sequence[RulePage]]
+"""Asked only by the formats that list all rules: these are many files."""
 
 _WIDTH = 80
 """Columns of text that does not go to a terminal, so that logs and files are the same everywhere."""
@@ -76,9 +79,9 @@ def emit(
     arguments: argparse.Namespace,
     *,
     stream: TextIO | None,
-    rules: Sequence[RulePage] = (),
+    rules: RulePages = tuple,
 ) -> None:
-    """Write a report to ``--output``, or to ``stream`` in whichever format was asked for.
+    """Write a report to ``--output``, or to ``stream`` in whichever format was asked for; ``rules`` tells of all rules.
 
     Effect: writes; a file is replaced whole or not at all.  A reader that went away early is no error.
 
@@ -136,9 +139,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _render(
-    report: Report, arguments: argparse.Namespace, rules: Sequence[RulePage], *, encoding: str, width: int, color: bool
+    report: Report, arguments: argparse.Namespace, rules: RulePages, *, encoding: str, width: int, color: bool
 ) -> str:
-    # Imported here: a run that finds nothing to say loads no format but text.
+    # Imported here: a run that finds nothing to say loads no format.
     match arguments.output_format:
         case "json":
             from gradsan.report import json
@@ -147,7 +150,7 @@ def _render(
         case "sarif":
             from gradsan.report import sarif
 
-            return sarif.render(report, rules=rules)
+            return sarif.render(report, rules=rules())
         case "github":
             from gradsan.report import github
 
@@ -157,6 +160,8 @@ def _render(
 
             return svg.render(report)
         case _:
+            if report.is_silent:
+                return ""
             from gradsan.report import text
 
             return text.render(report, width=width, color=color, encoding=encoding)

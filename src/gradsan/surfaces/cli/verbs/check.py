@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     outcome = check([Path(name) for name in names], options, progress=_draw if draws else None)
     if draws:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    emit(outcome.report, arguments, stream=sys.stdout, rules=rule_pages())
+    emit(outcome.report, arguments, stream=sys.stdout, rules=rule_pages)
     for line in outcome.errors:
         print(f"gradsan: error: {line}", file=sys.stderr)
     if arguments.statistics:

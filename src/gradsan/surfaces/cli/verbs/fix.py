@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
         timeout_s=arguments.timeout,
     )
     report = fix(program, wishes=wishes)
-    emit(report, arguments, stream=sys.stdout, rules=rule_pages())
+    emit(report, arguments, stream=sys.stdout, rules=rule_pages)
     is_done = report.repair is not None and report.repair.outcome in (Outcome.NOTHING, Outcome.REPAIRED)
     return 0 if is_done else 1
 

@@ -72,8 +72,8 @@ def _was_shown(*_error: object) -> None:
 def _tell(report: Report, arguments: argparse.Namespace, ranks: Ranks | None) -> None:
     """Write the report; among several ranks, each finding on the terminal once and a file for each rank."""
     if ranks is None:
-        emit(report, arguments, stream=sys.stderr, rules=rule_pages())
+        emit(report, arguments, stream=sys.stderr, rules=rule_pages)
         return
     own = ranks.own_part(report)
-    emit(report if arguments.output is not None else own, arguments, stream=sys.stderr, rules=rule_pages())
+    emit(report if arguments.output is not None else own, arguments, stream=sys.stderr, rules=rule_pages)
     ranks.leave()
