@@ -116,6 +116,8 @@ class Witness(Enum):
     """A checkpointed region computed other values when it was run again."""
     KEPT_GRADIENT = "kept-gradient"
     """An optimizer's state is the gradient's own buffer."""
+    EXPANDED = "expanded"
+    """An item of an expanded tensor was written, and so were the others in the same memory."""
     KEPT_STATE = "kept-state"
     """One tensor that several steps wrote was kept at each of them."""
     GRADIENT_OF_TWO = "gradient-of-two"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.audit_expanded import ExpandedAudit
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
 from gradsan.frameworks.torch.audit_gradients import GradientAudit
 from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
@@ -67,8 +68,15 @@ class Audit:
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
-        self._gradients = GradientAudit(self)
-        self._parts = (FunctionAudit(self), self._regions, self._optimizers, self._gradients, StateAudit(self))
+        self._gradients, self._expanded = GradientAudit(self), ExpandedAudit(self)
+        self._parts = (
+            FunctionAudit(self),
+            self._regions,
+            self._optimizers,
+            self._gradients,
+            StateAudit(self),
+            self._expanded,
+        )
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
     def start(self) -> None:
@@ -85,6 +93,7 @@ class Audit:
         """Undo `start`."""
         self.lines.stop()
         self._hooks.pop(self)
+        self._expanded.unwrap()
         self._gradients.unwrap()
         self._optimizers.unwrap()
         self._regions.unwrap()
