@@ -26,6 +26,8 @@ _CALLS = re.compile(r"(\]|[A-Za-z_][\w.]*|\))\s*\(")
 _BUILTINS = frozenset({*dir(builtins), *keyword.kwlist, "self", "super"})
 _MEMBERS = re.compile(r"\.\s*([A-Za-z_]\w*)")
 _INPLACE = re.compile(r"\binplace\b(?!\s*(?::\s*bool\s*)?=\s*False)|ReLU6?\(\s*True|ELU\([^()]*\bTrue|\bmax_norm\b")
+_BACKWARD = re.compile(r"(?<!def )\bbackward\s*\(|(?<!no_)(?<!enable_)grad\(")
+"""Backward passes: not what defines one, nor what only switches gradients."""
 _DEPTH = 5
 """How far factories of modules are followed."""
 _CALLED = frozenset({"forward", "__call__"})
@@ -290,6 +292,6 @@ def has_backward(module: ModuleInfo) -> bool:
     """Return whether a module runs backward passes."""
     known = module.remembered.get(has_backward)
     if not isinstance(known, bool):
-        known = "backward" in module.text or "grad(" in module.text
+        known = _BACKWARD.search(module.text) is not None
         module.remembered[has_backward] = known
     return known

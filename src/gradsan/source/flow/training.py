@@ -12,6 +12,7 @@ from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
 from gradsan.source.flow.values import NONE, Const, Function, Optimizer, Sequence, Tensor, Value, nodes_of, tensors_in
 from gradsan.source.flow.weights import parameters_of
+from gradsan.source.reach import has_backward
 
 
 def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.AST) -> None:
@@ -99,10 +100,17 @@ def call_step(frame: Frame, optimizer: Optimizer, arguments: Arguments, node: as
 
 
 def overwrite_parameters(frame: Frame, module: Value, operation: str, node: ast.AST) -> None:
-    """Record that all parameters of a module were mutated at once, gradients switched off."""
+    """Record that all parameters of a module were mutated at once, gradients switched off.
+
+    Where nothing runs backward, loading weights doesn't open the function; see NOTE [Open functions].
+    """
+    machine = frame.machine
+    was_open = machine.is_open
     for parameter in parameters_of(frame, module):
         name = parameter.storage.name
         write(frame, parameter, operation=operation, node=node, target=name, grad_enabled=False)
+    if not has_backward(frame.module):
+        machine.is_open = was_open
 
 
 def step(frame: Frame, optimizer: Optimizer, node: ast.AST) -> None:
