@@ -19,6 +19,10 @@ TAKEN = (
 )
 
 
+_AT_START = 8 if sys.version_info >= (3, 11) else -1
+"""The highest offset at which a frame begins: since Python 3.11 instructions that prepare it come first."""
+
+
 class SettraceClock:
     """Follows user frames line by line; framework frames cost one call each."""
 
@@ -171,7 +175,7 @@ class SettraceClock:
             if not self._running:  # stopped by another thread, which can't remove this one's trace function
                 sys.settrace(None)
                 return None
-            if frame.f_lasti > 8:  # a generator or coroutine resumed in the middle of a line
+            if frame.f_lasti > _AT_START:  # a generator or coroutine resumed in the middle of a line
                 put(code, frame.f_lineno)
             return trace_line
 
