@@ -19,6 +19,7 @@ _KERNELS = {
     "trilinear": "bilinear",
     "weight_norm_interface": "weight_norm",
 }
+_LOSSES = frozenset({"nll_loss", "nll_loss_nd", "nll_loss_forward", "nll_loss2d_forward"})
 _ATTENTION = "scaled_dot_product_"
 _RNN_WEIGHTS = {"weight0": "weight_ih", "weight1": "weight_hh", "weight2": "bias_ih", "weight3": "bias_hh"}
 
@@ -45,6 +46,10 @@ def spoken(operation: str, operand: str, called: str) -> tuple[str, str]:
     kernel = operation.lstrip("_")
     if kernel == called:
         return kernel, operand
+    if kernel == "sparse._sparse_addmm":
+        return "matmul" if called in _AS_MATMUL else "sparse.mm", operand
+    if kernel.rpartition(".")[2] in _LOSSES:
+        return "cross_entropy" if called.lower().replace("_", "").startswith("crossentropy") else "nll_loss", operand
     if kernel.startswith(_ATTENTION):
         return "scaled_dot_product_attention", operand
     if kernel in _KERNELS:

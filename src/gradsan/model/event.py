@@ -145,6 +145,8 @@ class Written:
     grad_enabled: bool = True
     n_times: int = 1
     """How many writes in a row the same place made."""
+    n_later: int = 0
+    """How many more it made later, other places having written in between."""
     overlaps: bool = True
     """Whether the written bytes meet the saved ones."""
     target: str = ""
@@ -159,6 +161,8 @@ class Written:
     """Whether the graph knows of the write."""
     refused: bool = False
     """The framework raised instead: this is the attempt, and nothing was written."""
+    is_told_by_graph: bool = False
+    """Nobody saw it happen: it is known by the node that it made."""
 
     @property
     def bumps_version(self) -> bool:
@@ -176,7 +180,10 @@ class Written:
             return f"{self._unseen_way()}{times}, unseen by the version counter"
         if self.writer is Writer.OPTIMIZER:
             return f"updated by `{self.operation}`: version {self.version_before} -> {self.version}"
-        return f"{self._way()}{times}: version {self.version_before} -> {self.version}"
+        if self.is_told_by_graph:
+            return "modified here, as the graph tells"
+        later = f", {self.n_later} more later" if self.n_later else ""
+        return f"{self._way()}{times}: version {self.version_before} -> {self.version}{later}"
 
     def describe_off_tape(self) -> str:
         """Say it as a label, where what matters is that the graph does not know of it."""

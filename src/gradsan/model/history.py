@@ -91,7 +91,7 @@ class Overwriting:
     @property
     def n_seen(self) -> int:
         """How much of that the recorded writes account for."""
-        return sum(write.version - write.version_before for write in self.writes)
+        return sum(write.version - write.version_before + write.n_later for write in self.writes)
 
     @property
     def is_loss_younger(self) -> bool | None:

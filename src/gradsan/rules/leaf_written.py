@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.knowledge.remedies import construct_out_of_place, out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
-from gradsan.model.event import Refusal, Written, shown_operation
+from gradsan.model.event import Refusal, Writer, Written, shown_operation
 from gradsan.model.history import History, TensorKind
 from gradsan.rules.base import Rule, attempts
 
@@ -62,6 +62,8 @@ shifted.sum().backward()
 def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     code = out_of_place_code(written) if written is not None else ""
+    if written is not None and written.writer is Writer.MODULE:
+        return (construct_out_of_place(written, history.subject),)
     fallback = "x = x.clone()  # then write to the copy"
     compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or fallback)
     update = Help(

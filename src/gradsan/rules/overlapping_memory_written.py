@@ -58,8 +58,11 @@ rows.add_(1)
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         if "input tensor" in raised.message:
             message = f"in-place {operation} {history.was} refused on {title}, which overlaps what the write reads"
-            return self.diagnose(history, message, events=attempts(history), helps=_copy_source(history, written))
+            events = tuple(event for event in attempts(history) if not isinstance(event, Viewed))
+            return self.diagnose(history, message, events=events, helps=_copy_source(history, written))
         message = f"in-place {operation} {history.was} refused on {title}, whose elements share memory"
+        if written is None or written.bumps_version:
+            message = f"{title}, whose elements share memory, {history.was} modified in place, which backward refused"
         maker = viewed.operation if viewed is not None else "expand"
         code = out_of_place_code(written) if written is not None else ""
         price = price_of_copy(history.subject)
@@ -73,4 +76,6 @@ def _copy_source(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     target = written.target if written is not None else ""
     code = f"{target} ... source.clone()" if target else "source.clone()"
+    if written is not None and target and written.given and shown_operation(written.operation).endswith("="):
+        code = f"{target} {shown_operation(written.operation)} {written.given}.clone()"
     return (Help(f"read from a copy ({price})", code),)

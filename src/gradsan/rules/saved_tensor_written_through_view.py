@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradsan.knowledge.remedies import clone_where_saved, price_of_copy
+from gradsan.knowledge.remedies import clone_where_saved, out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Access, Refusal, Viewed, Writer, shown_operation
 from gradsan.model.history import History
@@ -68,7 +68,11 @@ h.sum().backward()
         viewed = history.last(Viewed)
         made = f"; `{viewed.operation}` copies nothing" if viewed is not None else ""
         price = price_of_copy(history.subject)
-        helps = [Help(f"write to a copy of the view ({price})", _copy_of_target(first.target, first.operation))]
+        code = out_of_place_code(first)
+        helps = [Help(f"write out of place ({price})", code)] if code else []
+        helps = helps or [
+            Help(f"write to a copy of the view ({price})", _copy_of_target(first.target, first.operation))
+        ]
         if story.saved is not None:
             helps.append(clone_where_saved(story.saved, replace(history.subject, name="")))
         return self.diagnose(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 
+from gradsan import knowledge
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
-from gradsan.source.performers import performers
+from gradsan.source.performers import normalised, performers
 from gradsan.source.program import Located, Program, Region, last_name
 from gradsan.source.targets import is_module_name, written_by
 
@@ -86,6 +87,20 @@ def called_at(span: Span, operation: str = "") -> str:
         return name
     names = {_name_of_call(found) for found in performers(program.roots_at(span.line), operation, span.line)}
     return min(names, default="") if len(names) == 1 or not names & _PRODUCTS else ""
+
+
+def only_reads(span: Span, operation: str) -> bool:
+    """Whether the expression at a span performs an operation by a form that writes nothing: ``h * 2``, ``h.mul(2)``."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    match node:
+        case ast.BinOp() | ast.UnaryOp() | ast.Compare():
+            return True
+        case ast.Call():
+            name = last_name(node.func)
+            return normalised(name) == normalised(operation) and not knowledge.load().mutates(name)
+        case _:
+            return False
 
 
 def _name_of_call(node: ast.AST | None) -> str:
@@ -212,6 +227,7 @@ __all__ = [
     "loop_around",
     "narrow",
     "node_of",
+    "only_reads",
     "statement_at",
     "target_of",
 ]

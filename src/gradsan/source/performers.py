@@ -18,7 +18,9 @@ _BINARY: dict[type[ast.operator], frozenset[str]] = {
     ast.FloorDiv: frozenset({"floordivide"}),
     ast.Mod: frozenset({"remainder", "fmod"}),
     ast.Pow: frozenset({"pow", "square", "exp2"}),
-    ast.MatMult: frozenset({"matmul", "mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv", "linear", "squeeze"}),
+    ast.MatMult: frozenset(
+        {"matmul", "mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv", "linear", "squeeze", "sparseaddmm"}
+    ),
     ast.BitAnd: frozenset({"and", "bitwiseand", "logicaland"}),
     ast.BitOr: frozenset({"or", "bitwiseor", "logicalor"}),
     ast.BitXor: frozenset({"xor", "bitwisexor", "logicalxor"}),
@@ -73,6 +75,8 @@ _SPELLINGS: dict[str, frozenset[str]] = {
     "cat": frozenset({"concat", "concatenate", "hstack", "vstack", "dstack"}),
     "nllloss": frozenset({"nllloss", "crossentropy", "crossentropyloss"}),
     "nlllossforward": frozenset({"nllloss", "crossentropy", "crossentropyloss"}),
+    "nllloss2dforward": frozenset({"nllloss", "crossentropy", "crossentropyloss"}),
+    "sparseaddmm": frozenset({"mm", "spmm", "addmm", "matmul"}),
     "logsoftmax": frozenset({"crossentropy", "crossentropyloss"}),
     "tocopy": frozenset({"to", "float", "half", "double", "bfloat16", "type", "typeas", "cuda", "cpu"}),
     "linalgvectornorm": frozenset({"norm", "vectornorm", "normalize"}),

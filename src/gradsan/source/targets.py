@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 
 from gradsan import knowledge
 from gradsan.source.program import Located, Program, dotted_name, last_name
@@ -35,6 +36,8 @@ def written_by_call(program: Program, call: ast.Call) -> ast.expr | None:
     if out is not None:
         return out
     name = last_name(call.func)
+    if _is_of_standard_library(program, call.func):  # `functools.reduce` is no collective
+        return None
     if knowledge.load().mutates(name):
         if isinstance(call.func, ast.Attribute) and not is_module_name(program, call.func.value):
             return receiver(program, call.func.value)
@@ -72,6 +75,12 @@ def is_module_name(program: Program, node: ast.expr) -> bool:
     """Whether an expression names an imported module, ``torch.nn.init``, rather than a value."""
     name = dotted_name(node)
     return bool(name) and name.partition(".")[0] in program.imports
+
+
+def _is_of_standard_library(program: Program, func: ast.expr) -> bool:
+    name = dotted_name(func)
+    origin = program.imports.get(name.partition(".")[0], "")
+    return origin.partition(".")[0] in sys.stdlib_module_names
 
 
 def assigned_modules(program: Program, attribute: ast.Attribute) -> list[ast.Call]:

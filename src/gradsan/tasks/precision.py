@@ -12,7 +12,8 @@ from gradsan.source import expressions
 
 def make_precise(history: History) -> History:
     """Return the history with columns where only lines were known, and with the tensor's name."""
-    events = tuple(_named(_narrowed(event)) for event in history.events)
+    narrowed = [_narrowed(event) for event in history.events]
+    events = tuple(_named(event) for event in narrowed if not _is_read(event))
     notes = (*history.notes, *_notes_on_loops(events))
     return replace(history, events=events, notes=notes, subject=_named_subject(history.subject, events))
 
@@ -40,6 +41,13 @@ def _narrowed(event: Event) -> Event:
         # A module's call is named by its attribute: `self.activ(x)` for `block.activ`.
         operation = event.module.rpartition(".")[2]
     return replace(event, span=expressions.narrow(event.span, operation))
+
+
+def _is_read(event: Event) -> bool:
+    """Whether what the graph tells of as a write stands in the source as an operation that only reads."""
+    if not isinstance(event, Written) or not event.is_told_by_graph or event.span is None:
+        return False
+    return expressions.only_reads(event.span, event.operation)
 
 
 def _named(event: Event) -> Event:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradsan import knowledge
-from gradsan.frameworks.torch.graph import Conflict, conflicts_of, nearest_leaves, root_number
+from gradsan.frameworks.torch.graph import Conflict, Slot, conflicts_of, nearest_leaves, root_number
 from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.regions import physical
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
+from gradsan.frameworks.torch.unseen_writers import overlapping_write, unseen_write
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
     Access,
@@ -33,8 +33,6 @@ from gradsan.record.writes import GRAD_ENABLED, IN_BACKWARD, Run, StorageLog
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
-
-MAX_WRITES_TOLD = 4
 
 
 def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: Site | None) -> None:
@@ -76,6 +74,8 @@ class _Explanation:
 
     def histories(self, text: ErrorText) -> list[History]:
         """Return the history that explains the error, then those of the graph's other conflicts."""
+        if text.refusal is Refusal.OVERLAP:
+            return [self._overlapping(text)]
         if text.refusal is not Refusal.SAVED_OVERWRITTEN:
             return [unseen_history(text, self.raised_at, None)]
         conflicts = self.conflicts
@@ -87,6 +87,12 @@ class _Explanation:
         rest = [self.history_of(conflict, raised=False) for conflict in conflicts if conflict is not guilty]
         return [first, *_of_other_causes(first, rest)]
 
+    def _overlapping(self, text: ErrorText) -> History:
+        history = unseen_history(text, self.raised_at, None)
+        raised = tuple(event for event in history.events if isinstance(event, Raised))
+        written = overlapping_write(self.recorder, self.roots)
+        return replace(history, events=raised if written is None else (written, *raised))
+
     def history_of(self, conflict: Conflict, *, raised: bool) -> History:
         """Build the history of one conflict: saved, written, needed, raised."""
         slot, text = conflict.slot, conflict.text
@@ -95,6 +101,8 @@ class _Explanation:
         log = None if key is None else self.recorder.writes.find(key)
         number = SequenceNumber(slot.number)
         writes = self._writes(log, key, expected=expected, found=found, number=number, text=text)
+        if not writes:
+            writes = self._unseen_writes(slot, expected=expected, found=found)
         saves = [self._saved(conflict, writes)]
         elder = self._elder(conflict, key)
         if elder is not None:
@@ -211,7 +219,13 @@ class _Explanation:
         runs += [run for run in steps if number is None or run.last_number >= number]
         runs.sort(key=lambda run: run.last_order)
         told = [self._written(run, key, expected=expected, found=found, text=text) for run in runs]
-        return list(_distinct(told))[:MAX_WRITES_TOLD]
+        return _distinct(told)
+
+    def _unseen_writes(self, slot: Slot, *, expected: Version, found: Version) -> list[Written]:
+        _, operand = self._operation_of(slot.node, slot.attribute)
+        is_result = operand.startswith("result")
+        write = unseen_write(self.recorder, self.roots, slot, is_result=is_result, expected=expected, found=found)
+        return [] if write is None else [write]
 
     def _written(self, run: Run, key: int | None, *, expected: Version, found: Version, text: ErrorText) -> Written:
         agent = None if run.agent is None else run.agent()
@@ -309,14 +323,15 @@ def _dtype_of_type(tensor_type: str | None) -> str:
     return known.get(name, name.lower())
 
 
-def _distinct(writes: list[Written]) -> Iterator[Written]:
+def _distinct(writes: list[Written]) -> list[Written]:
     """Tell each place once, the earliest write first."""
-    seen = set()
+    told: dict[object, Written] = {}
     for write in writes:
         place = write.operation if write.span is None else (write.span.path, write.span.line, write.span.column)
-        if place not in seen:
-            seen.add(place)
-            yield write
+        first = told.get(place)
+        n_later = 0 if first is None else first.n_later + write.version - write.version_before
+        told[place] = write if first is None else replace(first, n_later=n_later)
+    return list(told.values())
 
 
 def _of_other_causes(first: History, rest: list[History]) -> list[History]:

@@ -57,6 +57,15 @@ def physical(tensor: Any) -> Any:
     return tensor
 
 
+def values_of(tensor: Any) -> Any:
+    """Return the values of a sparse tensor, which live in one storage; None for any other."""
+    with torch._C.DisableTorchFunction():
+        try:
+            return getattr(tensor, _PARTS[tensor.layout][-1])() if tensor.layout in _PARTS else None
+        except REFUSALS:
+            return None
+
+
 def key_of(tensor: Any) -> int | None:
     """Return the key of the storage of a part; None for one that has none (functorch wrappers)."""
     try:

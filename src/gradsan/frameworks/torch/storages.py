@@ -12,18 +12,19 @@ from typing import Any, cast
 
 import torch
 
-from gradsan.frameworks.torch.regions import REFUSALS, physical
+from gradsan.frameworks.torch.regions import REFUSALS, physical, values_of
 
 _Storage = cast(Any, torch.UntypedStorage)
 
 
 def storage_key(tensor: torch.Tensor) -> int | None:
-    """Return the key of a tensor's storage; None for a tensor that has none (sparse)."""
+    """Return the key of a tensor's storage, of a sparse one that of its values; None for a tensor that has none."""
     try:
         with torch._C.DisableTorchFunction():
             return cast(int, tensor.untyped_storage()._cdata)
     except REFUSALS:
         inner = physical(tensor)
+        inner = values_of(tensor) if inner is None else inner
         return None if inner is None else storage_key(inner)
 
 

@@ -27,7 +27,7 @@ import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
-from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -210,6 +210,22 @@ class Wrappers:
                     inner = physical(tensor)
                     if inner is not None:
                         log((inner,), operation, number, frame, True, args)
+                    values = values_of(tensor) if inner is None else None
+                    if values is not None:  # the version is the sparse tensor's own
+                        key = values.untyped_storage()._weak_ref()
+                        write = (
+                            key,
+                            key,
+                            operation,
+                            tensor._version,
+                            number,
+                            next_order(),
+                            common,
+                            code,
+                            position,
+                            agent,
+                        )
+                        pending.append(write)
                     continue
                 flags = common | IS_VIEW if is_view else common
                 pending.append((key, key, operation, after, number, next_order(), flags, code, position, agent))

@@ -1,0 +1,12 @@
+# framework: torch
+# outcome: raises
+#~ missed-by: fix (the backward of the write is refused)
+import torch
+
+torch.manual_seed(0)
+weight = torch.randn(3, 3, requires_grad=True)
+joint = torch.softmax(weight.flatten(), dim=0).view(3, 3)
+rows = joint.sum(dim=1).view(3, 1).expand(3, 3)
+joint[joint < 0.05] = 0.05  # nothing of it is shared
+rows[rows < 0.3] = 0.3  #~ error[GS209]: `rows`, whose elements share memory  #~ missed-by: static (an index write)
+(joint * rows.log()).sum().backward()  #~ label: raised here
