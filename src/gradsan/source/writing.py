@@ -89,6 +89,8 @@ def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
     """
     if _QUICK.search(text) is None:
         return False
+    # A constructor makes layers that work in place, and calls none.
+    is_constructor = isinstance(node, ast.FunctionDef) and node.name == "__init__"
     bindings: dict[str, list[ast.expr]] | None = None
     for inner in walk(node):
         match inner:
@@ -102,7 +104,7 @@ def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
                     bindings = _bindings(node)
                 if not _is_key(inner.slice) and not _is_container(inner.value, bindings):
                     return True
-            case ast.Call() if _may_mutate(inner, has_backward=has_backward):
+            case ast.Call() if _may_mutate(inner, has_backward=has_backward, is_constructor=is_constructor):
                 return True
     return False
 
@@ -130,12 +132,27 @@ def _bindings(node: ast.AST) -> dict[str, list[ast.expr]]:
                 for item in items:
                     for name, _ in _names_in(item.optional_vars):
                         found.setdefault(name, []).append(unknown)
-            case ast.arg():
-                found.setdefault(inner.arg, []).append(unknown)
+            case ast.arguments():
+                for parameter, default in _parameters(inner):
+                    found.setdefault(parameter.arg, []).append(default if _is_number(default) else unknown)
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 for name in names:
                     found.setdefault(name, []).append(unknown)
     return found
+
+
+def _parameters(spec: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+    """Yield the parameters of a function with their defaults; an ellipsis stands for none."""
+    none = ast.Constant(value=...)
+    names = [*spec.posonlyargs, *spec.args]
+    yield from zip(names, [*[none] * (len(names) - len(spec.defaults)), *spec.defaults], strict=True)
+    yield from ((name, default or none) for name, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True))
+    yield from ((name, none) for name in (spec.vararg, spec.kwarg) if name is not None)
+
+
+def _is_number(default: ast.expr) -> bool:
+    """Return whether a default shows a parameter to be a number or a text, as data flow takes it to be."""
+    return isinstance(default, ast.Constant) and isinstance(default.value, (bool, int, float, str))
 
 
 def _names_in(target: ast.expr | None) -> Iterator[tuple[str, bool]]:
@@ -162,21 +179,26 @@ def _may_update(node: ast.AugAssign, bindings: dict[str, list[ast.expr]]) -> boo
     if isinstance(target, ast.Name):
         known = bindings.get(target.id)
         if known and all(_is_plain(one) for one in known):
-            return not _is_plain(value)
+            return not _is_plain(value, bindings)
     return True
 
 
-def _is_plain(node: ast.expr) -> bool:
-    """Return whether an expression is a number, a text or a list, whatever the names in it stand for."""
+def _is_plain(node: ast.expr, bindings: dict[str, list[ast.expr]] | None = None) -> bool:
+    """Return whether an expression is a number, a text or a list, whatever the names in it stand for.
+
+    With ``bindings``, a name is what it is bound to.
+    """
     match node:
+        case ast.Name(id=name) if bindings is not None:
+            return bool(bindings.get(name)) and all(_is_plain(one) for one in bindings[name])
         case ast.Constant(value=value):
             return value is not Ellipsis and value is not None
         case ast.JoinedStr() | ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
             return True
         case ast.UnaryOp(operand=operand):
-            return _is_plain(operand)
+            return _is_plain(operand, bindings)
         case ast.BinOp(left=left, right=right):
-            return _is_plain(left) and _is_plain(right)
+            return _is_plain(left, bindings) and _is_plain(right, bindings)
         case ast.Attribute(attr=name):
             return name in _NUMBER_ATTRIBUTES
         case ast.Subscript(value=value):
@@ -212,15 +234,29 @@ def _called(node: ast.expr) -> str:
     return last_name(node.func) if isinstance(node, ast.Call) else ""
 
 
-def _may_mutate(call: ast.Call, *, has_backward: bool) -> bool:
+def _may_mutate(call: ast.Call, *, has_backward: bool, is_constructor: bool) -> bool:
     name = _called(call)
     if name in _STEPS:
         return has_backward and isinstance(call.func, ast.Attribute)
+    if _is_initialiser(call.func, name):
+        return has_backward
     if name in _OTHERS or knowledge.load().mutates(name):
         return True
-    if name.lower() in _ACTIVATIONS and any(_is_true(given) for given in call.args):
+    return not is_constructor and _takes_inplace(call)
+
+
+def _is_initialiser(function: ast.expr, name: str) -> bool:
+    """Return whether a function of ``torch.nn.init`` is called: those give parameters their first values."""
+    if isinstance(function, ast.Attribute) and last_name(function.value) == "init":
         return True
-    return _switches(call.keywords)
+    table = knowledge.load()
+    return table.lookup(f"torch.nn.init.{name}") is not None and table.lookup(f"torch.Tensor.{name}") is None
+
+
+def _takes_inplace(call: ast.Call) -> bool:
+    """Return whether a call may ask for work in place, or name what is written."""
+    is_positional = _called(call).lower() in _ACTIVATIONS and any(_is_true(given) for given in call.args)
+    return is_positional or _switches(call.keywords)
 
 
 def _is_true(node: ast.expr) -> bool:
