@@ -14,6 +14,7 @@ from gradsan.knowledge import Effect, Operation, Table
 from gradsan.model.history import TensorKind
 from gradsan.source.findings import Inference, settle
 from gradsan.source.flow.calling import construct_apart, run_function
+from gradsan.source.flow.feeding import fed_back
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
 from gradsan.source.flow.interpreter import Frame, Machine, execute
 from gradsan.source.flow.machine import Arguments, call
@@ -234,8 +235,17 @@ def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> 
     parameters = dict(frame.local)
     result = run_function(outer, frame, info)
     unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
+    roots = [*nodes_of(result)]
+    again = fed_back(frame, info, parameters, result)
+    if again is not None:
+        machine.fed_back = again, machine.tick()
+        machine.fuel = max(machine.fuel, FUEL // 2)
+        second = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
+        bind_unknown(second, info.node, receiver)
+        second.local[again[0]] = again[1]
+        roots += nodes_of(run_function(outer, second, info))
     entry = Place(info.module, info.node, info.qualified_name)
-    return _settled(machine, [*nodes_of(result)], unproven=unproven, entry=entry)
+    return _settled(machine, roots, unproven=unproven, entry=entry)
 
 
 def is_proven(value: Value, depth: int = 3) -> bool:
@@ -344,6 +354,7 @@ def reset(machine: Machine, mark: int) -> None:
     machine.index_roots.clear()
     machine.fuel = FUEL
     machine.is_open = False
+    machine.fed_back = None
     machine.grad_enabled = True
     machine.guard = frozenset()
     machine.stack.clear()

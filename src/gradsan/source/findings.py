@@ -77,7 +77,9 @@ def settle(
             tell(_refused(machine, refused, unproven), refused.write)
     for conflict in machine.conflicts:
         if conflict.save.storage.is_tensor and (in_backward or _is_needed(conflict, live)):
-            tell(_overwritten(machine, conflict, unproven, in_backward=in_backward), conflict.write)
+            inference = _overwritten(machine, conflict, unproven, in_backward=in_backward)
+            if inference is not None:
+                tell(inference, conflict.write)
     return _doubt_others(machine, _doubt_many(list(found.values())), entry)
 
 
@@ -115,12 +117,14 @@ def _is_needed(conflict: Conflict, live: set[int]) -> bool:
     if conflict.is_needed:
         return True
     node = conflict.save.node
-    if conflict.write.writer is Writer.OPTIMIZER or node.is_freed or node.is_held:
+    if conflict.write.is_between_steps or node.is_freed or node.is_held:
         return False
     return id(node) in live
 
 
-def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str], *, in_backward: bool) -> Inference:
+def _overwritten(
+    machine: Machine, conflict: Conflict, unproven: frozenset[str], *, in_backward: bool
+) -> Inference | None:
     save, write = conflict.save, conflict.write
     events: list[Event] = [
         Saved(
@@ -149,6 +153,10 @@ def _overwritten(machine: Machine, conflict: Conflict, unproven: frozenset[str],
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
     if _is_earlier_iteration(conflict):
         notes.append("the value saved in one iteration of the loop is overwritten in the next")
+    if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
+        if save.sequence > machine.fed_back[1]:
+            return None
+        notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
     roots = save.roots - unproven
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)

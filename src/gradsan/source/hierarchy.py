@@ -101,6 +101,13 @@ def is_module_class(project: Project, info: ClassInfo) -> bool:
     return bool(outside) and find_member(project, info, "forward") is not None and not is_function_class(project, info)
 
 
+def is_optimizer_class(project: Project, info: ClassInfo) -> bool:
+    """Return whether a class is an optimizer of the project's own."""
+    return any(
+        base in ("torch.optim.Optimizer", "torch.optim.optimizer.Optimizer") for base in external_bases(project, info)
+    )
+
+
 def container_base(project: Project, info: ClassInfo) -> str | None:
     """Return ``Sequential`` or another container of the framework that a class derives from."""
     for base in external_bases(project, info):

@@ -92,7 +92,100 @@ class Film(nn.Module):
         out += x
         return out
 """
+OWN_OPTIMIZER = """\
+from torch.optim import Optimizer
+
+class Plain(Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, dict(lr=lr))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.OPERATION(p.grad, alpha=-group["lr"])
+
+net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+opt = Plain(net.parameters(), lr=0.1)
+a, b = net(torch.ones(3)).sum(), net(torch.zeros(3)).sum()
+a.backward()
+opt.step()
+b.backward()
+"""
+STATELESS = """\
+from torch.func import functional_call
+
+net = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
+fast = {n: p.clone() for n, p in net.named_parameters()}
+loss = functional_call(net, fast, (torch.ones(3),)).sum()
+grads = torch.autograd.grad(loss, fast.values(), create_graph=True)
+for name, grad in zip(fast, grads):
+    CHANGE
+functional_call(net, fast, (torch.zeros(3),)).sum().backward()
+"""
+INFERENCE = """\
+def run(model: nn.Module, xs):
+    total = 0
+    with torch.MODE():
+        for x in xs:
+            total += F.mse_loss(model(x), x)
+    total /= len(xs)
+    return total
+"""
+FROZEN = """\
+net = nn.Sequential(nn.Embedding(9, 3), nn.Linear(3, 3))
+for name, p in net.named_parameters():
+    p.requires_grad_(name.startswith(PREFIX))
+h = net[0](torch.tensor([1]))
+h.requires_grad_(True)
+h += 1
+net[1](h).sum().backward()
+"""
+WRAPPED = """\
+net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=FLAG), nn.Linear(3, 1))
+for module in net.modules():
+    if not list(module.children()):
+        module.register_full_backward_hook(lambda module, grad_in, grad_out: None)
+net(torch.ones(3)).sum().backward()
+"""
+RECURRENT = """\
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.RNN_KIND
+        self.drop = nn.Dropout(0.1, inplace=True)
+
+    def forward(self, x):
+        out, _ = self.rnn(x)
+        return self.drop(out)
+"""
+CHECKPOINTED = """\
+from torch.utils.checkpoint import checkpoint
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act, self.lin = nn.ReLU(inplace=True), nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.lin(self.act(x))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.block = nn.Linear(3, 3), Block()
+
+    def forward(self, x):
+        return checkpoint(self.block, self.stem(x), use_reentrant=FLAG)
+"""
 FOUND = {
+    "an optimizer of one's own": (OWN_OPTIMIZER.replace("OPERATION", "add_"), 11),
+    "functional_call": (STATELESS.replace("CHANGE", "fast[name] -= 0.1 * grad"), 8),
+    "an inference tensor": (INFERENCE.replace("MODE", "inference_mode"), 6),
+    "a frozen embedding": (FROZEN.replace("PREFIX", "'1.'"), 6),
+    "full backward hooks": (WRAPPED.replace("FLAG", "True"), 5),
+    "an LSTM's result": (RECURRENT.replace("RNN_KIND", "LSTM(3, 3)"), 9),
+    "a reentrant checkpoint": (CHECKPOINTED.replace("FLAG", "True"), 9),
     "load_state_dict": (LOADED.replace("FIRST", FORWARD).replace("SECOND", "loss.backward()"), 4),
     "GradScaler": (
         SCALED.replace("FIRST", "loss_g = disc(fake).sum()").replace("SECOND", "scaler.scale(loss_g).backward()"),
@@ -113,6 +206,13 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 SILENT = {
+    "an optimizer of one's own": OWN_OPTIMIZER.replace("OPERATION", "data.add_"),
+    "functional_call": STATELESS.replace("CHANGE", "fast[name] = fast[name] - 0.1 * grad"),
+    "no inference tensor": INFERENCE.replace("MODE", "no_grad"),
+    "an embedding that learns": FROZEN.replace("PREFIX", "'0.'"),
+    "full backward hooks": WRAPPED.replace("FLAG", "False"),
+    "a GRU's result": RECURRENT.replace("RNN_KIND", "GRU(3, 3)"),
+    "a checkpoint that isn't reentrant": CHECKPOINTED.replace("FLAG", "False"),
     "load_state_dict": LOADED.replace("FIRST", "").replace("SECOND", f"{FORWARD}\nloss.backward()"),
     "GradScaler": SCALED.replace("FIRST", "").replace("SECOND", "scaler.scale(disc(fake).sum()).backward()"),
     "LBFGS": CLOSURE.replace("OUTSIDE", "").replace("INSIDE", FORWARD),

@@ -61,6 +61,8 @@ def setting_of(operation: Operation, name: str, value: Value) -> object:
     A network is in training mode, and whoever asks for dropout with a rate of their own doesn't ask for none.
     """
     known = literal_of(value)
+    if name == "input" and operation.name == "nn.LSTM" and (known is _FACTS or known is UNKNOWN):
+        return _SINGLE
     if known is UNKNOWN and type(value) is Opaque and value.default is None:
         if name == "training" and value.name.endswith("training"):
             return True
@@ -70,6 +72,8 @@ def setting_of(operation: Operation, name: str, value: Value) -> object:
 
 
 _RATE = 0.5
+_SINGLE = TensorFacts(dtype="float32", ndim=3)
+"""What networks are fed with.  oneDNN and cuDNN save an LSTM's result then; in double precision nothing does."""
 
 
 def _is_nonzero(value: object) -> bool:

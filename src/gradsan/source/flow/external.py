@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from gradsan import knowledge
 from gradsan.knowledge import Operation
@@ -13,6 +14,7 @@ from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
 from gradsan.source.flow.evaluating import derived
+from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
@@ -21,6 +23,7 @@ from gradsan.source.flow.modes import SWITCH, switch
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
 from gradsan.source.flow.reflection import call_reflection
+from gradsan.source.flow.stateless import FUNCTIONAL_CALLS, call_functionally
 from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
 from gradsan.source.flow.values import (
@@ -197,12 +200,11 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
         switch(frame, node)
         return Opaque()
     if dotted.startswith("torch.utils.checkpoint.checkpoint") and first is not None:
-        if dotted.endswith("checkpoint_sequential"):
-            return opaque_call(frame, Opaque(), arguments, node)
-        keywords = {k: v for k, v in arguments.keywords.items() if k not in ("use_reentrant", "preserve_rng_state")}
-        return call(frame, first, Arguments(arguments.positional[1:], keywords, arguments.is_exact), node)
+        return _checkpoint(frame, dotted, arguments, node)
     if dotted in _TRANSPARENT and first is not None:
         return first
+    if dotted in FUNCTIONAL_CALLS:
+        return call_functionally(frame, arguments, node)
     if dotted == "torch.optim.swa_utils.AveragedModel" and first is not None:
         return copy_value(frame, first, deep=True)
     if dotted.startswith("torch.Tensor.") and first is not None:
@@ -218,6 +220,21 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
     if operation is None or operation.kind in ("module", "schema"):
         return opaque_call(frame, Opaque(), arguments, node)
     return call_operation(frame, operation, arguments, node, target=_target(frame, node))
+
+
+def _checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Run a checkpointed function; the reentrant kind hands it its inputs as leaves when it runs it again.
+
+    Source: torch/utils/checkpoint.py, CheckpointFunction.backward (2.13.0).
+    """
+    if dotted.endswith("checkpoint_sequential"):
+        return opaque_call(frame, Opaque(), arguments, node)
+    given = arguments.positional[1:]
+    is_reentrant = arguments.keywords.get("use_reentrant")
+    if is_reentrant is not None and truth_of(is_reentrant):
+        given = [replace(v, is_leaf=v.grad is Grad.YES) if isinstance(v, Tensor) else v for v in given]
+    keywords = {k: v for k, v in arguments.keywords.items() if k not in ("use_reentrant", "preserve_rng_state")}
+    return call(frame, arguments.positional[0], Arguments(given, keywords, arguments.is_exact), node)
 
 
 def call_operation(

@@ -79,6 +79,8 @@ class Storage:
     """A backward pass reached it: an optimizer updates what has a gradient."""
     is_own: bool = False
     """It was made by an operation that was followed; what comes from outside may be known to others as well."""
+    is_inference: bool = False
+    """It was made in inference mode."""
     is_custom_saved: bool = False
     """It came out of ``ctx.saved_tensors``."""
 
@@ -125,6 +127,8 @@ class Write:
     module: str = ""
     caveats: tuple[str, ...] = ()
     """Under which circumstances the written tensor is the saved one."""
+    is_between_steps: bool = False
+    """It replaces all weights at once: what was computed before is mostly dropped, unless a backward pass is seen."""
 
 
 @dataclass(slots=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradsan.model.event import ViewKind
+from gradsan.model.history import TensorKind
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import view_of
@@ -12,13 +13,27 @@ from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, 
 
 MAX_ITEMS = 4
 """Elements of a known list that a loop looks at."""
+MAX_MODULES = 32
+"""Parts of a network that a program's loop looks at."""
 
 
 def loop_items(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bool]:
     """Return the elements that a loop meets, and whether these are all."""
     items, is_exact = elements(frame, value, node)
-    limit = MAX_ITEMS if frame.machine.fuel > 0 else 1
+    limit = 1
+    if frame.machine.fuel > 0:
+        limit = MAX_MODULES if frame.machine.is_program and _is_of_modules(items) else MAX_ITEMS
     return (items[:limit], False) if len(items) > limit else (items, is_exact)
+
+
+def _is_of_modules(items: list[Value]) -> bool:
+    """Return whether these are parts of a network, or its parameters: a program tells them apart by name."""
+    last = items[-1] if items else None
+    if isinstance(last, Sequence) and last.items:
+        last = last.items[-1]
+    return isinstance(last, (Instance, Layer)) or (
+        isinstance(last, Tensor) and last.storage.kind is TensorKind.PARAMETER
+    )
 
 
 def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bool]:

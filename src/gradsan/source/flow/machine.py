@@ -113,6 +113,8 @@ class Machine:
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
     index_roots: set[str] = field(default_factory=set)
     """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
+    fed_back: tuple[tuple[str, Value], int] | None = None
+    """The parameter that the entry was run a second time with, what it had returned, and when that began."""
     is_open: bool = False
     """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
     decorated: dict[tuple[int, int], Value | None] = field(default_factory=dict)

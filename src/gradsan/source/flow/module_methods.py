@@ -11,9 +11,10 @@ from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
 from gradsan.source.flow.layers import call_layer
 from gradsan.source.flow.machine import Arguments, Frame, call
-from gradsan.source.flow.training import overwrite_parameters
+from gradsan.source.flow.training import fill_groups, overwrite_parameters
 from gradsan.source.flow.values import (
     NONE,
+    Choice,
     Const,
     Instance,
     Layer,
@@ -24,8 +25,8 @@ from gradsan.source.flow.values import (
     Value,
     complete,
 )
-from gradsan.source.flow.weights import layer_weights, parameters_of
-from gradsan.source.hierarchy import container_base
+from gradsan.source.flow.weights import layer_weights, named_children, named_parameters_of, parameters_of
+from gradsan.source.hierarchy import container_base, is_optimizer_class
 
 _SAME = frozenset(
     [
@@ -61,8 +62,8 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
         case "parameters":
             return Sequence(list(parameters_of(frame, module)), is_exact=False)
         case "named_parameters":
-            found: list[Value] = [Sequence([Opaque(), p], is_tuple=True) for p in parameters_of(frame, module)]
-            return Sequence(found, is_exact=False)
+            named = named_parameters_of(frame, module)
+            return Sequence([Sequence([Const(n), p], is_tuple=True) for n, p in named], is_exact=False)
         case "children" | "modules" | "named_children" | "named_modules":
             return _modules(module, deep=name.endswith("modules"), named=name.startswith("named"))
         case "register_buffer" if isinstance(first, Const) and len(arguments.positional) > 1:
@@ -109,22 +110,30 @@ def _register_buffer(frame: Frame, module: Instance | Layer, name: str, value: V
 
 
 def _modules(module: Instance | Layer, *, deep: bool, named: bool) -> Sequence:
-    found: list[Value] = []
-    _collect(module, found, 4 if deep else 1)
-    rows: list[Value] = [Sequence([Opaque(), m], is_tuple=True) for m in found] if named else found
-    return Sequence(rows, is_exact=False)
+    found: list[tuple[str, Value]] = [("", module)] if deep else []
+    _collect(module, found, 6 if deep else 1, "")
+    rows: list[Value] = [Sequence([Const(name), m], is_tuple=True) if named else m for name, m in found]
+    return Sequence(rows, is_exact=not _holds_unknown(module))
 
 
-def _collect(module: Value, found: list[Value], depth: int) -> None:
+def _holds_unknown(module: Instance | Layer) -> bool:
+    """Return whether a module may hold modules that aren't known."""
+    if module.children is not None and not module.children.is_exact:
+        return True
+    return isinstance(module, Instance) and any(
+        isinstance(held, (Opaque, Choice)) and not (isinstance(held, Opaque) and held.is_number)
+        for held in module.attributes.values()
+    )
+
+
+def _collect(module: Value, found: list[tuple[str, Value]], depth: int, prefix: str) -> None:
     if not depth or not isinstance(module, (Instance, Layer)):
         return
-    if isinstance(module, Instance):
-        complete(module)
-    parts = list(module.attributes.values()) + (module.children.items if module.children is not None else [])
-    for part in parts:
-        if isinstance(part, (Instance, Layer)) and part not in found:
-            found.append(part)
-            _collect(part, found, depth - 1)
+    for name, part in named_children(module):
+        if isinstance(part, (Instance, Layer)) and all(part is not known for _, known in found):
+            dotted = f"{prefix}.{name}" if prefix else name
+            found.append((dotted, part))
+            _collect(part, found, depth - 1, dotted)
 
 
 def freeze(frame: Frame, module: Value, *, frozen: bool, depth: int = 6) -> None:
@@ -137,9 +146,7 @@ def freeze(frame: Frame, module: Value, *, frozen: bool, depth: int = 6) -> None
             frame.machine.regrads.append((parameter, parameter.grad, parameter.is_leaf, parameter.is_detached))
             parameter.grad = Grad.NO if frozen else Grad.YES
         if depth:
-            found: list[Value] = []
-            _collect(module, found, 1)
-            for part in found:
+            for _, part in named_children(module):
                 freeze(frame, part, frozen=frozen, depth=depth - 1)
 
 
@@ -147,6 +154,9 @@ def super_method(frame: Frame, value: Super, name: str, arguments: Arguments, no
     """Call a method that ``super()`` finds in the framework."""
     receiver = value.receiver
     if isinstance(receiver, Instance):
+        if name == "__init__" and is_optimizer_class(frame.machine.project, receiver.info):
+            fill_groups(frame, receiver, arguments)
+            return NONE
         if name == "__init__":
             fill_container(frame, receiver, arguments)
             return NONE

@@ -11,6 +11,7 @@ from gradsan.source.flow.names import find_global
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, detached, grad_of, node_of, tensors_of, view_of
 from gradsan.source.flow.values import (
+    NONE,
     TRUE,
     Bound,
     Choice,
@@ -177,9 +178,22 @@ def _tensor(frame: Frame, value: Tensor, name: str, node: ast.AST) -> Value:
         return Opaque(is_number=True)
     if name == "grad":
         return Opaque()
+    if name == "grad_fn":
+        return _grad_fn_of(value)
     if name in ("real", "imag"):
         return view_of(frame, value, name, node)
     return Bound(value, name)
+
+
+_NODE = External("<node>")
+
+
+def _grad_fn_of(value: Tensor) -> Value:
+    """Return ``tensor.grad_fn``: what an operation made has one where gradients flow; a parameter may be a leaf."""
+    grad = grad_of(value)
+    if grad is Grad.NO:
+        return NONE
+    return Opaque() if grad is Grad.UNKNOWN or node_of(value) is None else _NODE
 
 
 def requires_grad_of(value: Tensor) -> Value:
@@ -194,6 +208,8 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
         return _tensor(frame, value.tensor, name, node)
     if name == "requires_grad" and value.roots:
         return TRUE
+    if name == "grad_fn" and value.roots and value.name not in value.roots:
+        return _NODE
     if name in _NUMBERS:
         return Opaque(is_number=True)
     if name in ("mT", "mH") or (name == "T" and value.roots):

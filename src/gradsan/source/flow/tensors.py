@@ -100,7 +100,7 @@ def fresh(
     name: str = "",
 ) -> Tensor:
     """Return a tensor on a storage of its own."""
-    storage = Storage(kind=kind, name=name, is_own=True)
+    storage = Storage(kind=kind, name=name, is_own=True, is_inference=frame.machine.is_inference)
     frame.machine.touched.append(storage)
     return Tensor(storage, grad, roots, node=node, is_contiguous=True)
 
@@ -224,6 +224,7 @@ def write(
     module: str = "",
     graph: Node | None = None,
     is_first: bool = False,
+    is_between_steps: bool = False,
 ) -> None:
     """Record that a tensor was mutated, and what that breaks; ``is_first`` gives a parameter its first value."""
     machine = frame.machine
@@ -243,11 +244,15 @@ def write(
         created,
         module,
         tensor.caveats,
+        is_between_steps or writer is Writer.OPTIMIZER,
     )
     if tensor.is_data or is_impossible(event.guard):
         return
     machine.is_open = machine.is_open or not (storage.is_own or is_first)
     grad, roots = _incoming(frame, sources)
+    if storage.is_inference and not machine.is_inference:
+        machine.refusals.append(Refused(Refusal.INFERENCE_TENSOR, event, Grad.YES, frozenset()))
+        return
     if enabled:
         _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
     storage.version += 1
@@ -330,6 +335,8 @@ def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: froze
         refusal = Refusal.MULTI_OUTPUT_VIEW
     elif view is not None and view.kind is ViewKind.CUSTOM_FUNCTION:
         refusal = Refusal.CUSTOM_FUNCTION_VIEW
+    elif view is not None and view.kind is ViewKind.MODULE_HOOK:
+        refusal = Refusal.MODULE_HOOK_VIEW
     elif view is not None and view.base_is_leaf and tensor.grad >= Grad.YES:
         refusal = Refusal.LEAF_VIEW
     elif view is not None and view.kind is ViewKind.NO_GRAD and view.place.function != "":

@@ -10,7 +10,19 @@ from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import Grad, Node, reachable
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
-from gradsan.source.flow.values import NONE, Const, Function, Optimizer, Sequence, Tensor, Value, nodes_of, tensors_in
+from gradsan.source.flow.values import (
+    NONE,
+    Const,
+    Function,
+    Instance,
+    Mapping,
+    Optimizer,
+    Sequence,
+    Tensor,
+    Value,
+    nodes_of,
+    tensors_in,
+)
 from gradsan.source.flow.weights import parameters_of
 from gradsan.source.reach import has_backward
 
@@ -83,6 +95,15 @@ def construct_optimizer(frame: Frame, dotted: str, arguments: Arguments, node: a
     return Optimizer(dotted.rpartition(".")[2], targets, frame.place(node))
 
 
+def fill_groups(frame: Frame, optimizer: Instance, arguments: Arguments) -> None:
+    """Give an optimizer of the project's own the groups that the framework's constructor makes."""
+    given = arguments.get(0, "params")
+    targets: list[Value] = list(parameters_of(frame, given)) if given is not None else []
+    defaults = arguments.get(1, "defaults")
+    group = Mapping({**(defaults.items if isinstance(defaults, Mapping) else {}), "params": Sequence(targets)})
+    frame.machine.journal.set(optimizer.attributes, "param_groups", Sequence([group], is_exact=False))
+
+
 _RERUNS = frozenset({"LBFGS"})
 """Optimizers that evaluate the closure again after they have written.  Source: torch/optim/lbfgs.py, 2.13.0."""
 
@@ -108,7 +129,7 @@ def overwrite_parameters(frame: Frame, module: Value, operation: str, node: ast.
     was_open = machine.is_open
     for parameter in parameters_of(frame, module):
         name = parameter.storage.name
-        write(frame, parameter, operation=operation, node=node, target=name, grad_enabled=False)
+        write(frame, parameter, operation=operation, node=node, target=name, grad_enabled=False, is_between_steps=True)
     if not has_backward(frame.module):
         machine.is_open = was_open
 

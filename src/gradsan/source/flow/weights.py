@@ -101,6 +101,44 @@ def _children(value: Value) -> list[Value]:
             return []
 
 
+def named_parameters_of(frame: Frame, value: Value, prefix: str = "", depth: int = 6) -> list[tuple[str, Tensor]]:
+    """Return the parameters of a module with their names, as ``named_parameters`` gives them."""
+    match value:
+        case Tensor():
+            return [(prefix, value)]
+        case Layer():
+            own = [(_dotted(prefix, name), tensor) for name, tensor in layer_weights(frame, value).items()]
+        case Instance():
+            own = [
+                (_dotted(prefix, str(name)), held)
+                for name, held in complete(value).attributes.items()
+                if isinstance(held, Tensor) and held.storage.kind is TensorKind.PARAMETER
+            ]
+        case _:
+            return [(prefix, parameter) for parameter in parameters_of(frame, value)]
+    for name, child in named_children(value):
+        if depth:
+            own += named_parameters_of(frame, child, _dotted(prefix, name), depth - 1)
+    return own
+
+
+def named_children(value: Instance | Layer) -> list[tuple[str, Value]]:
+    """Return the modules that a module holds directly, with their names."""
+    if isinstance(value, Instance):
+        complete(value)
+    found: list[tuple[str, Value]] = [
+        (str(name), held) for name, held in value.attributes.items() if isinstance(held, (Instance, Layer))
+    ]
+    if value.children is not None:
+        names = value.children.fields or tuple(str(at) for at in range(len(value.children.items)))
+        found += list(zip(names, value.children.items, strict=False))
+    return found
+
+
+def _dotted(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
 def opaque_weights(frame: Frame, value: Opaque) -> Tensor:
     """Return the parameters of an unknown network, as one tensor."""
     if value.tensor is not None:
