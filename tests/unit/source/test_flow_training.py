@@ -178,7 +178,46 @@ class Net(nn.Module):
     def forward(self, x):
         return checkpoint(self.block, self.stem(x), use_reentrant=FLAG)
 """
+FED_BACK = """\
+class Memory(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+
+    def forward(self, x, STATE=None):
+        if STATE is None:
+            held = x.new_zeros(3)
+        else:
+            (held,) = STATE
+        CHANGE
+        return torch.sigmoid(x) * held * held, [held]
+"""
+HEAD_OF_A_ZOO = """\
+import zoo
+
+class Model(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.parts = zoo.build(spec)
+
+    def rescale(self):
+        head = self.parts[-1]
+        b = head.bias.view(2, -1)
+        CHANGE
+        head.bias = nn.Parameter(b.view(-1))
+"""
+PRETRAINED = """\
+from torchvision import models
+
+def widen(old):
+    net = models.resnet18()
+    net.conv1.weight[:, :3] = old
+    return net
+"""
 FOUND = {
+    "state that is fed back": (FED_BACK.replace("STATE", "memory").replace("CHANGE", "held += self.lin(x)"), 11),
+    "a bias that becomes a new parameter": (HEAD_OF_A_ZOO.replace("CHANGE", "b[:, 0] += 1.0"), 11),
+    "a weight of a pretrained network": (PRETRAINED, 5),
     "an optimizer of one's own": (OWN_OPTIMIZER.replace("OPERATION", "add_"), 11),
     "functional_call": (STATELESS.replace("CHANGE", "fast[name] -= 0.1 * grad"), 8),
     "an inference tensor": (INFERENCE.replace("MODE", "inference_mode"), 6),
@@ -206,6 +245,10 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 SILENT = {
+    "state that is computed anew": FED_BACK.replace("STATE", "memory").replace("CHANGE", "held = held + self.lin(x)"),
+    "a cache that is fed back": FED_BACK.replace("STATE", "kv_cache").replace("CHANGE", "held += self.lin(x)"),
+    "a bias that becomes a new parameter": HEAD_OF_A_ZOO.replace("CHANGE", "b = b + 1.0"),
+    "a weight of a pretrained network": PRETRAINED.replace("net.conv1.weight[", "net.conv1.weight.data["),
     "an optimizer of one's own": OWN_OPTIMIZER.replace("OPERATION", "data.add_"),
     "functional_call": STATELESS.replace("CHANGE", "fast[name] = fast[name] - 0.1 * grad"),
     "no inference tensor": INFERENCE.replace("MODE", "no_grad"),

@@ -50,8 +50,11 @@ def literal_of(value: Value) -> object:
             return parts
         return UNKNOWN
     if type(value) is Choice:
-        kinds = {id(literal_of(option)) for option, _ in value.options}
-        return literal_of(value.options[0][0]) if len(kinds) == 1 else UNKNOWN
+        kinds = [literal_of(option) for option, _ in value.options]
+        if all(kind is kinds[0] for kind in kinds):
+            return kinds[0]
+        # Where one of them is a tensor, the unknown ones are as well.
+        return _FACTS if all(kind is _FACTS or kind is UNKNOWN for kind in kinds) else UNKNOWN
     return UNKNOWN
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 
 from gradsan import knowledge
@@ -76,6 +77,11 @@ _NEW = frozenset(
         "from_numpy",
     ]
 )
+_NETWORKS = re.compile(
+    r"torchvision\.models\.(?:\w+\.)*[a-z]\w*$|timm\.create_model$|torch\.hub\.load$"
+    r"|transformers\.(?:\w+\.)*\w*Model\w*\.from_pretrained$|transformers\.(?:\w+\.)*AutoModel\w*\.from_pretrained$"
+)
+"""What makes a pretrained network."""
 _CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
 
 
@@ -110,6 +116,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
     if dotted == "itertools.chain":
         items = [elements(frame, given, node) for given in arguments.positional]
         return Sequence([i for part, _ in items for i in part], is_exact=all(exact for _, exact in items))
+    if _NETWORKS.match(dotted):
+        return Opaque(is_network=True)
     if head in ("math", "numpy", "random", "time", "os"):
         return Opaque(is_number=head in ("math", "time"))
     return opaque_call(frame, Opaque(), arguments, node)

@@ -77,7 +77,7 @@ def _element(value: Opaque, at: int) -> Opaque:
     key = ("element", at)
     known = value.attributes.get(key)
     if not isinstance(known, Opaque):
-        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
+        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number, is_network=value.is_network)
         value.attributes[key] = known
     return known
 

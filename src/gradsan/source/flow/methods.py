@@ -162,6 +162,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if name in INTEGERS and name in AMBIGUOUS and not receiver.is_number and receiver.tensor is None:
         return Opaque(node=None, name="")
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
+        receiver.is_network = receiver.is_network and name != "requires_grad_"
         return receiver
     operation = frame.machine.operation(f"torch.Tensor.{name}") if name not in AMBIGUOUS else None
     if operation is not None and operation.kind != "schema" and _is_tensor_like(receiver):

@@ -9,7 +9,7 @@ from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, gets
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, detached, grad_of, node_of, tensors_of, view_of
+from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of
 from gradsan.source.flow.values import (
     NONE,
     TRUE,
@@ -35,7 +35,7 @@ from gradsan.source.flow.values import (
     join,
     nodes_of,
 )
-from gradsan.source.flow.weights import layer_weights
+from gradsan.source.flow.weights import is_parameter, layer_weights
 from gradsan.source.hierarchy import external_bases, find_member, members_after
 from gradsan.source.index import ClassInfo, FunctionInfo
 
@@ -159,8 +159,6 @@ def _layer(frame: Frame, value: Layer, name: str, _node: ast.AST) -> Value:
 
 def as_parameter(frame: Frame, name: str, layer: Layer) -> Tensor:
     """Return a parameter of a layer that the table doesn't name, ``weight_hh_l0``."""
-    from gradsan.source.flow.tensors import leaf
-
     tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
     tensor.storage.owner = layer.dotted.rpartition(".")[2]
     return tensor
@@ -217,9 +215,13 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
         if tensor is not None:
             return view_of(frame, tensor, name, node, is_contiguous=False)
     known = value.attributes.get(name)
+    is_weight = known is None and name in ("weight", "bias")
+    if is_weight and (value.is_network or is_parameter(frame, node, name)):
+        known = value.attributes[name] = leaf(frame, kind=TensorKind.PARAMETER, name=name, owner=value.name or name)
     if known is None:
         roots = value.roots if name not in _MODULE_STATE else frozenset()
         known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node, roots=roots)
+        known.is_network = value.is_network and name not in _MODULE_STATE
         value.attributes[name] = known
     return known
 

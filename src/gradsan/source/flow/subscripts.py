@@ -80,7 +80,7 @@ def opaque_item(value: Opaque, key: object) -> Opaque:
     """Return an item of something unknown; the same one each time it is asked for by the same key."""
     known = value.attributes.get(("item", key))
     if not isinstance(known, Opaque):
-        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
+        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number, is_network=value.is_network)
         value.attributes["item", key] = known
     return known
 

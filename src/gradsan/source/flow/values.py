@@ -30,6 +30,8 @@ class Opaque:
     weights: Storage | None = None
     """When it is used as a network: its parameters, as one storage."""
     is_number: bool = False
+    is_network: bool = False
+    """It is a module that another library made, or a part of one."""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import leaf
 from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, complete
+from gradsan.source.index import dotted_name
 
 _TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
 """Constructor parameters that only a layer with weights has."""
@@ -120,6 +124,22 @@ def named_parameters_of(frame: Frame, value: Value, prefix: str = "", depth: int
         if depth:
             own += named_parameters_of(frame, child, _dotted(prefix, name), depth - 1)
     return own
+
+
+def is_parameter(frame: Frame, node: ast.AST, name: str) -> bool:
+    """Return whether a function assigns a new parameter to the attribute that it reads here: it is one already.
+
+    Source: torch/nn/modules/module.py, __setattr__ (2.13.0): a registered name takes nothing but a parameter.
+    """
+    info = frame.info
+    if info is None or not isinstance(node, ast.Attribute):
+        return False
+    holder = dotted_name(node.value)
+    if not holder:
+        return False
+    lines = info.module.lines[info.node.lineno - 1 : info.node.end_lineno]
+    wanted = re.compile(rf"\b{re.escape(holder)}\.{name}\s*=\s*(?:torch\.)?(?:nn\.)?Parameter\(")
+    return any(wanted.search(line) for line in lines if "Parameter(" in line)
 
 
 def named_children(value: Instance | Layer) -> list[tuple[str, Value]]:
