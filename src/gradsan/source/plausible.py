@@ -140,17 +140,15 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         project.links.setdefault(str(home.path), set()).add(str(path))
         layout = layout_of(module)
         lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
-        if not all(layout.is_off(line) or _is_off_by_name(module, layout, line) for line in lines):
+        if not all(layout.is_off(line) or _is_off_by_name(layout, line) for line in lines):
             return False
         is_called = is_called or bool(lines)
     return is_called
 
 
-def _is_off_by_name(module: ModuleInfo, layout: Layout, line: int) -> bool:
+def _is_off_by_name(layout: Layout, line: int) -> bool:
     name = layout.function_at(line)
-    if name is None:
-        return _runs_without("", shown_path(module))
-    return _runs_without(name, shown_path(module))
+    return name is not None and _runs_without(name, "")
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
