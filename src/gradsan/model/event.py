@@ -161,6 +161,8 @@ class Written:
     """Whether the graph knows of the write."""
     refused: bool = False
     """The framework raised instead: this is the attempt, and nothing was written."""
+    called: Span | None = None
+    """Where the optimizer's step was called, when the write is a line of an optimizer that the program defines."""
     is_told_by_graph: bool = False
     """Nobody saw it happen: it is known by the node that it made."""
 

@@ -33,6 +33,10 @@ PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int,
 """Key, weak reference, operation, version after, number, order, flags, code, position (as in the clock), agent."""
 
 
+InnerWrites = dict[int, dict[tuple[CodeType | None, int], int]]
+"""Key -> code and position -> version after."""
+
+
 @dataclass(slots=True, eq=False)
 class Run:
     """Consecutive writes to one storage from one place.
@@ -54,6 +58,8 @@ class Run:
     agent: Callable[[], object] | None = None
     n_times: int = 1
     writer: Writer = Writer.PROGRAM
+    inner: InnerWrites | None = None
+    """Of an optimizer that the program defines: where its step wrote to each storage, the last time."""
 
     @property
     def is_counted(self) -> bool:

@@ -83,6 +83,9 @@ def labels_of(events: tuple[Event, ...]) -> tuple[Label, ...]:
     told_at = {_line_of(event) for event in events if isinstance(event, (Needed, Written))}
     labels: list[Label] = []
     for event in events:
+        if isinstance(event, Written) and event.called is not None:
+            called = Label(Role.RELATED, event.called, "the step was called here")
+            labels += [] if called in labels else [called]
         if event.span is not None and not (isinstance(event, Raised) and _line_of(event) in told_at):
             labels.append(Label(_role_of(event), event.span, event.describe()))
         if isinstance(event, Written) and event.created is not None:

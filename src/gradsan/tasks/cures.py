@@ -102,7 +102,7 @@ def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -
     for write in writes:
         if write.span is not None:
             what = "step" if write.writer is Writer.OPTIMIZER else "write"
-            yield from write_moved.propose(write.span, needed.span, what=what, paths=files)
+            yield from write_moved.propose(write.called or write.span, needed.span, what=what, paths=files)
 
 
 def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:

@@ -28,7 +28,7 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, site_at
 from gradsan.record.writes import GRAD_ENABLED, IN_BACKWARD, Run, StorageLog
 
 if TYPE_CHECKING:
@@ -218,7 +218,10 @@ class _Explanation:
         steps = [] if key is None else list(self.recorder.steps.writes_to(key))
         runs += [run for run in steps if number is None or run.last_number >= number]
         runs.sort(key=lambda run: run.last_order)
-        told = [self._written(run, key, expected=expected, found=found, text=text) for run in runs]
+        told: list[Written] = []
+        for run in runs:
+            written = self._written(run, key, expected=expected, found=found, text=text)
+            told += _inner_writes(run, key, written) or [written]
         return _distinct(told)
 
     def _unseen_writes(self, slot: Slot, *, expected: Version, found: Version) -> list[Written]:
@@ -286,6 +289,22 @@ class _Explanation:
                 continue
             candidates.append(log)
         return max(candidates, key=lambda log: log.runs[-1].last_order, default=None)
+
+
+def _inner_writes(run: Run, key: int | None, step: Written) -> list[Written]:
+    """Return the writes of a step to one storage, line by line, where the program defines the optimizer."""
+    places = {} if run.inner is None or key is None else run.inner.get(key, {})
+    return [
+        replace(
+            step,
+            span=site_at(code, position).span(),
+            version_before=Version(max(version - 1, step.version_before)),
+            version=Version(version),
+            called=step.span,
+        )
+        for (code, position), version in places.items()
+        if code is not None and version > step.version_before
+    ]
 
 
 def _is_same_line(one: Site, other: Site) -> bool:

@@ -5,6 +5,9 @@ is one line.  Inside `step` the wrappers are quiet; afterwards one run is kept f
 parameters it wrote is asked of its groups only when a finding needs it.  Fused steps never move the version counter
 and are seen the same way.
 
+# NOTE [Steps of the program's own] Where the program itself defines the optimizer, its lines are the user's: the
+# wrappers note which of them wrote to a parameter, and nothing else.
+
 # NOTE [A step may raise] Then no post hook runs (out of memory, an interrupt in a notebook).  Every step runs inside a
 `record_function`, whose exit runs always.  Source: torch/optim/optimizer.py, `profile_hook_step`, torch 2.6 to 2.13.
 """
@@ -12,6 +15,8 @@ and are seen the same way.
 from __future__ import annotations
 
 import functools
+import inspect
+import os
 import sys
 import threading
 import weakref
@@ -30,7 +35,7 @@ from gradsan.frameworks.torch.regions import parts_of
 from gradsan.frameworks.torch.sharded import gathered_keys, is_sharded
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Writer
-from gradsan.record.writes import GRAD_ENABLED, Run
+from gradsan.record.writes import GRAD_ENABLED, InnerWrites, Run
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -74,6 +79,8 @@ class StepLog:
     def __init__(self) -> None:
         self._known: dict[int, Stepped] = {}
         self._gone: deque[Stepped] = deque(maxlen=MAX_GONE)
+        self.inner: dict[int, InnerWrites] = {}
+        """Thread -> what the step of the program's own that runs there wrote so far."""
 
     def add(self, optimizer: Optimizer, run: Run, skipped: frozenset[int] = frozenset()) -> None:
         """Append a step."""
@@ -83,7 +90,12 @@ class StepLog:
         steps.append(Steps(run, skipped))
 
     def goes_on(
-        self, optimizer: Optimizer, place: tuple[CodeType | None, int], now: tuple[int, int], skipped: frozenset[int]
+        self,
+        optimizer: Optimizer,
+        place: tuple[CodeType | None, int],
+        now: tuple[int, int],
+        skipped: frozenset[int],
+        inner: InnerWrites | None,
     ) -> bool:
         """Take a step into the last run where that stepped from the same place; return False where it did not.
 
@@ -92,6 +104,7 @@ class StepLog:
             place: Code and position.
             now: Number and order.
             skipped: The parameters that had no gradient.
+            inner: What lines of the program's own wrote.
         """
         known = self._known.get(id(optimizer))
         if known is None or not known.steps or known.optimizer() is not optimizer:
@@ -101,6 +114,7 @@ class StepLog:
             return False
         last.run.last_number, last.run.last_order = now
         last.run.n_times += 1
+        last.run.inner = inner
         return True
 
     def is_looked_at(self, optimizer: Optimizer) -> bool:
@@ -146,6 +160,7 @@ class StepLog:
         """Forget everything."""
         self._known.clear()
         self._gone.clear()
+        self.inner.clear()
 
 
 def keys_of(parameter: torch.Tensor) -> Iterator[int]:
@@ -180,6 +195,7 @@ def exit_wrapper(recorder: Recorder, original: Callee) -> Callee:
     def leave(self: Any, *args: Any) -> None:
         original(self, *args)
         if quiet_threads and threading.get_ident() in quiet_threads and self.name.startswith("Optimizer.step#"):
+            recorder.steps.inner.pop(threading.get_ident(), None)
             end_quiet(recorder)
 
     return leave
@@ -199,7 +215,9 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
                 guard(parameter, f"{type(optimizer).__name__}.step")
         if recorder.steps.is_looked_at(optimizer):
             marks[threading.get_ident()] = _first_updated(optimizer)
-        if threading.active_count() == 1:
+        if defined_by_program(type(optimizer)):
+            recorder.steps.inner[threading.get_ident()] = {}
+        elif threading.active_count() == 1:
             shut_doors()
         recorder.quiet_threads.add(threading.get_ident())
         recorder.clock.pause()
@@ -215,8 +233,9 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         if recorder.hooks_were_used or is_unseen:
             skipped = frozenset(id(parameter) for parameter in parameters_of(optimizer) if parameter.grad is None)
             recorder.suspects.last_number = max(recorder.suspects.last_number, now[0])
-        if not recorder.steps.goes_on(optimizer, place, now, skipped):
-            recorder.steps.add(optimizer, run_of_step(optimizer, place, now), skipped)
+        inner = recorder.steps.inner.pop(threading.get_ident(), None) if recorder.steps.inner else None
+        if not recorder.steps.goes_on(optimizer, place, now, skipped, inner):
+            recorder.steps.add(optimizer, run_of_step(optimizer, place, now, inner), skipped)
 
     def is_unseen_by_counter(optimizer: Optimizer) -> bool:
         marked = marks.pop(threading.get_ident(), ())
@@ -227,6 +246,7 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         return False
 
     marks: dict[int, list[tuple[torch.Tensor, int]]] = {}
+    defined_by_program = _judge(recorder)
 
     handles = (register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after))
 
@@ -237,11 +257,29 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
     return remove
 
 
-def run_of_step(optimizer: Optimizer, place: tuple[CodeType | None, int], now: tuple[int, int]) -> Run:
+def run_of_step(
+    optimizer: Optimizer,
+    place: tuple[CodeType | None, int],
+    now: tuple[int, int],
+    inner: InnerWrites | None = None,
+) -> Run:
     """Return the run that a step begins."""
     (code, position), (number, order) = place, now
     operation = f"{type(optimizer).__name__}.step"
-    return Run(code, position, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
+    run = Run(code, position, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
+    run.inner = inner
+    return run
+
+
+def _judge(recorder: Recorder) -> Callable[[type], bool]:
+    """Return what tells of a class of optimizers whether a file of the program's, not of a library, has its step."""
+
+    @functools.cache
+    def defined_by_program(kind: type) -> bool:
+        code = getattr(inspect.unwrap(getattr(kind, "step", kind)), "__code__", None)
+        return code is not None and recorder.user_code(code) and "-packages" + os.sep not in code.co_filename
+
+    return defined_by_program
 
 
 def _first_updated(optimizer: Optimizer) -> list[tuple[torch.Tensor, int]]:

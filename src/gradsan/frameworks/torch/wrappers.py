@@ -28,6 +28,7 @@ import torch
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
+from gradsan.frameworks.torch.storages import storage_key
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
 
@@ -52,13 +53,16 @@ class Wrappers:
         get_frame = sys._getframe
         plain = PLAIN
         has_modes, is_grad_enabled = torch._C._is_torch_function_mode_enabled, torch.is_grad_enabled
-        guards, next_number = recorder.guards, recorder.next_number
+        guards, next_number, inner = recorder.guards, recorder.next_number, recorder.steps.inner
         n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 
         @functools.wraps(original)
         def write(*args: Any, **kwargs: Any) -> Any:
             if quiet_threads and get_ident() in quiet_threads:
-                return original(*args, **kwargs)
+                result = original(*args, **kwargs)
+                if inner:
+                    note_inner(recorder, (args[0],) if args else (), get_frame(1))
+                return result
             tensor: Any = args[0] if args else kwargs.get("input")
             is_plain = type(tensor) in plain
             if not is_plain and not issubclass(type(tensor), torch.Tensor):  # a proxy of a tracer, or a mistake
@@ -94,7 +98,10 @@ class Wrappers:
         def write(*args: Any, **kwargs: Any) -> Any:
             tensors = args[0] if args else kwargs.get("self")
             if get_ident() in recorder.quiet_threads or not isinstance(tensors, (list, tuple)):
-                return original(*args, **kwargs)
+                result = original(*args, **kwargs)
+                if recorder.steps.inner and isinstance(tensors, (list, tuple)):
+                    note_inner(recorder, tensors, sys._getframe(1))
+                return result
             frame = sys._getframe(1)
             for guard in recorder.guards:
                 for tensor in tensors:
@@ -238,6 +245,22 @@ class Wrappers:
                 fold()
 
         return log
+
+
+def note_inner(recorder: Recorder, tensors: Sequence[Any], frame: FrameType) -> None:
+    """Note the place where a step of the program's own wrote to parameters.
+
+    Effect: in the step log; see NOTE [Steps of the program's own] in `optimizers`.
+    """
+    written = recorder.steps.inner.get(get_ident())
+    code, offset, _ = user_frame(recorder.user_code, frame)
+    if written is None or code is None:
+        return
+    for tensor in tensors:
+        if type(tensor) in PLAIN and tensor.requires_grad:
+            key = storage_key(tensor)
+            if key is not None:
+                written.setdefault(key, {})[code, -1 - offset] = tensor._version
 
 
 def refuse_write(recorder: Recorder, error: RuntimeError, tensor: Any, operation: str, frame: FrameType) -> None:
