@@ -231,6 +231,8 @@ class Audit:
                 elif not same(fingerprint(watched.tensor, is_full=self.is_full), watched.mark):
                     self._watched.pop(number, None)
                     self._found[number] = watched.value, site
+                    if self.exposure.is_child:
+                        self.exposure.tell_parent(watched.tensor, site)
         except Exception as error:
             self.recorder.switch_off(error)
 
@@ -257,18 +259,25 @@ class Audit:
             told = Told(self.recorder, (), current_site(self.recorder.user_code))
             history = told.overwritten(slot, [], [])
             self.look()
-            writes, notes = self.writes_of(kept, kept.tensor)
+            writes, notes = self.writes_of(kept, kept.tensor, slot.number)
             events = (*history.events[:-1], *writes, history.events[-1])
             self.tell(replace(history, events=events, notes=notes, witness=Witness.CONTENT))
             if not any(write.span for write in writes):
                 self._watches_all = True  # NOTE [Bracketing the write]
 
-    def writes_of(self, value: object, tensor: Any) -> tuple[list[Written], tuple[str, ...]]:
+    def _line_of_alias(self, tensor: Any, since: int) -> Site | None:
+        """Return who wrote last to the storage on record: through an alias that has a version counter of its own."""
+        key = key_of(tensor)
+        log = None if key is None else self.recorder.writes.find(key)
+        later = [run for run in log.runs if run.last_number >= since] if log is not None else []
+        return later[-1].site if later else None
+
+    def writes_of(self, value: object, tensor: Any, since: int) -> tuple[list[Written], tuple[str, ...]]:
         """Return the write that made a watched tensor differ, and what must be said about it."""
         places = self.exposure.writes_of_children(tensor)
         if places:
             return [self.written(place) for place in places], ("another process wrote to the shared memory",)
-        site = self.line_of(value)
+        site = self.line_of(value) or self._line_of_alias(tensor, since)
         notes = () if site is not None else ("the line that wrote is not known: no Python code was seen to reach it",)
         return [self.written(site)], notes
 

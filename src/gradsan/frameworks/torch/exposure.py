@@ -1,15 +1,21 @@
-"""Memory that was handed out: to NumPy, to DLPack, to a pointer, to a child process.
+"""Memory that was handed out: to NumPy, to DLPack, to a pointer, as a storage, to a child process.
 
 # NOTE [Writes of children] A forked child inherits the wrappers.  It writes the places that write to shared memory to a
 file that its parent opened before; the parent reads it when shared memory differs.  Addresses of memory that was mapped
-before the fork are the same in both.
+before the fork are the same in both.  What no wrapper sees there, an array or a pointer, is found by the line after
+which what is watched differs, as in the parent.
+
+# NOTE [Only who asks] The recorder itself asks for storages all the time.  The methods that hand them out are wrapped
+once a file of the program that calls one is met.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import linecache
 import os
+import re
 import sys
 import tempfile
 import weakref
@@ -22,12 +28,14 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.regions import REFUSALS
 from gradsan.frameworks.torch.storages import release
 from gradsan.model.span import Span
-from gradsan.record.frames import current_site
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 _HANDING_OUT = ("numpy", "__array__", "__dlpack__", "data_ptr")
+_STORAGES = ("untyped_storage", "storage", "_typed_storage")
+_ASKS_FOR_STORAGE = re.compile(r"\b(?:untyped_storage|storage|_typed_storage)\(")
 _living: weakref.WeakSet[Exposure] = weakref.WeakSet()
 
 
@@ -43,6 +51,8 @@ class Exposure:
         self._patches = Patches()
         self._file: Any = None
         self._seen: set[tuple[int, Span]] = set()
+        self._before: Callable[[str], None] = lambda _filename: None
+        self.is_child = False
 
     def start(self) -> None:
         """Begin.
@@ -51,11 +61,17 @@ class Exposure:
         """
         for name in _HANDING_OUT:
             self._patches.set(torch.Tensor, name, self._handing_out(getattr(torch.Tensor, name), name))
+        dlpack: Any = torch.utils.dlpack
+        for owner in (dlpack, torch):
+            self._patches.set(owner, "to_dlpack", self._handing_out(owner.to_dlpack, "to_dlpack"))
+        self._before, self._user_code.on_new_file = self._user_code.on_new_file, self._look_into
         self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - closed in `stop`
         _living.add(self)
 
     def stop(self) -> None:
         """Undo `start`."""
+        if self._user_code.on_new_file == self._look_into:
+            self._user_code.on_new_file = self._before
         self._patches.restore()
         _living.discard(self)
         self._file.close()
@@ -64,12 +80,13 @@ class Exposure:
 
     def note_write_of_child(self, tensor: Any, _operation: str) -> None:
         """Tell the parent that this child is about to write to shared memory; a guard of the recorder."""
+        self.tell_parent(tensor, current_site(self._user_code))
+
+    def tell_parent(self, tensor: Any, site: Site | None) -> None:
+        """Write the place that wrote to shared memory where the parent will read it."""
         try:
             storage = tensor.untyped_storage()
-            if not storage.is_shared():
-                return
-            site = current_site(self._user_code)
-            if site is None:
+            if site is None or not storage.is_shared():
                 return
             span = site.span()
             place = storage.data_ptr(), span
@@ -90,14 +107,24 @@ class Exposure:
         rows = [json.loads(line) for line in self._file.read().splitlines()]
         return list(dict.fromkeys(Span(*row[1:]) for row in rows if row[0] == address))
 
+    def _look_into(self, filename: str) -> None:
+        """See NOTE [Only who asks]."""
+        self._before(filename)
+        if _ASKS_FOR_STORAGE.search("".join(linecache.getlines(filename))) is None:
+            return
+        for name in _STORAGES:
+            if not hasattr(vars(torch.Tensor).get(name), "__wrapped__"):
+                self._patches.set(torch.Tensor, name, self._handing_out(getattr(torch.Tensor, name), name))
+
     def _handing_out(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
-        is_pointer = name == "data_ptr"
+        is_asked_by_all = name in ("data_ptr", *_STORAGES)
+        users = self._user_code.users
 
         @functools.wraps(original)
         def hand_out(tensor: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(tensor, *args, **kwargs)
-            # The framework's own code asks for pointers to compare them.
-            if not is_pointer or self._user_code(sys._getframe(1).f_code):
+            # The framework's own code, and ours, ask for pointers and storages to compare them.
+            if not is_asked_by_all or sys._getframe(1).f_code.co_filename in users:
                 self.expose(tensor)
             return result
 
@@ -117,6 +144,7 @@ class Exposure:
 
 def _in_child() -> None:
     for exposure in list(_living):
+        exposure.is_child = True
         exposure.guards.append(exposure.note_write_of_child)
 
 
