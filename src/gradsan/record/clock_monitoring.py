@@ -106,7 +106,7 @@ class MonitoringClock:
 
     def _on_start(self, code: CodeType, _offset: int) -> object:
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        if self._tool >= 0 and self._user_code(code):
+        if self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers:
             self._follow(code)
         return monitoring.DISABLE
 

@@ -145,7 +145,7 @@ class SettraceClock:
         next_number = self._next_number
         is_user_code = self._user_code
         answers = self._user_code.answers
-        innermost = self._user_code.innermost
+        innermost, handlers = self._user_code.innermost, self._user_code.handlers
 
         def put(code: CodeType, line: int) -> None:
             number = next_number()
@@ -171,6 +171,8 @@ class SettraceClock:
             code = frame.f_code
             is_user = answers.get(code.co_filename)
             if not is_user and (is_user is not None or not is_user_code(code)):
+                return None
+            if code.co_name in handlers:
                 return None
             if not self._running:  # stopped by another thread, which can't remove this one's trace function
                 sys.settrace(None)

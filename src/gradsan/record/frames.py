@@ -25,11 +25,20 @@ class UserCode:
 
     Not by code object: hashing one walks all its constants, every time.
     ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
+    ``handlers`` name functions of the user's through which the framework passes every operation of a tensor subclass:
+    what they call on is told as made by the line that used the subclass.
     """
 
-    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "on_new_file", "users")
+    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "handlers", "on_new_file", "users")
 
-    def __init__(self, *, foreign_folders: tuple[str, ...] = (), foreign_marks: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        foreign_folders: tuple[str, ...] = (),
+        foreign_marks: tuple[str, ...] = (),
+        handlers: frozenset[str] = frozenset(),
+    ) -> None:
+        self.handlers = handlers
         self._foreign_folders = (*foreign_folders, _OURS)
         self._foreign_marks = foreign_marks
         self.answers: dict[str, bool] = {}
@@ -66,10 +75,10 @@ class UserCode:
 
     def innermost(self, frame: FrameType | None) -> FrameType | None:
         """Return the first frame of user code at or above ``frame``."""
-        answers = self.answers
+        answers, handlers = self.answers, self.handlers
         while frame is not None:
             is_user = answers.get(frame.f_code.co_filename)
-            if is_user or (is_user is None and self(frame.f_code)):
+            if (is_user or (is_user is None and self(frame.f_code))) and frame.f_code.co_name not in handlers:
                 return frame
             frame = frame.f_back
         return None

@@ -33,6 +33,7 @@ _FOREIGN_FOLDERS = tuple(
 )
 """The framework's own files, and those of the libraries whose arrays share memory with its tensors."""
 _FOREIGN_MARKS = ("torchinductor_",)
+_HANDLERS = frozenset({"__torch_function__", "__torch_dispatch__"})
 
 _CALL_WITH_OUT = re.compile(r"\btorch\.[\w.]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=")
 
@@ -45,7 +46,7 @@ class Recorder:
     """One per process; any number of sessions listen to it."""
 
     def __init__(self) -> None:
-        self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS)
+        self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS, handlers=_HANDLERS)
         self.user_code.on_new_file = self._look_into_file
         self._wraps_out = self._wraps_tensor = False
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
