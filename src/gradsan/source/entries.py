@@ -31,12 +31,11 @@ from gradsan.source.flow.values import (
     Value,
     nodes_of,
 )
-from gradsan.source.hierarchy import find_member, is_function_class, linearize_known
+from gradsan.source.hierarchy import assigned_elsewhere, find_member, is_function_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
-from gradsan.source.walking import walk
 from gradsan.source.wrapping import wraps_and_writes
 
 FUEL = 700
@@ -320,19 +319,6 @@ def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:
     """Yield the attributes that methods other than the constructor assign."""
     for owner in linearize_known(machine.project, info)[0]:
         yield from assigned_elsewhere(owner)
-
-
-def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
-    """Return the attributes that a class assigns outside of its constructor."""
-    names: set[str] = set()
-    for name, method in info.methods.items():
-        if name in ("__init__", "__new__") or method.is_static:
-            continue
-        for node in walk(method.node):
-            match node:
-                case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
-                    names.add(attribute)
-    return frozenset(names)
 
 
 def reset(machine: Machine, mark: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from gradsan.source.index import ClassInfo, FunctionInfo
 from gradsan.source.project import Project
+from gradsan.source.walking import walk
 
 MODULE_BASES = (
     "torch.nn.Module",
@@ -115,3 +117,22 @@ def container_base(project: Project, info: ClassInfo) -> str | None:
         if last in ("Sequential", "ModuleList", "ModuleDict", "ParameterList"):
             return last
     return None
+
+
+def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:
+    """Return the attributes that a class assigns outside of its constructor; remembered with its module."""
+    remembered = info.module.remembered
+    known = remembered.get((assigned_elsewhere, info))
+    if not isinstance(known, frozenset):
+        known = remembered[assigned_elsewhere, info] = frozenset(_assigned_elsewhere(info))
+    return known
+
+
+def _assigned_elsewhere(info: ClassInfo) -> Iterator[str]:
+    for name, method in info.methods.items():
+        if name in ("__init__", "__new__") or method.is_static:
+            continue
+        for node in walk(method.node):
+            match node:
+                case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
+                    yield attribute

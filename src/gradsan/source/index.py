@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_STAR = re.compile(r"\bimport\s*\*")
+_STAR = re.compile(r"import\s*\*")
 
 
 @dataclass(slots=True, eq=False)

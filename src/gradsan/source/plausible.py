@@ -11,6 +11,7 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from gradsan.model.errors import SourceError
 from gradsan.source.flow.graph import Place
@@ -18,7 +19,6 @@ from gradsan.source.flow.modes import decorated_off
 from gradsan.source.index import ModuleInfo, dotted_name
 from gradsan.source.program import blocks_of
 from gradsan.source.project import Project
-from gradsan.source.read import read_source
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|lens?|sizes?|shapes?"
@@ -130,12 +130,14 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
     if not package.is_dir() or name.startswith("__") or name == "forward":
         return False
     wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
-    for path in sorted(package.rglob("*.py")):
+    for path in project.files_of(package):
+        if path == home.path or not _spells(path, f"{name}(".encode()):
+            continue
         try:
-            if path == home.path or wanted.search(read_source(path)) is None:
-                continue
             module = project.load_parsed(path)
         except SourceError:
+            continue
+        if wanted.search(module.text) is None:
             continue
         project.links.setdefault(str(home.path), set()).add(str(path))
         layout = layout_of(module)
@@ -144,6 +146,13 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
             return False
         is_called = is_called or bool(lines)
     return is_called
+
+
+def _spells(path: Path, text: bytes) -> bool:
+    try:
+        return text in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _is_off_by_name(layout: Layout, line: int) -> bool:

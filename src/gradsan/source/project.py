@@ -60,6 +60,7 @@ class Project:
     _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
     _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
     _heads: dict[tuple[Path, str], bool] = field(default_factory=dict)
+    _listings: dict[Path, list[Path]] = field(default_factory=dict)
     hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
     _n_lines: int = 0
 
@@ -116,6 +117,7 @@ class Project:
         self._lookups.clear()
         self._paths.clear()
         self._heads.clear()
+        self._listings.clear()
         self.hierarchies.clear()
         self._n_lines = 0
 
@@ -159,6 +161,16 @@ class Project:
                 seen.add(at)
                 stack += self.links.get(at, ())
         return {at: self.digests.get(at) or presence(Path(at)) for at in seen}
+
+    def files_of(self, package: Path) -> list[Path]:
+        """Return the Python files of a package, in order.
+
+        Effect: lists its folders, once.
+        """
+        known = self._listings.get(package)
+        if known is None:
+            known = self._listings[package] = sorted(package.rglob("*.py"))
+        return known
 
     def _find_path(self, root: Path, dotted: str) -> Path | None:
         key = (root, dotted)

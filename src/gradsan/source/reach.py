@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from gradsan.source.flow.user_operators import FOLLOWED
 from gradsan.source.hierarchy import find_member, is_function_class, is_module_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
@@ -215,7 +216,7 @@ class Reach:
             self._kept.append(info)
         for method in members:
             name = method.name
-            is_special = (name.startswith("__") and name != "__init__") or name in _CALLED
+            is_special = name in FOLLOWED or name == "forward"
             is_reached = name in called or (is_special and is_run) or (name == "__init__" and is_constructed)
             if is_reached and self.is_open(method):
                 return True

@@ -23,6 +23,15 @@ _NAMES: dict[type[ast.operator], str] = {
     ast.BitXor: "xor",
 }
 """Source: the Python language reference, section Emulating numeric types."""
+FOLLOWED = frozenset(
+    {
+        "__call__",
+        "__getitem__",
+        "__setitem__",
+        *(f"__{kind}{name}__" for kind in ("", "r", "i") for name in _NAMES.values()),
+    }
+)
+"""The special methods that are called without being named."""
 
 
 def special_method(frame: Frame, value: Value, name: str, arguments: list[Value], node: ast.AST) -> Value | None:
