@@ -61,6 +61,7 @@ class Project:
     _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
     _heads: dict[tuple[Path, str], bool] = field(default_factory=dict)
     _listings: dict[Path, list[Path]] = field(default_factory=dict)
+    _packages: dict[Path, tuple[Path, tuple[str, ...]]] = field(default_factory=dict)
     hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
     _n_lines: int = 0
 
@@ -76,7 +77,7 @@ class Project:
         if module is None:
             source = read_source(path) if text is None else text
             self.digests[str(path)] = digest_of(source)
-            root, name = import_root(path)
+            root, name = self._import_root(path)
             module = self.modules[path] = ModuleInfo(path, name, root, source, parse=self._parse)
         return module
 
@@ -118,6 +119,7 @@ class Project:
         self._paths.clear()
         self._heads.clear()
         self._listings.clear()
+        self._packages.clear()
         self.hierarchies.clear()
         self._n_lines = 0
 
@@ -170,6 +172,23 @@ class Project:
         known = self._listings.get(package)
         if known is None:
             known = self._listings[package] = sorted(package.rglob("*.py"))
+        return known
+
+    def _import_root(self, path: Path) -> tuple[Path, str]:
+        """Return the folder above the outermost package of a file, and the file's dotted name below it."""
+        root, package = self._package(path.parent)
+        own = [] if path.name == "__init__.py" else [path.stem]
+        return root, ".".join([*package, *own])
+
+    def _package(self, folder: Path) -> tuple[Path, tuple[str, ...]]:
+        """Return the folder above the outermost package that a folder is in, and the folder's place below it."""
+        known = self._packages.get(folder)
+        if known is None:
+            known = folder, ()
+            if (folder / "__init__.py").is_file() and folder.parent != folder:
+                root, outer = self._package(folder.parent)
+                known = root, (*outer, folder.name)
+            self._packages[folder] = known
         return known
 
     def _find_path(self, root: Path, dotted: str) -> Path | None:
@@ -282,13 +301,3 @@ def parse(text: str, path: str) -> ast.Module:
 def digest_of(text: str) -> str:
     """Return the digest of a file's text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def import_root(path: Path) -> tuple[Path, str]:
-    """Return the folder above the outermost package of a file, and the file's dotted name below it."""
-    parts = [] if path.name == "__init__.py" else [path.stem]
-    folder = path.parent
-    while (folder / "__init__.py").is_file() and folder.parent != folder:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return folder, ".".join(parts)

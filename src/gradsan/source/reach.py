@@ -27,8 +27,11 @@ _CALLS = re.compile(r"(\]|[A-Za-z_][\w.]*|\))\s*\(")
 _BUILTINS = frozenset({*dir(builtins), *keyword.kwlist, "self", "super"})
 _MEMBERS = re.compile(r"\.\s*([A-Za-z_]\w*)")
 _INPLACE = re.compile(r"\binplace\b(?!\s*(?::\s*bool\s*)?=\s*False)|ReLU6?\(\s*True|ELU\([^()]*\bTrue|\bmax_norm\b")
-_BACKWARD = re.compile(r"(?<!def )\bbackward\s*\(|(?<!no_)(?<!enable_)grad\(")
-"""Backward passes: not what defines one, nor what only switches gradients."""
+_BACKWARD = (
+    re.compile(r"backward(?<!def backward)\s*\("),
+    re.compile(r"grad\((?<!no_grad\()(?<!enable_grad\()"),
+)
+"""Backward passes: not what defines one, nor what only switches gradients.  What begins with a text is found fast."""
 _DEPTH = 5
 """How far factories of modules are followed."""
 _CALLED = frozenset({"forward", "__call__"})
@@ -293,6 +296,6 @@ def has_backward(module: ModuleInfo) -> bool:
     """Return whether a module runs backward passes."""
     known = module.remembered.get(has_backward)
     if not isinstance(known, bool):
-        known = _BACKWARD.search(module.text) is not None
+        known = any(pattern.search(module.text) for pattern in _BACKWARD)
         module.remembered[has_backward] = known
     return known
