@@ -40,7 +40,7 @@ _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
-    r"|predict|infer\w*|demo|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
+    r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
 )
 
 
@@ -171,6 +171,9 @@ def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
             continue
         caller = layout.function_at(line)
         if caller == name:
+            continue
+        if caller is not None and _runs_without(caller, ""):
+            is_called = True
             continue
         if caller is None or not is_called_without(module, caller, depth=depth - 1):
             return False

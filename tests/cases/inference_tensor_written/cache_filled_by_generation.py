@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (inference mode)
 """A cache is allocated while generating and written again by the training step."""
 
 import torch

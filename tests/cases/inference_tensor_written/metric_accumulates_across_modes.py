@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (inference mode)
 """A metric's total starts as a value computed during validation."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (registered hooks)
 """A saliency map hooks the convolution; the in-place ReLU behind it writes to what the hook wraps."""
 
 import torch

@@ -155,7 +155,18 @@ def f(x, flag):
     return ks
 """
 
+CHOSEN_BY_NAME = """\
+def f(x, mode):
+    y = x * 2
+    if mode == "exp":
+        y = torch.exp(x)
+    if mode == "SHIFT":
+        y += 1
+    return y
+"""
+
 FOUND = {
+    "the same text": (CHOSEN_BY_NAME.replace("SHIFT", "exp"), 6),
     "a decorator": (DECORATED.replace("OPERATION", "torch.sigmoid"), 8),
     "a named tuple": (NAMED_TUPLE.replace("FIELD", "mask"), 10),
     "reduce with iadd": (REDUCED.replace("NAME", "iadd"), 5),
@@ -173,6 +184,7 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 SILENT = {
+    "another text": CHOSEN_BY_NAME.replace("SHIFT", "shift"),
     "a decorator": DECORATED.replace("OPERATION", "torch.neg"),
     "a named tuple": NAMED_TUPLE.replace("FIELD", "score"),
     "reduce with add": REDUCED.replace("NAME", "add"),

@@ -22,6 +22,7 @@ from gradsan.source.flow.values import (
     Tensor,
     Value,
 )
+from gradsan.source.index import dotted_name
 from gradsan.source.walking import walk
 
 NO_LITERALS: tuple[int, ...] = ()
@@ -67,7 +68,31 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
     if literal in known or -literal in known:
         return literal in known, frozenset(), frozenset()
     true_more, false_more = _split_choice(frame, test)
-    return None, frozenset((literal, *true_more)), frozenset((-literal, *false_more))
+    others = _exclusive(frame, test, literal)
+    if literal > 0:
+        return None, frozenset((literal, *true_more, *others)), frozenset((-literal, *false_more))
+    return None, frozenset((literal, *true_more)), frozenset((-literal, *false_more, *others))
+
+
+def _exclusive(frame: Frame, test: ast.expr, literal: int) -> tuple[int, ...]:
+    """Return what can't hold where a value equals a text: that it equals another one."""
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str())]) if (
+            dotted := dotted_name(left)
+        ):
+            known = frame.machine.equalities.setdefault(_holder(frame, dotted), [])
+            if abs(literal) not in known:
+                known.append(abs(literal))
+            return tuple(-other for other in known if other != abs(literal))
+    return NO_LITERALS
+
+
+def _holder(frame: Frame, dotted: str) -> tuple[str, int]:
+    """Return what tells one thing from another in an analysis: the words, and what their first one is bound to."""
+    value = frame.local.get(dotted.partition(".")[0])
+    if value is not None:
+        frame.machine.kept.append(value)
+    return dotted, id(value)
 
 
 def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard, Guard]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradsan.knowledge import UNKNOWN
-from gradsan.source.flow.binding import setting_of
+from gradsan.source.flow.binding import literal_of, setting_of
 from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call
 from gradsan.source.flow.graph import Node
@@ -55,7 +55,7 @@ def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) 
         operation,
         bound,
         node,
-        settings={"training": True, **value.arguments},
+        settings={"training": True, **value.arguments, **_reset(value)},
         label=name,
         created=value.created,
         module=name,
@@ -63,6 +63,11 @@ def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) 
         target=text_of(frame, node.args[0]) if isinstance(node, ast.Call) and node.args else "",
     )
     return run_hooks(frame, value, arguments, _shape(name, result), node)
+
+
+def _reset(layer: Layer) -> dict[str, object]:
+    """Return the settings that were assigned after the layer was made, ``module.inplace = False``."""
+    return {name: literal_of(layer.attributes[name]) for name in ("inplace", "p") if name in layer.attributes}
 
 
 def _shape(name: str, result: Value) -> Value:

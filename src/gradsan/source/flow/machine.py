@@ -117,6 +117,8 @@ class Machine:
     """The parameter that the entry was run a second time with, what it had returned, and when that began."""
     is_open: bool = False
     """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
+    equalities: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    """The literals that say that something equals one text or another."""
     decorated: dict[tuple[int, int], Value | None] = field(default_factory=dict)
     """What the decorators of the project made of a function."""
     operations: dict[str, Operation | None] = field(default_factory=dict)

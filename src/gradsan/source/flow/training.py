@@ -7,7 +7,7 @@ import ast
 from gradsan.model.event import Writer
 from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import Grad, Node, reachable
+from gradsan.source.flow.graph import Grad, Node, contradicts, reachable
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
 from gradsan.source.flow.values import (
@@ -34,6 +34,8 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
     reached = reachable(starts)
     youngest = max((n.sequence for n in starts), default=0)
     for conflict in machine.conflicts:
+        if contradicts(machine.guard, conflict.save.guard | conflict.write.guard):
+            continue
         if id(conflict.save.node) in reached and not conflict.is_needed:
             conflict.is_needed = True
             conflict.needed_at = frame.place(node)
