@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
-
-import pathspec
+from typing import TYPE_CHECKING, TypeAlias
 
 from gradsan.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+Spec: TypeAlias = "GitIgnoreSpec"
+Specs: TypeAlias = "tuple[tuple[Path, Spec], ...]"
 
 SUFFIXES = (".py", ".ipynb")
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env", ".venv"})
@@ -26,7 +30,7 @@ def find_files(paths: Iterable[Path], *, exclude: tuple[str, ...] = ()) -> list[
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            unwanted = pathspec.GitIgnoreSpec.from_lines(exclude) if exclude else None
+            unwanted = _spec(exclude) if exclude else None
             for file in _walk(path.resolve(), _ignored_above(path.resolve())):
                 if unwanted is None or not unwanted.match_file(_relative(file)):
                     found[file] = None
@@ -42,10 +46,6 @@ def _relative(file: Path) -> str:
         return file.relative_to(Path.cwd()).as_posix()
     except ValueError:
         return file.as_posix()
-
-
-Spec: TypeAlias = pathspec.GitIgnoreSpec
-Specs: TypeAlias = "tuple[tuple[Path, Spec], ...]"
 
 
 def _ignored_above(folder: Path) -> Specs:
@@ -76,7 +76,13 @@ def _read_ignored(folder: Path) -> tuple[Path, Spec] | None:
         lines = (folder / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    return folder, pathspec.GitIgnoreSpec.from_lines(lines)
+    return folder, _spec(lines)
+
+
+def _spec(lines: Iterable[str]) -> Spec:
+    import pathspec  # loading it takes a while, and most folders ignore nothing
+
+    return pathspec.GitIgnoreSpec.from_lines(lines)
 
 
 def _walk(folder: Path, specs: Specs) -> Iterator[Path]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from gradsan import knowledge
@@ -134,6 +132,9 @@ def _check_files(files: list[Path], options: CheckOptions) -> Iterator[tuple[Pat
     if n_jobs <= 1 or (len(missing) < FILES_FOR_PROCESSES and not options.n_jobs):
         yield from _check_here(missing, store)
         return
+    from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and one file needs none
+    from multiprocessing import get_context
+
     size = max(1, min(64, len(missing) // (n_jobs * 3)))
     chunks = [missing[at : at + size] for at in range(0, len(missing), size)]
     with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
