@@ -9,13 +9,14 @@ import pickle
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gradsan
+from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.errors import SourceError
 from gradsan.source.discover import SUFFIXES
 from gradsan.source.project import digest_of, presence
 from gradsan.source.read import read_source
+from gradsan.source.suppressions import Suppression
 
 
 def cache_folder() -> Path:
@@ -36,6 +37,16 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What was found in one file; ``errors`` say why it could not be looked at."""
+
+    findings: tuple[Diagnostic, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    errors: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Cache:
     """The results of one gradsan, one file each; a broken or foreign entry counts as none."""
@@ -43,7 +54,7 @@ class Cache:
     folder: Path
     _digests: dict[str, str] = field(default_factory=dict)
 
-    def get(self, path: Path) -> Any | None:
+    def get(self, path: Path) -> FileResult | None:
         """Return what was found in a file, if nothing that it depends on has changed since.
 
         Effect: reads the entry, the file, and the files that it was read with.
@@ -51,13 +62,13 @@ class Cache:
         try:
             with self._entry(path).open("rb") as entry:
                 reads, result = pickle.load(entry)
-            if all(self._digest(read) == digest for read, digest in reads.items()):
+            if isinstance(result, FileResult) and all(self._digest(at) == digest for at, digest in reads.items()):
                 return result
         except Exception:
             return None
         return None
 
-    def put(self, path: Path, reads: dict[str, str], result: Any) -> None:
+    def put(self, path: Path, reads: dict[str, str], result: FileResult) -> None:
         """Keep what was found in a file.
 
         Effect: writes the entry; a folder that can't be written to is no error.

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import gc
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from gradsan import knowledge
 from gradsan.model.config import Config, find_config
 from gradsan.model.diagnostic import Diagnostic, Severity
-from gradsan.model.errors import SourceError, UsageError
+from gradsan.model.errors import UsageError
 from gradsan.model.report import Framework, Report
 from gradsan.model.span import Span
-from gradsan.rules import find_rule, judge
+from gradsan.rules import find_rule
 from gradsan.rules.unused_suppression import UnusedSuppression
-from gradsan.source.cache import Cache, cache_folder, fingerprint
+from gradsan.source.cache import Cache, FileResult, cache_folder, fingerprint
 from gradsan.source.discover import find_files
-from gradsan.source.entries import Analyst, analyse
-from gradsan.source.project import Project
-from gradsan.source.read import decode
-from gradsan.source.suppressions import Suppression, find_suppressions
+from gradsan.source.suppressions import Suppression
 
-FILES_FOR_PROCESSES = 24
-"""Fewer files are checked in this process: starting others takes longer."""
 ALL = "all"
 
 
@@ -39,16 +30,6 @@ class CheckOptions:
     n_jobs: int = 0
     use_cache: bool = True
     standard_input: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """What was found in one file; ``errors`` say why it could not be looked at."""
-
-    findings: tuple[Diagnostic, ...] = ()
-    suppressions: tuple[Suppression, ...] = ()
-    errors: tuple[str, ...] = ()
-    not_covered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +59,11 @@ def check(
     config = find_config(Path.cwd())
     chosen = _choice(options, config)
     files = find_files(paths, exclude=config.exclude)
-    _analyst.cache_clear()  # what an earlier check of this process learnt may be of other texts
     results: dict[Path, FileResult] = {}
     if options.standard_input is not None:
-        results[Path("<stdin>")] = _check_text(options.standard_input)
+        from gradsan.tasks.check_files import check_text
+
+        results[Path("<stdin>")] = check_text(options.standard_input)
     for n_done, (path, result) in enumerate(_check_files(files, options), start=1):
         results[path] = result
         if progress is not None:
@@ -124,90 +106,14 @@ def _check_files(files: list[Path], options: CheckOptions) -> Iterator[tuple[Pat
     missing: list[Path] = []
     for path in files:
         known = store.get(path) if store is not None else None
-        if isinstance(known, FileResult):
+        if known is not None:
             yield path, known
         else:
             missing.append(path)
-    n_jobs = min(options.n_jobs or os.cpu_count() or 1, len(missing))
-    if n_jobs <= 1 or (len(missing) < FILES_FOR_PROCESSES and not options.n_jobs):
-        yield from _check_here(missing, store)
-        return
-    from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and one file needs none
-    from multiprocessing import get_context
+    if missing:
+        from gradsan.tasks.check_files import check_files  # loads the data flow
 
-    size = max(1, min(64, len(missing) // (n_jobs * 3)))
-    chunks = [missing[at : at + size] for at in range(0, len(missing), size)]
-    with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
-        for chunk in pool.map(_check_chunk, [(chunk, store.folder if store else None) for chunk in chunks]):
-            yield from chunk
-
-
-def _check_chunk(work: tuple[list[Path], Path | None]) -> list[tuple[Path, FileResult]]:
-    files, folder = work
-    return list(_check_here(files, Cache(folder) if folder is not None else None))
-
-
-@cache
-def _analyst() -> Analyst:
-    """The analyst of this process: what it has parsed serves the next chunk."""
-    return Analyst(Project(), knowledge.load("torch"))
-
-
-def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, FileResult]]:
-    analyst = _analyst()
-    analyst.forget()
-    analyst.checked = frozenset(files)
-    with _collecting_by_hand():
-        for path in files:
-            result = _check_file(analyst, path)
-            if store is not None:
-                store.put(path, analyst.project.reads(path), result)
-            yield path, result
-            if analyst.project.is_full():
-                analyst.forget()
-                gc.collect()
-        analyst.forget()
-
-
-@contextmanager
-def _collecting_by_hand() -> Iterator[None]:
-    """Let the garbage collector run only when told: syntax trees are large, stay, and are walked by each collection."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _check_file(analyst: Analyst, path: Path, *, text: str | None = None) -> FileResult:
-    analyst.problems.clear()
-    try:
-        module = analyst.project.load_parsed(path, text=text)
-    except SourceError as error:
-        return FileResult(errors=(str(error),))
-    found: dict[object, Diagnostic] = {}
-    for inference in analyse(analyst, module):
-        diagnostic = judge(inference.history)
-        if diagnostic is None:
-            continue
-        if not inference.is_sure:
-            diagnostic = replace(diagnostic, severity=Severity.WARNING)
-        known = found.get(diagnostic.key)
-        if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
-            found[diagnostic.key] = diagnostic
-    suppressions = find_suppressions(module.text)
-    return FileResult(tuple(found.values()), suppressions, not_covered=tuple(analyst.problems))
-
-
-def _check_text(data: bytes) -> FileResult:
-    analyst = Analyst(Project(), knowledge.load("torch"))
-    try:
-        text = decode(data, "<stdin>")
-    except SourceError as error:
-        return FileResult(errors=(str(error),))
-    return _check_file(analyst, Path("<stdin>"), text=text)
+        yield from check_files(missing, store, n_jobs=options.n_jobs)
 
 
 def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], bool]) -> CheckOutcome:

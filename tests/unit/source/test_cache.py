@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gradsan.tasks import check as task
+from gradsan.tasks import check_files as task
 from gradsan.tasks.check import CheckOptions, check
 
 BROKEN = "import torch\nfrom layers import squash\n\ndef f(x):\n    y = squash(x)\n    y += 1\n    return y\n"
