@@ -124,11 +124,12 @@ class WriteLog:
     into runs, and by then most activations have died and cost nothing more.
     """
 
-    __slots__ = ("_folding", "_is_dead", "_release", "_sweep_at", "orders", "pending", "storages")
+    __slots__ = ("_folding", "_is_dead", "_release", "_sweep_at", "n_folds", "orders", "pending", "storages")
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.storages: dict[int, StorageLog] = {}
         self.pending: list[PendingWrite] = []
+        self.n_folds = 0
         self.orders = count()
         """A count over all events of a session."""
         self._is_dead = is_dead
@@ -155,6 +156,7 @@ class WriteLog:
     def fold(self) -> None:
         """Turn the pending tuples into runs; other threads may append meanwhile."""
         with self._folding:
+            self.n_folds += 1
             pending = self.pending[:]
             del self.pending[: len(pending)]
             for write in pending:

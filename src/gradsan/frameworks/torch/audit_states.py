@@ -39,6 +39,8 @@ class StateAudit:
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
         self._last_number = -1
+        self._n_looked_at = (0, 0)
+        """Folds of the write log, and pending writes, at the last look."""
         self._n_searches: Counter[Site] = Counter()
 
     def wrap(self, patches: Patches) -> None:
@@ -60,7 +62,9 @@ class StateAudit:
         return run_backward
 
     def _before_backward(self, roots: Any) -> None:
-        repeated = self._repeated_writes()
+        repeated, writes = self._repeated_writes() if self._may_repeat() else None, self._audit.recorder.writes
+        self._last_number = self._audit.recorder.next_number()
+        self._n_looked_at = writes.n_folds, len(writes.pending)
         if not repeated:
             return
         parents: defaultdict[int, list[Any]] = defaultdict(list)
@@ -73,10 +77,18 @@ class StateAudit:
             if len(users) > 1 and (_is_joined(users, n_times) or self._is_listed(key, run.site)):
                 self._tell(run, n_times)
 
+    def _may_repeat(self) -> bool:
+        """Return whether a place may have written one storage twice since the last look; cheap where none has."""
+        writes = self._audit.recorder.writes
+        n_folds, n_pending = self._n_looked_at
+        if writes.n_folds != n_folds:
+            return True
+        places = [(write[0], id(write[7]), write[8]) for write in writes.pending[n_pending:]]
+        return len(set(places)) < len(places)
+
     def _repeated_writes(self) -> dict[int, tuple[int, Run, int]]:
         """Return what was last written on the tape by a place that had written it before, by the number of its node."""
         writes, since = self._audit.recorder.writes, self._last_number
-        self._last_number = self._audit.recorder.next_number()
         found = {}
         for log in (*_logs_of(writes.pending), *writes.living()):  # what has died is in the pending ones only
             last = log.runs[-1]
