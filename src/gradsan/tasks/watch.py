@@ -20,6 +20,7 @@ from gradsan.model.report import Report
 from gradsan.model.rewrite import Fix
 from gradsan.model.span import Span
 from gradsan.record.session import Options, Session
+from gradsan.tasks.children import ChildFindings
 
 Explain = Callable[[Diagnostic], str]
 """Turns a finding into the note that rides on the exception; returns an empty string for no note."""
@@ -48,6 +49,9 @@ class Watch:
         self._explain = explain
         self._found: dict[object, Diagnostic] = {}
         self._session = Session(listener=self._listen, options=options or Options(), is_strict=strict)
+        self._children = ChildFindings()
+        self._n_taken_in = 0
+        self._is_raised_by_child = False
         self._directory = Path.cwd()
         self._rank = int(os.environ.get("RANK", "0") or 0)
 
@@ -61,13 +65,17 @@ class Watch:
     def stop(self) -> None:
         """Stop recording; the findings stay."""
         self._adapter.stop(self._session)
+        self._take_in_children()
+        self._children.close()
 
     def see(self, error: BaseException) -> None:
         """Look at an exception that leaves the watched stretch: some refusals pass no wrapper of ours.
 
         Effect: may add a finding, and a note to the exception.
         """
-        self._adapter.explain(error)
+        self._take_in_children()
+        if not self._is_raised_by_child:
+            self._adapter.explain(error)
 
     @property
     def copies(self) -> tuple[Copied, ...]:
@@ -113,10 +121,22 @@ class Watch:
         if finding is None:
             return ""
         finding = replace(finding, ranks=(self._rank,))
-        before = self._found.get(finding.key)
-        self._found[finding.key] = finding if before is None else replace(before, count=before.count + 1)
+        self._add(finding)
+        self._children.send(finding)
         is_grave = finding.severity is Severity.ERROR or not isinstance(exception, SilentCorruption)
         return self._explain(finding) if self._explain is not None and exception is not None and is_grave else ""
+
+    def _add(self, finding: Diagnostic) -> None:
+        before = self._found.get(finding.key)
+        self._found[finding.key] = finding if before is None else replace(before, count=before.count + 1)
+
+    def _take_in_children(self) -> None:
+        with self._session.border():
+            received = self._children.received()
+            for finding in received[self._n_taken_in :]:
+                self._add(finding)
+            self._n_taken_in = len(received)
+            self._is_raised_by_child = any(map(_raises, received))
 
 
 def _raises(finding: Diagnostic) -> bool:

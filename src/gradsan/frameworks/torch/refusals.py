@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,15 @@ from gradsan.record.frames import Site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
+
+_OF_CHILD = re.compile(
+    r"^Caught \w+ in (?:DataLoader worker|pin memory thread)|-- Process \d+ terminated with the following error"
+)
+"""How `torch.utils.data` and `torch.multiprocessing` begin what a child raised, torch 2.13.0."""
+IN_CHILD = (
+    "an in-place error was raised in a child process, which was not recorded; run the child under gradsan itself, "
+    "as `torchrun ... -m gradsan run SCRIPT` does"
+)
 
 MAX_HISTORIES_TOLD = 8
 UNKNOWN = SequenceNumber(-1)
@@ -74,10 +84,16 @@ def left_unseen(recorder: Recorder, error: BaseException) -> None:
 
     Effect: tells the sessions.
     """
-    if not recorder.is_on or getattr(error, "_gradsan_told", False) or not isinstance(error, RuntimeError):
+    if not recorder.is_on or getattr(error, "_gradsan_told", False):
         return
     with recorder.border():
         text = recognise(str(error))
+        if text is not None and _OF_CHILD.search(str(error)):
+            for session in recorder.sessions:
+                session.say_not_covered(IN_CHILD)
+            return
+        if not isinstance(error, RuntimeError):
+            return
         if text is None or text.refusal is Refusal.SAVED_OVERWRITTEN:
             return
         mark_told(error)

@@ -1,0 +1,91 @@
+"""What child processes of a program find is told by their parent, or it is said that nobody looked."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+pytestmark = pytest.mark.torch
+
+needs_fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+
+LOADER = """\
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+
+class Rows(Dataset):
+    weight = torch.ones(3, 3, requires_grad=True)
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        rows = self.weight * 2
+        for row in rows:
+            row.sub_(0.5)
+        return rows.detach()
+
+
+if __name__ == "__main__":
+    context = torch.multiprocessing.get_context("fork")
+    list(DataLoader(Rows(), num_workers=1, multiprocessing_context=context))
+"""
+WRITING = LOADER.splitlines().index("            row.sub_(0.5)") + 1
+
+RANKS = """\
+import sys
+
+import torch
+
+
+def work(rank):
+    h = torch.sigmoid(torch.ones(3, requires_grad=True))
+    h += rank
+    h.sum().backward()
+
+
+if __name__ == "__main__":
+    torch.multiprocessing.start_processes(work, nprocs=2, start_method=sys.argv[1])
+"""
+STEPPED = RANKS.splitlines().index("    h += rank") + 1
+
+
+def report_of(folder: Path, source: str, *arguments: str) -> dict[str, Any]:
+    (folder / "program.py").write_text(source)
+    command = [sys.executable, "-m", "gradsan", "run", "--output-format=json", "--output=report.json"]
+    done = subprocess.run([*command, "program.py", *arguments], cwd=folder, capture_output=True, timeout=120)
+    assert done.returncode == 1
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return report
+
+
+@needs_fork
+def test_a_loading_worker_names_its_own_line(tmp_path: Path) -> None:
+    report = report_of(tmp_path, LOADER)
+    [finding] = report["findings"]
+    [write] = [span for span in finding["spans"] if span["role"] == "write"]
+    assert (finding["code"], write["line"]) == ("GS203", WRITING)
+    assert report["not_covered"] == []
+
+
+@needs_fork
+def test_forked_ranks_are_recorded(tmp_path: Path) -> None:
+    report = report_of(tmp_path, RANKS, "fork")
+    [finding] = report["findings"]
+    assert [span["line"] for span in finding["spans"]] == [STEPPED - 1, STEPPED, STEPPED + 1]
+
+
+def test_it_is_said_that_spawned_ranks_are_not(tmp_path: Path) -> None:
+    report = report_of(tmp_path, RANKS, "spawn")
+    assert report["findings"] == []
+    [sentence] = report["not_covered"]
+    assert "in a child process" in sentence
