@@ -74,6 +74,15 @@ class Program:
             if isinstance(outer, _LOOPS):
                 yield outer
 
+    def blocks_around(self, statement: ast.stmt) -> list[list[ast.stmt]]:
+        """Return the blocks of what directly encloses a statement, one of which holds it."""
+        owner = self._parents.get(statement)
+        if isinstance(owner, ast.Module):
+            return [owner.body]
+        if isinstance(owner, (ast.ExceptHandler, ast.match_case)):
+            return [owner.body]
+        return blocks_of(owner) if isinstance(owner, ast.stmt) else []
+
     def region(self, node: Located) -> Region:
         """Return where a node stands, in characters from 1."""
         end_line = node.end_lineno or node.lineno

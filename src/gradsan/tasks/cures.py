@@ -4,7 +4,8 @@
 other name must see the write.  A clone where the tensor is saved is right whoever writes, and costs a copy.  A clone
 before the write costs one too, and hides the write from every other name.  State that outlives a call (a parameter, a
 buffer, a leaf held in an attribute) stays the object that it is: there the save is cloned, or the write kept off the
-tape.  Which of them is right for a program is proven by `gradsan fix`, not here.
+tape.  The save is cloned too where a loop fills a tensor part by part: a clone before each write would copy it all.
+Which of them is right for a program is proven by `gradsan fix`, not here.
 """
 
 from __future__ import annotations
@@ -84,10 +85,12 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
 
 
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
-    is_state = history.subject.kind in _STATE or any(_is_attribute(write) for write in writes)
     by_write = [fix for write in writes for fix in _of_write(write, files)]
     by_save = list(_at_saves(history, writes))
-    yield from [*by_save, *by_write] if is_state else [*by_write, *by_save]
+    saves_first = _is_state(history, writes) or any(
+        write.span is not None and clone_before_write.is_filled_in_loop(write.span) for write in writes
+    )
+    yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from _moved(writes, history.last(Needed), files)
     if history.subject.kind in _STATE:
         kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
@@ -162,6 +165,12 @@ def _cloned_view(view: Viewed) -> Fix | None:
     if view.kind is ViewKind.MULTI_OUTPUT:
         return clone_parts.propose(view.span)
     return clone_at_save.propose(view.span, "result", view.operation)
+
+
+def _is_state(history: History, writes: list[Written]) -> bool:
+    """Whether the tensor outlives the call that writes it, and is no result of the computation."""
+    kind = history.subject.kind
+    return kind in _STATE or (kind is not TensorKind.INTERMEDIATE and any(_is_attribute(write) for write in writes))
 
 
 def _is_attribute(write: Written) -> bool:

@@ -37,6 +37,22 @@ def propose(span: Span) -> Fix | None:
     return Fix(f"clone `{target}` before the write", Applicability.SAFE if is_safe else Applicability.UNSAFE, (edit,))
 
 
+def is_filled_in_loop(span: Span) -> bool:
+    """Whether a write fills a part of a tensor made before the loop: a clone in each turn would copy it all."""
+    found = locate(span)
+    statement = None if found is None else found[0].statement_of(found[1])
+    if found is None or statement is None:
+        return False
+    program = found[0]
+    name, target = written_name(program, statement), written_by(program, statement)
+    stored = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    loop = next((loop for loop in program.loops_around(statement) if isinstance(loop, ast.stmt)), None)
+    if loop is None or not name or not (isinstance(target, ast.Subscript) or isinstance(stored, ast.Subscript)):
+        return False
+    bound = [n for n in ast.walk(loop) if isinstance(n, (ast.Name, ast.Attribute)) and isinstance(n.ctx, ast.Store)]
+    return not any(dotted_name(n) == name for n in bound)
+
+
 def written_name(program: Program, node: ast.stmt | ast.expr | ast.excepthandler) -> str:
     """Return the name that holds what is written, ``h`` of ``h[0].add_(1)``; empty where none does."""
     target = written_by(program, node)

@@ -6,7 +6,7 @@ import ast
 
 from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
-from gradsan.source.program import dotted_name
+from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate
 from gradsan.source.targets import written_by
 
@@ -15,7 +15,7 @@ _STEP = "    "
 
 
 def propose(span: Span) -> Fix | None:
-    """Return the fix that puts the write's statement, and those beside it that write too, under ``no_grad``.
+    """Return the fix that puts the write's statement, and those just below that write the same, under ``no_grad``.
 
     Args:
         span: The write.
@@ -29,15 +29,38 @@ def propose(span: Span) -> Fix | None:
     program, node = found
     statement = program.statement_of(node)
     framework = framework_name(program)
-    if statement is None or not framework or not isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign)):
+    if statement is None or not framework or not _can_be_indented(program, statement):
         return None
     blanks = indentation(program, statement)
-    if blanks is None or _holds_long_text(statement):
-        return None
-    lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    last = _last_beside(program, statement)
+    lines = range(statement.lineno, (last.end_lineno or last.lineno) + 1)
     head = insert(span.path, statement.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
     rest = [insert(span.path, line, 1, _STEP) for line in lines[1:] if program.lines[line - 1].strip()]
     return Fix(TITLE, Applicability.UNSAFE, (head, *rest))
+
+
+def _can_be_indented(program: Program, statement: ast.stmt) -> bool:
+    is_simple = isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign))
+    return is_simple and indentation(program, statement) is not None and not _holds_long_text(statement)
+
+
+def _last_beside(program: Program, statement: ast.stmt) -> ast.stmt:
+    """Return the last of the statements that follow one another and write what the first one writes."""
+    name = _what_is_written(program, statement)
+    block = next((block for block in program.blocks_around(statement) if statement in block), [statement])
+    last = statement
+    for after in block[block.index(statement) + 1 :]:
+        if not _can_be_indented(program, after) or not name or _what_is_written(program, after) != name:
+            break
+        last = after
+    return last
+
+
+def _what_is_written(program: Program, statement: ast.stmt) -> str:
+    target = written_by(program, statement)
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return "" if target is None else ast.unparse(target)
 
 
 def is_step(span: Span) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix
@@ -61,6 +62,9 @@ def _essence(program: Program, node: Located) -> Located:
 def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
     """Rename the in-place calls of a chain and bind the result where the old name is still read."""
     call = _whole_chain(program, call)
+    replaced = _assigned(program, call, path)
+    if replaced is not None:
+        return replaced
     edits, written = _renamed(program, call, path)
     if not edits or written is None:
         return None
@@ -83,6 +87,32 @@ def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
         and not is_read_before_in_statement(program, name, written)
     )
     return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, tuple(sorted([*edits, *binding])))
+
+
+def _assigned(program: Program, call: ast.Call, path: str) -> Fix | None:
+    """Make ``x.copy_(x * a + b)`` ``x = x * a + b``: a computation with the tensor itself has its shape, most often."""
+    match call:
+        case ast.Call(func=ast.Attribute(attr="copy_", value=target), args=[ast.BinOp() as value], keywords=[]):
+            name = dotted_name(target)
+            if name and name in map(dotted_name, _operands(value)) and isinstance(program.parent(call), ast.Expr):
+                edit = replace(path, program.region(call), f"{name} = {_one_operand(program, value)}")
+                return Fix(TITLE, Applicability.UNSAFE, (edit,))
+    return None
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what a computation with operators is made of."""
+    if isinstance(node, ast.BinOp):
+        yield from _operands(node.left)
+        yield from _operands(node.right)
+    else:
+        yield node
+
+
+def _one_operand(program: Program, value: ast.expr) -> str:
+    """Return the text of an argument; in parentheses where it runs over several lines."""
+    text = program.source(value)
+    return f"({text})" if "\n" in text else text
 
 
 def _whole_chain(program: Program, call: ast.Call) -> ast.Call:
@@ -156,12 +186,30 @@ def _binding(program: Program, call: ast.Call, name: str, path: str, *, is_state
         return [insert(path, *start, f"{name} = ")]
     if "." in name:
         return None
+    inner = _comprehension_that_binds(program, name, call)
+    if inner is not None:
+        is_read = any(
+            isinstance(n, ast.Name) and n.id == name and n not in set(ast.walk(call)) for n in ast.walk(inner)
+        )
+        return None if is_read else []
     if not is_used_later(program, name, call):
         return []
     statement = program.parent(call)
     if isinstance(statement, ast.Assign):
         return [insert(path, *start, f"{name} = ")]
     return [insert(path, *start, f"({name} := "), insert(path, *end, ")")]
+
+
+def _comprehension_that_binds(program: Program, name: str, call: ast.Call) -> ast.expr | None:
+    """Return what a comprehension around a call makes of each item, where it binds a name; the name ends there."""
+    for around in program.enclosing(call):
+        if isinstance(around, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            targets = [n for each in around.generators for n in ast.walk(each.target)]
+            if any(isinstance(n, ast.Name) and n.id == name for n in targets):
+                return around.elt
+        if isinstance(around, ast.stmt):
+            return None
+    return None
 
 
 __all__ = ["TITLE", "propose"]

@@ -36,3 +36,19 @@ def test_applicability(made: str, expected: str, place) -> None:
     fix = clone_before_write.propose(place(f"def f(a, b):\n    {made}\n    «h[0] = 1»\n    return h\n").span)
     assert fix is not None
     assert fix.applicability.value == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("for t in r:\n    «h[t] = h[t - 1] * w»", True),
+        ("for t in r:\n    «h[t]» += w", True),
+        ("for t in r:\n    «h[:, t].copy_(w)»", True),
+        ("for t in r:\n    h = h.clone()\n    «h[t] = w»", False),
+        ("for t in r:\n    «h.add_(w)»", False),
+        ("«h[0] = w»", False),
+    ],
+)
+def test_whether_a_loop_fills_it(before: str, expected: bool, place) -> None:
+    lines = "".join(f"    {line}\n" for line in before.split("\n"))
+    assert clone_before_write.is_filled_in_loop(place(f"def f(h, w, r):\n{lines}").span) is expected

@@ -28,6 +28,27 @@ def test_the_statement(before: str, after: str | None, place) -> None:
     assert program.applied(no_grad.propose(program.span)) == expected
 
 
+def test_the_statements_below_that_write_the_same(place) -> None:
+    program = place("""
+        import torch
+        def f(a, w, v):
+            «a.w[0][:, 0] = v»
+            a.w[0][:, 1] += v
+            a.w[0].mul_(2)
+            a.b[0] = v
+            a.w[0][0] = v
+        """)
+    assert program.applied(no_grad.propose(program.span)).split("\n")[2:] == [
+        "    with torch.no_grad():",
+        "        a.w[0][:, 0] = v",
+        "        a.w[0][:, 1] += v",
+        "        a.w[0].mul_(2)",
+        "    a.b[0] = v",
+        "    a.w[0][0] = v",
+        "",
+    ]
+
+
 def test_the_framework_by_another_name(place) -> None:
     program = place("import torch as t\n«w[0] = 1»\n")
     assert program.applied(no_grad.propose(program.span)) == "import torch as t\nwith t.no_grad():\n    w[0] = 1\n"
