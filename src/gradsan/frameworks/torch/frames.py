@@ -45,7 +45,7 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
     it, or where it does not follow, the stack is walked.
     """
     user_code, clock, paused = recorder.user_code, recorder.clock.local, recorder.clock.paused
-    get_trace = sys.gettrace
+    users, get_trace = user_code.users, sys.gettrace
 
     def place(frame: FrameType) -> UserFrame:
         # NOTE [Hot path] in `wrappers`
@@ -58,6 +58,8 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
         for _ in range(3):
             if near is None:
                 break
+            if near.f_code.co_filename in users:
+                return near.f_code, -1 - near.f_lasti, None
             if near.f_code.co_name == "forward":
                 module = paused.get(thread)  # the youngest one that passed a gate; another may run
                 if getattr(getattr(module, "forward", None), "__code__", None) is not near.f_code:
