@@ -17,10 +17,12 @@ Source: torch/utils/checkpoint.py (`_checkpoint_hook`, `_recomputation_hook`, `C
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import get_ident
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,6 +37,7 @@ from gradsan.frameworks.torch.storages import release
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
+from gradsan.record.stores import stores_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -63,12 +66,14 @@ class Sample:
 class FirstRun:
     """What is kept of the first run of a region."""
 
-    __slots__ = ("arrays", "begin", "samples")
+    __slots__ = ("arrays", "begin", "place", "samples", "tokens")
 
-    def __init__(self, begin: int, arrays: list[Marked]) -> None:
+    def __init__(self, begin: int, arrays: list[Marked], tokens: dict[tuple[str, ...], object]) -> None:
         self.begin = begin
         self.samples: list[Sample] = []
         self.arrays = arrays
+        self.tokens = tokens
+        self.place = _outermost_place()
 
     @property
     def end(self) -> int:
@@ -154,13 +159,13 @@ class RegionAudit:
 
     def _begin(self, function: Any) -> FirstRun:
         audit = self._audit
-        arrays = []
-        for read in Captured(function, audit.recorder.user_code).reads:
+        arrays, captured = [], Captured(function, audit.recorder.user_code)
+        for read in captured.reads:
             if not isinstance(read.value, torch.Tensor) and (alias := _alias_of(read.value)) is not None:
                 arrays.append(Marked(read.name, alias, fingerprint(alias, is_full=audit.is_full)))
         for marked in arrays:
             audit.watch(marked, marked.tensor, marked.mark)
-        return FirstRun(audit.recorder.next_number(), arrays)
+        return FirstRun(audit.recorder.next_number(), arrays, captured.tokens)
 
     def _first(self, hooks: Any, frame: Any) -> None:
         run = self._runs[frame] = self._begin(getattr(frame, "recompute_fn", None))
@@ -267,8 +272,18 @@ class RegionAudit:
             if each.number >= run.end and id(each.module()) in captured.modules:
                 rank = 0 if each.key in keys and each.key is not None else 1
                 found.append(Culprit(rank, each.number, each.name, self._audit.written(each.site, f"{each.name} =")))
+        found = found or self._assigned(run, captured)
         likeliest = min((each.rank for each in found), default=0)
         return sorted((each for each in found if each.rank == likeliest), key=lambda each: -each.number)
+
+    def _assigned(self, run: FirstRun, captured: Captured) -> list[Culprit]:
+        """Return where the source assigns what is another value now, although nothing was seen to replace it."""
+        files = captured.files()
+        return [
+            Culprit(0, run.end, name, self._audit.written(span, f"{name} ="))
+            for name in captured.changed(run.tokens)
+            for span in stores_of(name, files, after=run.place)
+        ]
 
     def _written_arrays(self, run: FirstRun) -> list[Culprit]:
         audit = self._audit
@@ -323,6 +338,18 @@ class RegionAudit:
             if place.weak is not None:
                 release(place.weak)
         del self._replaced[:n_oldest]
+
+
+def _outermost_place() -> tuple[str, int]:
+    """Return the file that runs as the program, and the line where it stands."""
+    frame: FrameType | None = sys._getframe(1)
+    place = ("", 0)
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__":
+            place = frame.f_code.co_filename, frame.f_lineno
+            break
+        frame = frame.f_back
+    return place
 
 
 def _is_other(before: Any, value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
@@ -31,13 +32,25 @@ class Captured:
 
     def __init__(self, function: Any, user_code: UserCode) -> None:
         self.reads: list[Read] = []
+        self.tokens: dict[tuple[str, ...], object] = {}
+        """By path: the value of a number or a text, a weak reference to a tensor or an array."""
         self.modules: set[int] = set()
         """Identities, valid while the function lives."""
         self._functions: list[FunctionType] = []
         self._user_code = user_code
         self._array: Any = getattr(sys.modules.get("numpy"), "ndarray", ())
         self._seen: set[int] = set()
-        self._visit("", function, MAX_DEPTH)
+        self._visit(("",), function, MAX_DEPTH)
+
+    def changed(self, before: dict[tuple[str, ...], object]) -> list[str]:
+        """Return the names of what is another value than it was."""
+        paths = [path for path, token in before.items() if path in self.tokens and not _is(self.tokens[path], token)]
+        return list(dict.fromkeys(path[-1] for path in paths))
+
+    def files(self) -> list[str]:
+        """Return the program's own files, and those of the functions that may run."""
+        own = [file for file in self._user_code.users if "-packages" not in file]
+        return list(dict.fromkeys([*(each.__code__.co_filename for each in self._functions), *own]))[:MAX_ELEMENTS]
 
     def draws(self) -> Iterator[Site]:
         """Yield the lines of the functions that name a random generator which checkpoint does not restore."""
@@ -48,17 +61,21 @@ class Captured:
                 if name in _RANDOM_MODULES or is_numpy or type(value).__name__ in ("Generator", "RandomState"):
                     yield Site(code, -1, line)
 
-    def _visit(self, name: str, value: Any, depth: int) -> None:
+    def _visit(self, path: tuple[str, ...], value: Any, depth: int) -> None:
         if isinstance(value, torch.Tensor) or (self._array and isinstance(value, self._array)):
+            self.tokens[path] = weakref.ref(value)
             if id(value) not in self._seen:
                 self._seen.add(id(value))
-                self.reads.append(Read(name, value))
+                self.reads.append(Read(path[-1], value))
             return
-        if depth == 0 or value is None or isinstance(value, (int, float, str, bytes, type)) or id(value) in self._seen:
+        if value is None or isinstance(value, (int, float, str)):
+            self.tokens[path] = value
+            return
+        if depth == 0 or isinstance(value, (bytes, type)) or id(value) in self._seen:
             return
         self._seen.add(id(value))
-        for inner_name, inner in self._inside(value):
-            self._visit(inner_name or name, inner, depth - 1)
+        for name, inner in self._inside(value):
+            self._visit((*path, name) if name else path, inner, depth - 1)
 
     def _inside(self, value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, torch.nn.Module):
@@ -103,6 +120,12 @@ class Captured:
     def _is_users(self, kind: type) -> bool:
         functions = (each for each in vars(kind).values() if isinstance(each, FunctionType))
         return any(self._user_code(each.__code__) for each in functions)
+
+
+def _is(one: object, other: object) -> bool:
+    if isinstance(one, weakref.ref) and isinstance(other, weakref.ref):
+        return one() is not None and one() is other()
+    return type(one) is type(other) and bool(one == other)
 
 
 def _names_in(code: CodeType) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""Where the source of a program assigns a name: the only witness of a replaced value that nothing else has followed."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterable, Iterator
+
+from gradsan.model.span import Span
+
+MAX_STORES = 4
+_CONSTRUCTORS = ("__init__", "__post_init__", "__new__")
+_LOOPS = (ast.For, ast.While, ast.AsyncFor)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def stores_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 0)) -> list[Span]:
+    """Return where files assign a variable, an attribute, or an entry of this name; none where there are too many.
+
+    Constructors are left out, and so are statements of the file of ``after`` that ran once, above its line.
+    """
+    found: list[Span] = []
+    for path in files:
+        try:
+            tree = ast.parse("".join(linecache.getlines(path)))
+        except (SyntaxError, ValueError):
+            continue
+        limit = after[1] if path == after[0] else 0
+        found += [
+            span
+            for span, runs_once in _stores(tree, name, path, "<module>", True)
+            if not (runs_once and span.line < limit)
+        ]
+    return found if len(found) <= MAX_STORES else []
+
+
+def _stores(node: ast.AST, name: str, path: str, function: str, runs_once: bool) -> Iterator[tuple[Span, bool]]:
+    """Yield each place, and whether it is a statement of the file itself outside of loops."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _FUNCTIONS):
+            if child.name not in _CONSTRUCTORS:
+                yield from _stores(child, name, path, child.name, False)
+        elif isinstance(child, ast.ClassDef):
+            yield from (
+                each
+                for part in child.body
+                if isinstance(part, _FUNCTIONS)
+                for each in _stores(part, name, path, f"{child.name}.{part.name}", False)
+                if part.name not in _CONSTRUCTORS
+            )
+        else:
+            if _assigns(child, name) and isinstance(child, ast.expr):
+                end_line, end_column = child.end_lineno or child.lineno, child.end_col_offset or 0
+                yield Span(path, child.lineno, child.col_offset + 1, end_line, end_column + 1, function), runs_once
+            yield from _stores(child, name, path, function, runs_once and not isinstance(child, _LOOPS))
+
+
+def _assigns(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Name(id=found, ctx=ast.Store()) | ast.Attribute(attr=found, ctx=ast.Store()):
+            return found == name
+        case ast.Subscript(slice=ast.Constant(value=found), ctx=ast.Store()):
+            return str(found) == name
+        case _:
+            return False
