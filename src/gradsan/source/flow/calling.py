@@ -125,7 +125,7 @@ def _join_returns(values: list[tuple[Value, frozenset[int]]]) -> Value:
 
 def bind_parameters(inner: Frame, node: FunctionNode, arguments: Arguments) -> None:
     """Bind a function's parameters to the arguments of a call."""
-    spec, local, machine = node.args, inner.local, inner.machine
+    spec, local = node.args, inner.local
     names = [*spec.posonlyargs, *spec.args]
     keywords = dict(arguments.keywords)
     for at, parameter in enumerate(names):
@@ -133,23 +133,28 @@ def bind_parameters(inner: Frame, node: FunctionNode, arguments: Arguments) -> N
             local[parameter.arg] = arguments.positional[at]
         elif parameter.arg in keywords:
             local[parameter.arg] = keywords.pop(parameter.arg)
-    defaults = dict(zip([p.arg for p in names[len(names) - len(spec.defaults) :]], spec.defaults, strict=True))
     for parameter in spec.kwonlyargs:
         if parameter.arg in keywords:
             local[parameter.arg] = keywords.pop(parameter.arg)
-    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
-    home = Frame(machine, inner.module, "<module>", scope=inner.scope)
-    for parameter in (*names, *spec.kwonlyargs):
-        name = parameter.arg
-        if name not in local:
-            default = defaults.get(name)
-            local[name] = evaluate(home, default) if default is not None and arguments.is_exact else Opaque(name=name)
+    if any(parameter.arg not in local for parameter in (*names, *spec.kwonlyargs)):
+        _bind_defaults(inner, spec, names, is_exact=arguments.is_exact)
     if spec.vararg is not None:
         local[spec.vararg.arg] = Sequence(
             arguments.positional[len(names) :], is_exact=arguments.is_exact, is_tuple=True
         )
     if spec.kwarg is not None:
         local[spec.kwarg.arg] = Mapping({str(k): v for k, v in keywords.items()}, is_exact=arguments.is_exact)
+
+
+def _bind_defaults(inner: Frame, spec: ast.arguments, names: list[ast.arg], *, is_exact: bool) -> None:
+    """Bind the parameters that a call leaves out."""
+    local = inner.local
+    first: list[ast.expr | None] = [None] * (len(names) - len(spec.defaults))
+    home = Frame(inner.machine, inner.module, "<module>", scope=inner.scope)
+    for parameter, default in zip((*names, *spec.kwonlyargs), (*first, *spec.defaults, *spec.kw_defaults), strict=True):
+        name = parameter.arg
+        if name not in local:
+            local[name] = evaluate(home, default) if default is not None and is_exact else Opaque(name=name)
 
 
 @calls(Class)

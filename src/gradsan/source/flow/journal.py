@@ -9,7 +9,7 @@ branches that go on are joined.  So a fork costs what it changes, not what there
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.values import ABSENT, Sequence, Value, join
@@ -51,10 +51,7 @@ class Journal:
 
     def changes(self, mark: int) -> Changes:
         """Return what was set since a point, with the values now."""
-        found: Changes = {}
-        for holder, key, _ in self.entries[mark:]:
-            found[id(holder), key] = (holder, key, _read(holder, key))
-        return found
+        return {(id(holder), key): (holder, key, _read(holder, key)) for holder, key, _ in self.entries[mark:]}
 
     def undo(self, mark: int) -> None:
         """Go back to a point."""
@@ -116,15 +113,17 @@ def _join_lengths(lists: list[tuple[list[Value], bool]], guards: list[Guard]) ->
 
 
 def _read(holder: Holder, key: object) -> object:
-    if isinstance(holder, Sequence):
+    if type(holder) is Sequence:
         return holder.items, holder.is_exact
-    return cast("dict[object, Value]", holder).get(key, MISSING)
+    table: Any = holder
+    return table.get(key, MISSING)
 
 
-def _write(holder: Holder, key: object, value: object) -> None:
-    if isinstance(holder, Sequence):
-        holder.items, holder.is_exact = cast("tuple[list[Value], bool]", value)
+def _write(holder: Holder, key: object, value: Any) -> None:
+    table: Any = holder
+    if type(holder) is Sequence:
+        holder.items, holder.is_exact = value
     elif value is MISSING:
-        cast("dict[object, Value]", holder).pop(key, None)
+        table.pop(key, None)
     else:
-        cast("dict[object, Value]", holder)[key] = cast("Value", value)
+        table[key] = value

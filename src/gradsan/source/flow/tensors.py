@@ -350,10 +350,14 @@ def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Gra
     parents: dict[int, Node] = {}
     grad, roots = Grad.NO, frozenset[str]()
     for value in values:
+        if type(value) is Const:
+            continue
         if type(value) is Opaque:
             roots |= value.roots
             if value.node is not None:
                 parents[id(value.node)] = value.node
+            if value.tensor is None:
+                continue
         for tensor in tensors_in(value, depth=2):
             grad = max(grad, grad_of(tensor))
             roots |= roots_of(tensor)

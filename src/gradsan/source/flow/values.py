@@ -237,6 +237,13 @@ def options_of(value: Value) -> tuple[tuple[Value, Guard], ...]:
 
 def join(options: list[tuple[Value, Guard]]) -> Value:
     """Return one value that stands for several, each on its own paths."""
+    if len(options) == 2:  # by far the most frequent
+        (one, _), (other, _) = options
+        if type(one) is not Choice and type(other) is not Choice:
+            if one is other:
+                return one
+            if type(one) is not Const or type(other) is not Const:
+                return Choice(tuple(options))
     flat: dict[int, tuple[Value, Guard]] = {}
     for value, guard in options:
         for inner, inner_guard in options_of(value):
@@ -266,14 +273,17 @@ def _same(flat: dict[int, tuple[Value, Guard]], value: Value) -> int | None:
 
 def tensors_in(value: Value, *, depth: int = 4) -> Iterator[Tensor]:
     """Yield the tensors of a value, those in containers and objects included."""
-    match value:
-        case Tensor():
-            yield value
-        case Opaque(tensor=Tensor() as tensor):
-            yield tensor
-        case _ if depth:
-            for part in _parts(value):
-                yield from tensors_in(part, depth=depth - 1)
+    if type(value) is Tensor:
+        yield value
+    elif type(value) is Opaque:
+        if value.tensor is not None:
+            yield value.tensor
+    elif depth and type(value) in _WHOLES:
+        for part in _parts(value):
+            yield from tensors_in(part, depth=depth - 1)
+
+
+_WHOLES = frozenset({Sequence, Mapping, Choice, Instance, Layer, Partial})
 
 
 def _parts(value: Value) -> list[Value]:
@@ -290,8 +300,6 @@ def _parts(value: Value) -> list[Value]:
             return items
         case Partial(positional=positional, keywords=keywords):
             return [*positional, *keywords.values()]
-        case Function(receiver=receiver) if receiver is not None:
-            return []
         case _:
             return []
 
@@ -311,6 +319,6 @@ def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
                 yield value.node
             if value.tensor is not None:
                 yield from nodes_of(value.tensor)
-        case _ if depth:
+        case _ if depth and type(value) in _WHOLES:
             for part in _parts(value):
                 yield from nodes_of(part, depth=depth - 1)
