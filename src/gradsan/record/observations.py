@@ -61,9 +61,9 @@ class Leaf:
     value: Sample | None
     grad: Sample | None
 
-    def agrees(self, other: Leaf) -> bool:
-        """Whether both are the same leaf with the same gradient."""
-        return same(self.value, other.value) and same(self.grad, other.grad)
+    def agrees(self, other: Leaf, *, by_gradient: bool = False) -> bool:
+        """Whether both are the same leaf with the same gradient; or, if asked so, have the same gradient."""
+        return (by_gradient or same(self.value, other.value)) and same(self.grad, other.grad)
 
 
 @dataclass(slots=True)
@@ -111,13 +111,19 @@ def all_same(some: Sequence[Sample | None], others: Sequence[Sample | None]) -> 
     return len(some) == len(others) and all(same(a, b) for a, b in zip(some, others, strict=True))
 
 
-def same_leaves(some: Sequence[Leaf], others: Sequence[Leaf]) -> bool:
-    """Whether both hold the same leaves with the same gradients; their order follows the graph's form and is free."""
+def same_leaves(some: Sequence[Leaf], others: Sequence[Leaf], *, by_gradient: bool = False) -> bool:
+    """Whether both hold the same leaves with the same gradients; their order follows the graph's form and is free.
+
+    Args:
+        some: The leaves of one backward pass.
+        others: Those of the other.
+        by_gradient: Whether their values are left out of the comparison.
+    """
     if len(some) != len(others):
         return False
     left = list(others)
     for leaf in some:
-        at = next((at for at, other in enumerate(left) if leaf.agrees(other)), None)
+        at = next((at for at, other in enumerate(left) if leaf.agrees(other, by_gradient=by_gradient)), None)
         if at is None:
             return False
         del left[at]

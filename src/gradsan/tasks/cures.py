@@ -26,6 +26,7 @@ from gradsan.source.rewrites import (
     loop_write,
     module_copies,
     no_grad,
+    on_tape,
     out_of_place,
     write_moved,
 )
@@ -85,6 +86,9 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
 
 
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
+    if history.subject.kind is TensorKind.INTERMEDIATE and any(not write.is_on_tape for write in writes):
+        yield from _recorded(writes)
+        return
     by_write = [fix for write in writes for fix in _of_write(write, files)]
     by_save = list(_at_saves(history, writes))
     saves_first = _is_state(history, writes) or any(
@@ -98,14 +102,21 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
             yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
 
 
+def _recorded(writes: list[Written]) -> Iterator[Fix]:
+    """Record what was written off the tape to a value whose gradient flows; a saved copy would leave that as it is."""
+    for write in writes:
+        if write.span is not None and not write.is_on_tape:
+            yield from on_tape.propose(write.span)
+
+
 def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -> Iterator[Fix]:
     """Move what writes behind the backward that needs the old values."""
     if needed is None or needed.span is None:
         return
     for write in writes:
         if write.span is not None:
-            what = "step" if write.writer is Writer.OPTIMIZER else "write"
-            yield from write_moved.propose(write.called or write.span, needed.span, what=what, paths=files)
+            is_step = write.writer is Writer.OPTIMIZER
+            yield from write_moved.propose(write.called or write.span, needed.span, is_step=is_step, paths=files)
 
 
 def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:

@@ -112,7 +112,9 @@ def _proof(step: Step, search: Search) -> tuple[str, ...]:
     proof = step.proof or Proof(False)
     reference = search.reference
     by = "the original, its saved tensors protected"
-    if reference.is_refused and not step.is_off_tape:
+    if step.edits.record:
+        by = "the original with each write recorded where a gradient flows"
+    elif reference.is_refused and not step.edits.keep_off_tape:
         by = "the original with each refused write made out of place"
     elif reference.is_refused:
         by = "the original with each refused write made off the tape"

@@ -4,6 +4,13 @@
 true ones of what was computed.  Where a write is refused there is no such run; it is then made twice, once with every
 alias seeing the write, once with none (NOTE [Refused writes] in the torch witness).  The first gives the values.  Where
 the second has the same losses, no alias mattered to them, and it gives the gradients as well.
+
+# NOTE [Recorded writes] Protection leaves the gradient of a value that was written off the tape (``h.data.mul_(mask)``)
+as wrong as it was.  An edit that records the write is held against a third run, in which the writes of the original are
+recorded wherever a gradient flows.
+
+# NOTE [Moved writes] Where an edit moves a write behind a backward, a leaf has another value before it; its gradient
+after it, the losses, and the state at the end are what they were.
 """
 
 from __future__ import annotations
@@ -20,6 +27,8 @@ class Reference:
 
     protected: Seen
     replaced: Seen | None = None
+    recorded: Seen | None = None
+    """See NOTE [Recorded writes]; only where an edit records a write."""
     unstable: frozenset[str] = frozenset()
     """Paths of the final state that differ from run to run."""
 
@@ -58,24 +67,35 @@ class Proof:
     is_gradient_compared: bool = True
 
 
-def prove(reference: Reference, edited: Seen, *, is_off_tape: bool, is_whole: bool) -> Proof:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits:
+    """What kinds of edits were made."""
+
+    keep_off_tape: bool = False
+    record: bool = False
+    """Whether one puts a write on the tape that was off it."""
+    move: bool = False
+    """Whether one moves a write behind a backward."""
+
+
+def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -> Proof:
     """Compare an edited program with the original.
 
     Args:
         reference: What the original means.
         edited: What the edited program did.
-        is_off_tape: Whether an edit keeps a write off the tape.
+        edits: What was done to it.
         is_whole: Whether the edited program is to be compared to its end, state and exit status included; if not, as
             far as it ran.
     """
-    model, why_not = _model(reference, is_off_tape=is_off_tape)
+    model, why_not = _recorded(reference) if edits.record else _model(reference, is_off_tape=edits.keep_off_tape)
     if model is None:
         return Proof(False, why_not)
-    with_gradients = not reference.is_refused or is_off_tape or model is reference.replaced
+    with_gradients = not reference.is_refused or edits.keep_off_tape or model is reference.replaced
     losses, compared = edited.observations.passes, model.observations.passes
     n_gradients = 0
     for number, (got, wanted) in enumerate(zip(losses, compared, strict=False), 1):
-        why_not = _differs(got, wanted, with_gradients=with_gradients)
+        why_not = _differs(got, wanted, with_gradients=with_gradients, is_moved=edits.move)
         if why_not:
             return Proof(False, f"{why_not} of backward pass {number} differs")
         n_gradients += len(got.leaves) + len(got.returned)
@@ -107,7 +127,18 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
     return protected, ""
 
 
-def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool) -> str:
+def _recorded(reference: Reference) -> tuple[Seen | None, str]:
+    """See NOTE [Recorded writes]."""
+    protected, recorded = reference.protected, reference.recorded
+    if recorded is None or recorded.problem or recorded.status != protected.status:
+        return None, "the program does not run with its writes recorded"
+    first, second = protected.observations.passes, recorded.observations.passes
+    if len(first) != len(second) or not all(all_same(a.roots, b.roots) for a, b in zip(first, second, strict=True)):
+        return None, "with its writes recorded the program computes another loss"
+    return recorded, ""
+
+
+def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool, is_moved: bool = False) -> str:
     if not all_same(got.roots, wanted.roots):
         return "the loss"
     if not with_gradients or not got.is_complete:
@@ -116,7 +147,7 @@ def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool) -
         return ""
     if not all_same(got.returned, wanted.returned):
         return "a returned gradient"
-    return "" if same_leaves(got.leaves, wanted.leaves) else "a gradient"
+    return "" if same_leaves(got.leaves, wanted.leaves, by_gradient=is_moved) else "a gradient"
 
 
 def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool) -> str:

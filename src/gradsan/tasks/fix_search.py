@@ -10,11 +10,12 @@ from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.rewrite import Edit, Fix
-from gradsan.source.rewrites import no_grad
+from gradsan.source.rewrites import no_grad, on_tape
+from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import UNDECIDED, cures_of
 from gradsan.tasks.fix_files import is_in_project
-from gradsan.tasks.fix_proof import Proof, Reference, prove, unstable_paths
+from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.run import Program
 from gradsan.tasks.source_edits import apply_edits, line_after
@@ -35,9 +36,12 @@ class Step:
     proof: Proof | None = None
 
     @property
-    def is_off_tape(self) -> bool:
-        """Whether an edit keeps a write off the tape."""
-        return any(fix.title == no_grad.TITLE for _, fix in self.cures)
+    def edits(self) -> Edits:
+        """What kinds of edits were made."""
+        titles = {fix.title for _, fix in self.cures}
+        return Edits(
+            keep_off_tape=no_grad.TITLE in titles, record=on_tape.TITLE in titles, move=not titles.isdisjoint(MOVES)
+        )
 
 
 @dataclass(slots=True)
@@ -154,10 +158,12 @@ class Search:
         return None
 
     def _prove(self, step: Step, *, is_whole: bool) -> Proof:
-        proof = prove(self.reference, step.seen, is_off_tape=step.is_off_tape, is_whole=is_whole)
+        if step.edits.record and self.reference.recorded is None:
+            self.reference = replace(self.reference, recorded=self._hold({}, Mode.RECORDED))
+        proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()
-            proof = prove(self.reference, step.seen, is_off_tape=step.is_off_tape, is_whole=is_whole)
+            proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
         return proof
 
     def _check_reference(self) -> None:
@@ -167,7 +173,7 @@ class Search:
         first, second = self.reference.protected.observations, again.observations
         self.reference = replace(self.reference, unstable=unstable_paths(first, second))
         one = Reference(again)
-        if not prove(one, self.reference.protected, is_off_tape=False, is_whole=False).holds:
+        if not prove(one, self.reference.protected, Edits(), is_whole=False).holds:
             self.reasons.append(
                 "the original computes other losses or gradients from run to run: nothing can be proven"
             )

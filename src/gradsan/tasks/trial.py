@@ -50,6 +50,8 @@ class Mode(Enum):
     """Saved tensors are protected; refused writes are performed, seen by every alias, without a gradient."""
     REPLACED = "replaced"
     """Saved tensors are protected; refused writes are performed out of place, with their gradient."""
+    RECORDED = "recorded"
+    """Saved tensors are protected; writes off the tape are recorded where a gradient flows."""
 
 
 @dataclass(frozen=True, slots=True)

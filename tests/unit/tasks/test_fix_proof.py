@@ -3,7 +3,7 @@ from __future__ import annotations
 from array import array
 
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample, same_leaves
-from gradsan.tasks.fix_proof import Reference, prove, unstable_paths
+from gradsan.tasks.fix_proof import Edits, Reference, prove, unstable_paths
 from gradsan.tasks.trial import Seen
 
 
@@ -25,7 +25,7 @@ def leaf_refused(*, cuts: bool = False, is_on_leaf: bool = True) -> Refused:
 
 
 def holds(reference: Reference, edited: Seen, *, is_off_tape: bool = False) -> bool:
-    return prove(reference, edited, is_off_tape=is_off_tape, is_whole=True).holds
+    return prove(reference, edited, Edits(keep_off_tape=is_off_tape), is_whole=True).holds
 
 
 def test_samples_agree_up_to_rounding() -> None:
@@ -47,7 +47,7 @@ def test_the_order_of_leaves_is_free() -> None:
 
 
 def test_equal_programs() -> None:
-    proof = prove(Reference(seen()), seen(), is_off_tape=False, is_whole=True)
+    proof = prove(Reference(seen()), seen(), Edits(), is_whole=True)
     assert (proof.holds, proof.n_losses, proof.n_gradients) == (True, 1, 1)
 
 
@@ -85,7 +85,7 @@ def test_a_refused_write_that_no_alias_sees_is_compared_with_gradients() -> None
 
 def test_a_refused_write_that_an_alias_sees_has_no_gradient_to_compare() -> None:
     reference = Reference(seen(refused=leaf_refused()), seen(loss=3.0, refused=leaf_refused()))
-    proof = prove(reference, seen(grad=7.0), is_off_tape=False, is_whole=True)
+    proof = prove(reference, seen(grad=7.0), Edits(), is_whole=True)
     assert (proof.holds, proof.is_gradient_compared) == (True, False)
 
 

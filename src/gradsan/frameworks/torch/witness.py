@@ -6,6 +6,9 @@ performed all the same: "values" writes through ``.data``, so that every alias s
 gradient is recorded and no alias sees it.  Where both lead to the same values, nobody needed the alias, and the
 gradients of "replaced" are those that the program means.
 
+# NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
+on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
+
 # NOTE [Inference mode] Inference tensors may neither be saved nor written, and hold the values that `no_grad` gives.
 Where refused writes are performed, `torch.inference_mode` is therefore `no_grad`: nothing is refused for it, and what
 was made in it is a constant as before.
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 import sys
 from array import array
@@ -24,6 +28,7 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
 from gradsan.knowledge.error_texts import recognise
@@ -52,7 +57,8 @@ class Witness:
     """Notes roots, leaves and gradients of each backward pass, and the state that the program leaves behind.
 
     Args:
-        performs_refused: "values" or "replaced", see NOTE [Refused writes]; empty to let the program fail.
+        performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
+            empty to let the program do what it does.
     """
 
     def __init__(self, performs_refused: str = "") -> None:
@@ -60,6 +66,8 @@ class Witness:
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
         self._depths: dict[int, int] = {}
+        self._sources: Any = WeakTensorKeyDictionary()
+        """What ``.data`` gave, and of which tensor."""
 
     def start(self) -> None:
         """Begin to note.
@@ -71,6 +79,9 @@ class Witness:
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
             self._wrap_writes()
+        if self._performs_refused == "recorded":
+            data: Any = inspect.getattr_static(torch.Tensor, "data")
+            self._patches.set(torch.Tensor, "data", property(self._get_data(data), data.__set__))
 
     def stop(self) -> None:
         """Stop, and note the state of ``__main__``."""
@@ -105,7 +116,37 @@ class Witness:
         perform.__name__ = name
         return perform
 
+    def _get_data(self, data: Any) -> Callable[[Any], Any]:
+        def get(tensor: Any) -> Any:
+            alias = data.__get__(tensor, type(tensor))
+            if tensor.grad_fn is not None:
+                self._sources[alias] = tensor
+            return alias
+
+        return get
+
+    def _with_history(self, tensor: Any) -> Any:
+        """Return the tensor of the graph that a write meets unknown to the tape; None where there is none."""
+        base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
+        source = self._sources.get(tensor, self._sources.get(base))
+        if source is None and not torch.is_grad_enabled():
+            source = tensor if tensor.grad_fn is not None else base
+        return source if source is not None and source.grad_fn is not None else None
+
+    def _record(self, write: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tensor, rest = args[0], args[1:]
+        source = self._with_history(tensor)
+        if source is None:
+            return write(*args, **kwargs)
+        with torch.enable_grad():
+            is_part = (tensor.shape, tensor.stride()) != (source.shape, source.stride())
+            written = source.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()) if is_part else source
+            write(written, *rest, **kwargs)
+        return tensor
+
     def _perform(self, write: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._performs_refused == "recorded":
+            return self._record(write, args, kwargs)
         try:
             return write(*args, **kwargs)
         except RuntimeError as error:

@@ -32,14 +32,18 @@ def propose(span: Span, *, kind: str = "parameters") -> Iterator[Fix]:
     if found is None or not framework:
         return
     program, node = found
+    calls: dict[str, list[ast.Call]] = {}
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and _may_call_module(program, call):
-            module = dotted_name(call.func)
-            copies = f"{{name: each.clone() for name, each in {module}.named_{kind}()}}"
-            head, copies = _on_its_own_line(program, call, copies, span.path)
+            calls.setdefault(dotted_name(call.func), []).append(call)
+    for module, of_module in calls.items():
+        copies = f"{{name: each.clone() for name, each in {module}.named_{kind}()}}"
+        head, copies = _on_its_own_line(program, of_module[0], copies, span.path)
+        edits = []
+        for call in of_module:
             edited = f"{framework}.func.functional_call({module}, {copies}, {_arguments(program, call)})"
-            title = f"call `{module}` with copies of its {kind}"
-            yield Fix(title, Applicability.UNSAFE, (*head, replace(span.path, program.region(call), edited)))
+            edits.append(replace(span.path, program.region(call), edited))
+        yield Fix(f"call `{module}` with copies of its {kind}", Applicability.UNSAFE, (*head, *edits))
 
 
 def _on_its_own_line(program: Program, call: ast.Call, copies: str, path: str) -> tuple[tuple[Edit, ...], str]:

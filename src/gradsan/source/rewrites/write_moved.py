@@ -15,16 +15,17 @@ from gradsan.source.program import Program, blocks_of, last_name
 from gradsan.source.rewrites.editing import indentation, insert
 
 MAX_FIXES = 3
+TITLES = ("move the step behind the backward", "move the write behind the backward")
 _MOVED = (ast.Expr, ast.If, ast.For, ast.With, ast.AugAssign)
 
 
-def propose(write: Span, backward: Span, *, what: str = "write", paths: Sequence[str] = ()) -> Iterator[Fix]:
+def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequence[str] = ()) -> Iterator[Fix]:
     """Yield the fixes that move a statement which writes behind one which runs the backward that needs the old values.
 
     Args:
         write: What writes: an optimizer's step, the update of an average.
         backward: The call that needs what was written over.
-        what: The word for it.
+        is_step: Whether it is an optimizer's step.
         paths: Other files of the program, in which both may be called.
     """
     for path in list(dict.fromkeys([write.path, backward.path, *paths])):
@@ -35,7 +36,7 @@ def propose(write: Span, backward: Span, *, what: str = "write", paths: Sequence
         edits = [each for each in found if each]
         if edits:
             for each in edits[:MAX_FIXES]:
-                yield Fix(f"move the {what} behind the backward", Applicability.UNSAFE, each)
+                yield Fix(TITLES[not is_step], Applicability.UNSAFE, each)
             return
 
 

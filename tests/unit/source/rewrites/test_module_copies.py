@@ -15,6 +15,10 @@ COPIES = "{name: each.clone() for name, each in net.named_parameters()}"
         ("«-net(x, m).mean()»", "-torch.func.functional_call(net, copies, (x, m)).mean()"),
         ("«net(x, mask=m)»", 'torch.func.functional_call(net, copies, (x,), {"mask": m})'),
         ("«net(*x, **m)»", "torch.func.functional_call(net, copies, (*x,), {**m})"),
+        (
+            "«net(x) - net(m)»",
+            "torch.func.functional_call(net, copies, (x,)) - torch.func.functional_call(net, copies, (m,))",
+        ),
         ("«net()»", "torch.func.functional_call(net, copies, ())"),
         ("«torch.sin(x)»", None),
         ("«x.sin()»", None),
