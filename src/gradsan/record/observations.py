@@ -74,6 +74,8 @@ class BackwardPass:
     leaves: tuple[Leaf, ...] = ()
     returned: tuple[Sample | None, ...] = ()
     is_complete: bool = False
+    is_again: bool = False
+    """Whether a root had been through an earlier backward: the same loss, once more."""
 
 
 @dataclass(frozen=True, slots=True)

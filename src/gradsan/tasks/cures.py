@@ -28,6 +28,7 @@ from gradsan.source.rewrites import (
     no_grad,
     on_tape,
     out_of_place,
+    returned_write,
     write_moved,
 )
 
@@ -96,7 +97,10 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
     )
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from _moved(writes, history.last(Needed), files)
-    if history.subject.kind in _STATE:
+    if history.subject.kind not in _STATE:
+        for saved in history.all(Saved):
+            yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
+    else:
         kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
         for saved in history.all(Saved):
             yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
@@ -150,6 +154,7 @@ def _of_leaf(write: Written, history: History) -> Iterator[Fix | None]:
 
 def _out_of_place(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
+        yield returned_write.propose(write.span)
         yield loop_write.propose(write.span)
         yield out_of_place.propose(write.span)
         yield item_write.propose(write.span)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.rewrite import Edit, Fix
-from gradsan.source.rewrites import no_grad, on_tape
+from gradsan.source.rewrites import module_copies, no_grad, on_tape
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import UNDECIDED, cures_of
@@ -24,6 +24,7 @@ from gradsan.tasks.trial import Mode, Seen, Trial
 MAX_ROUNDS = 16
 MAX_TRIALS = 60
 MAX_REASONS = 12
+STALE_LOSS = "the same loss is backpropagated again after the step; whether to compute it anew is for you to decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,14 @@ class Search:
             outside = [edit.path for edit in fix.edits if not is_in_project(edit.path, self.roots)]
             if outside:
                 self._turn_down(finding, f"{fix.title}: {outside[0]} is not a file of this project")
+            elif module_copies.TITLE in fix.title and self._is_loss_stale():
+                self._turn_down(finding, f"{fix.title}: {STALE_LOSS}")
             else:
                 yield fix
+
+    def _is_loss_stale(self) -> bool:
+        """Whether the program runs the backward of one loss again; a step has made it the loss of other weights."""
+        return any(done.is_again for done in self.reference.protected.observations.passes)
 
     def _tried(self, step: Step, finding: Diagnostic, fix: Fix) -> Step | None:
         """Run a program with one more edit; None where that does not help."""

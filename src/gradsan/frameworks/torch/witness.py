@@ -31,6 +31,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
+from gradsan.frameworks.torch.own_gradients import give_copies
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample
@@ -45,6 +46,7 @@ MAX_DEPTH = 8
 LARGEST = 2**53
 """Larger whole numbers are addresses and hashes."""
 
+_SEEN = "gradsan has seen a backward from here"
 _OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
 _FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
 _PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
@@ -78,6 +80,7 @@ class Witness:
         self._patches.set(torch, "save", _announced(torch.save))
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
+            give_copies(self._patches)
             self._wrap_writes()
         if self._performs_refused == "recorded":
             data: Any = inspect.getattr_static(torch.Tensor, "data")
@@ -185,7 +188,7 @@ class Witness:
 
     def _noted(self, engine: Callable[..., Any], roots: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         passes = self.observations.passes
-        noted = BackwardPass(tuple(_sample(root) for root in roots))
+        noted = BackwardPass(tuple(_sample(root) for root in roots), is_again=_are_again(roots))
         passes.append(noted)
         leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
         values = [_sample(leaf) for leaf in leaves]
@@ -198,6 +201,8 @@ class Witness:
 
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in _walk(names):
+            if self.observations.passes and isinstance(tensor, torch.Tensor) and not _is_leaf(tensor):
+                continue  # a step of the computation; what came of it are the losses
             sample = _sample(tensor) if isinstance(tensor, torch.Tensor) else _numbers(tensor)
             if sample is not None:
                 self.observations.state[path] = sample
@@ -303,6 +308,15 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _tensors(item)
+
+
+def _are_again(roots: Any) -> bool:
+    """Whether one of the roots has been here before; all of them have, from now on."""
+    nodes: list[Any] = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]
+    found = any(_SEEN in node.metadata for node in nodes)
+    for node in nodes:
+        node.metadata[_SEEN] = True
+    return found
 
 
 def _leaves(roots: Any) -> Iterator[torch.Tensor]:

@@ -16,6 +16,7 @@ from gradsan.source.program import Program, blocks_of, dotted_name
 from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate, replace
 from gradsan.source.targets import is_module_name
 
+TITLE = "with copies of its"
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NAMES = ("copies", "cloned", "clones")
 
@@ -43,7 +44,7 @@ def propose(span: Span, *, kind: str = "parameters") -> Iterator[Fix]:
         for call in of_module:
             edited = f"{framework}.func.functional_call({module}, {copies}, {_arguments(program, call)})"
             edits.append(replace(span.path, program.region(call), edited))
-        yield Fix(f"call `{module}` with copies of its {kind}", Applicability.UNSAFE, (*head, *edits))
+        yield Fix(f"call `{module}` {TITLE} {kind}", Applicability.UNSAFE, (*head, *edits))
 
 
 def _on_its_own_line(program: Program, call: ast.Call, copies: str, path: str) -> tuple[tuple[Edit, ...], str]:

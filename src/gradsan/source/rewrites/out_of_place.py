@@ -71,7 +71,7 @@ def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
     is_statement = isinstance(program.parent(call), ast.Expr)
     name = dotted_name(written)
     if not name:
-        if is_statement or isinstance(written, ast.Subscript):
+        if is_statement:
             # Written through a view or into something unnamed: a renamed call alone would lose the write.
             return None
         applicability = Applicability.SAFE if is_fresh(program, written) else Applicability.UNSAFE
