@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradsan.model.diagnostic import Diagnostic
-from gradsan.model.event import Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
+from gradsan.model.event import Access, Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
 from gradsan.model.history import History, TensorKind
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.source.rewrites import (
@@ -87,7 +87,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
 
 
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
-    if history.subject.kind is TensorKind.INTERMEDIATE and any(not write.is_on_tape for write in writes):
+    if history.subject.kind is TensorKind.INTERMEDIATE and any(_is_hidden(write) for write in writes):
         yield from _recorded(writes)
         return
     by_write = [fix for write in writes for fix in _of_write(write, files)]
@@ -109,8 +109,14 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
 def _recorded(writes: list[Written]) -> Iterator[Fix]:
     """Record what was written off the tape to a value whose gradient flows; a saved copy would leave that as it is."""
     for write in writes:
-        if write.span is not None and not write.is_on_tape:
+        if write.span is not None and _is_hidden(write):
             yield from on_tape.propose(write.span)
+
+
+def _is_hidden(write: Written) -> bool:
+    """Whether a write was kept from the tape that could have known of it."""
+    by_route = write.access in (Access.DATA, Access.DETACHED) or not write.grad_enabled
+    return not write.is_on_tape and by_route
 
 
 def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -> Iterator[Fix]:

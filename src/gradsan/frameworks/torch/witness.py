@@ -21,7 +21,6 @@ import functools
 import inspect
 import os
 import sys
-from array import array
 from collections.abc import Callable, Iterator
 from threading import get_ident
 from types import MethodType
@@ -32,23 +31,13 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
 from gradsan.frameworks.torch.own_gradients import give_copies
+from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
-from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample
+from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused
 
-SMALL = 4096
-"""Elements up to which a tensor is noted whole."""
-N_PARTS = 1024
-"""Of a larger tensor, how many values are noted, and sums of how many parts."""
 MAX_PASSES_WITH_LEAVES = 200
-MAX_OBJECTS = 20_000
-MAX_DEPTH = 8
-LARGEST = 2**53
-"""Larger whole numbers are addresses and hashes."""
-
 _SEEN = "gradsan has seen a backward from here"
-_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module()))
-_FOREIGN = frozenset({"torch", "builtins", "numpy", "gradsan", "functools", "types"})
 _PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
@@ -188,26 +177,26 @@ class Witness:
 
     def _noted(self, engine: Callable[..., Any], roots: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         passes = self.observations.passes
-        noted = BackwardPass(tuple(_sample(root) for root in roots), is_again=_are_again(roots))
+        noted = BackwardPass(tuple(sample_of(root) for root in roots), is_again=_are_again(roots))
         passes.append(noted)
         leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
-        values = [_sample(leaf) for leaf in leaves]
+        values = [sample_of(leaf) for leaf in leaves]
         result = engine(roots, *args, **kwargs)
-        noted.leaves = tuple(Leaf(value, _sample(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
+        noted.leaves = tuple(Leaf(value, sample_of(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
         if isinstance(result, (tuple, list)):
-            noted.returned = tuple(_sample(grad) for grad in result)
+            noted.returned = tuple(sample_of(grad) for grad in result)
         noted.is_complete = True
         return result
 
     def _note_state(self, names: dict[str, Any]) -> None:
-        for path, tensor in _walk(names):
+        for path, tensor in walk(names):
             if self.observations.passes and isinstance(tensor, torch.Tensor) and not _is_leaf(tensor):
                 continue  # a step of the computation; what came of it are the losses
-            sample = _sample(tensor) if isinstance(tensor, torch.Tensor) else _numbers(tensor)
+            sample = sample_of(tensor) if isinstance(tensor, torch.Tensor) else sample_of_numbers(tensor)
             if sample is not None:
                 self.observations.state[path] = sample
             if isinstance(tensor, torch.Tensor) and tensor.requires_grad and _is_leaf(tensor):
-                grad = _sample(tensor.grad)
+                grad = sample_of(tensor.grad)
                 if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
 
@@ -332,69 +321,3 @@ def _leaves(roots: Any) -> Iterator[torch.Tensor]:
         if isinstance(variable, torch.Tensor) and not node.next_functions:
             yield variable
         waiting += [after for after, _ in node.next_functions if after is not None]
-
-
-def _sample(tensor: Any) -> Sample | None:
-    """Note a tensor's values; None for what has none that can be read (meta, sparse, no tensor at all)."""
-    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.device.type == "meta":
-        return None
-    try:
-        with torch.no_grad():
-            plain = tensor.detach()
-            values = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
-            values = values.reshape(-1).to("cpu", torch.float64)
-            shape, dtype = tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
-            if values.numel() <= SMALL:
-                return Sample(shape, dtype, array("d", values.tolist()))
-            parts = torch.nn.functional.pad(values, (0, -values.numel() % N_PARTS)).view(N_PARTS, -1)
-            spread = values[:: values.numel() // N_PARTS]
-            columns = (array("d", column.tolist()) for column in (spread, parts.sum(1), parts.abs().sum(1)))
-            return Sample(shape, dtype, *columns)
-    except (RuntimeError, NotImplementedError):
-        return None
-
-
-def _numbers(value: Any) -> Sample:
-    numbers = value if isinstance(value, (list, tuple)) else [value]
-    return Sample((len(numbers),), "float64", array("d", map(float, numbers)))
-
-
-def _is_numbers(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return bool(value) and all(_is_numbers(item) for item in value) and not isinstance(value[0], (list, tuple))
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _walk(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors and numbers that names lead to, through containers, modules and the program's own objects."""
-    seen: set[int] = set()
-    waiting = [(name, value, 0) for name, value in names.items() if not name.startswith("__")]
-    while waiting and len(seen) < MAX_OBJECTS:
-        path, value, depth = waiting.pop(0)
-        if type(value).__module__ == "numpy" and hasattr(value, "__array_interface__"):
-            value = torch.as_tensor(value) if value.dtype.kind in "fiubc" else None
-        if isinstance(value, torch.Tensor) or _is_numbers(value):
-            yield path, value
-            continue
-        if depth >= MAX_DEPTH or id(value) in seen:
-            continue
-        seen.add(id(value))
-        waiting += [(_joined(path, key), inner, depth + 1) for key, inner in _parts(value)]
-
-
-def _parts(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return [(key, inner) for key, inner in value.items() if isinstance(key, (str, int))]
-    if isinstance(value, (list, tuple)):
-        return list(enumerate(value))
-    if isinstance(value, torch.nn.Module):
-        own = vars(value)
-        parts = [*own["_parameters"].items(), *own["_buffers"].items(), *own["_modules"].items()]
-        return parts + [(key, inner) for key, inner in own.items() if key not in _OF_EVERY_MODULE]
-    if isinstance(value, type) or type(value).__module__.partition(".")[0] in _FOREIGN:
-        return []
-    return list(getattr(value, "__dict__", {}).items())
-
-
-def _joined(path: str, key: Any) -> str:
-    return f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
