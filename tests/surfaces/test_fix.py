@@ -232,6 +232,139 @@ def test_a_program_that_takes_too_long(folder: Folder) -> None:
     assert "did not end within 1 s" in folder.repair("--timeout", "1", "train.py")["remains"][0]
 
 
+def test_a_write_that_the_graph_did_not_know_is_recorded(folder: Folder) -> None:
+    file = folder.write(
+        "train.py",
+        """
+        import torch
+
+        w = torch.ones(4, requires_grad=True)
+        h = torch.sigmoid(w * 2)
+        h.data[2:] = 0.0
+        with torch.no_grad():
+            h[0] = 0.0
+        loss = h.square().sum()
+        loss.backward()
+        """,
+    )
+    told = folder.repair("--write", "train.py")
+    assert told["outcome"] == "repaired", told["remains"]
+    assert "the original with each write recorded where a gradient flows" in told["proof"][0]
+    text = file.read_text()
+    assert "h[2:] = 0.0\nh[0] = 0.0\n" in text
+    assert ".clone()" in text
+
+
+def test_a_straight_through_estimate_is_left_alone(folder: Folder) -> None:
+    folder.write(
+        "train.py",
+        """
+        import torch
+
+        w = torch.rand(4, requires_grad=True)
+        h = w * 4
+        h.data.round_()
+        h.square().sum().backward()
+        """,
+    )
+    assert folder.repair("--write", "train.py")["outcome"] == "nothing-to-repair"
+
+
+def test_an_average_that_is_updated_too_early_is_updated_later(folder: Folder) -> None:
+    file = folder.write(
+        "train.py",
+        """
+        import torch
+
+
+        class Average:
+            def __init__(self, model):
+                self.model = model
+
+            @torch.no_grad()
+            def update(self, weight):
+                self.model.weight.mul_(0.9).add_(weight, alpha=0.1)
+
+
+        torch.manual_seed(0)
+        made = torch.randn(3, 2, requires_grad=True)
+        student, average = torch.nn.Linear(2, 2), Average(torch.nn.Linear(2, 2).requires_grad_(False))
+        gap = (student(made) - average.model(made)).square().mean()
+        average.update(student.weight)
+        gap.backward()
+        print(gap.item())
+        """,
+    )
+    assert folder.repair("--write", "train.py")["outcome"] == "repaired"
+    assert "gap.backward()\naverage.update(student.weight)\n" in file.read_text()
+
+
+def test_a_critic_that_steps_too_early_is_called_with_copies(folder: Folder) -> None:
+    """The step can't be moved: the second backward would add to the gradients that it uses."""
+    file = folder.write(
+        "train.py",
+        """
+        import torch
+
+        torch.manual_seed(0)
+        made, critic = torch.randn(3, 2, requires_grad=True), torch.nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+        first, second = critic(made.detach()).square().mean(), -critic(made).exp().mean()
+        first.backward()
+        optimizer.step()
+        second.backward()
+        """,
+    )
+    told = folder.repair("--write", "train.py")
+    assert told["outcome"] == "repaired", told["remains"]
+    assert "copies = {name: each.clone() for name, each in critic.named_parameters()}\n" in file.read_text()
+
+
+def test_one_loss_backpropagated_across_a_step_is_left_to_a_person(folder: Folder) -> None:
+    folder.write(
+        "train.py",
+        """
+        import torch
+
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        loss = net(torch.ones(4, 2)).square().mean()
+        for _ in range(2):
+            loss.backward(retain_graph=True)
+            optimizer.step()
+        """,
+    )
+    told = folder.repair("--write", "train.py")
+    assert (told["status"], told["written"]) == (1, False)
+
+
+def test_what_the_runs_do_to_files_is_undone(folder: Folder) -> None:
+    """It fails where its folder is there, and resumes from its checkpoint: no run may find what another one left."""
+    folder.write(
+        "train.py",
+        """
+        import os
+        import torch
+
+        os.mkdir("run")
+        w = torch.ones(4, requires_grad=True)
+        if os.path.exists("last.pt"):
+            w = torch.load("last.pt").requires_grad_()
+        with open("log.txt", "a") as log:
+            log.write("begun")
+        torch.save(w.detach() * 2, "last.pt")
+        h = torch.sigmoid(w)
+        h += 1
+        h.square().sum().backward()
+        """,
+    )
+    folder.write("log.txt", "mine\n")
+    assert folder.repair("--write", "train.py")["outcome"] == "repaired"
+    assert sorted(path.name for path in folder.path.iterdir()) == ["log.txt", "train.py"]
+    assert (folder.path / "log.txt").read_text() == "mine\n"
+
+
 def test_no_such_script(folder: Folder) -> None:
     done = folder.fix("absent.py")
     assert (done.returncode, done.stdout) == (2, "")

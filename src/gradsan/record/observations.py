@@ -96,6 +96,8 @@ class Observations:
     passes: list[BackwardPass] = field(default_factory=list)
     state: dict[str, Sample] = field(default_factory=dict)
     """The tensors that the program's global names lead to when it has ended, by path: ``model.fc.weight``."""
+    steps: set[str] = field(default_factory=set)
+    """The paths of tensors that have a history: steps of the computation, and no state."""
     refused: list[Refused] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What could not be noted, and why."""

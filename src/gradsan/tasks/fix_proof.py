@@ -179,7 +179,8 @@ def _missing_gradient(reference: Reference, wanted: Observations, got: Observati
     """Name a leaf that had a gradient and has none any more: no backward reached it, or it is no leaf."""
     for path in wanted.state:
         leaf = path.removesuffix(".grad")
-        if path != leaf and leaf in got.state and path not in got.state and path not in reference.unstable:
+        is_there = leaf in got.state or leaf in got.steps
+        if path != leaf and is_there and path not in got.state and path not in reference.unstable:
             return f"`{path}`, which is None,"
     return ""
 

@@ -191,7 +191,8 @@ class Witness:
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in walk(names):
             if self.observations.passes and isinstance(tensor, torch.Tensor) and not _is_leaf(tensor):
-                continue  # a step of the computation; what came of it are the losses
+                self.observations.steps.add(path)  # what came of it are the losses
+                continue
             sample = sample_of(tensor) if isinstance(tensor, torch.Tensor) else sample_of_numbers(tensor)
             if sample is not None:
                 self.observations.state[path] = sample

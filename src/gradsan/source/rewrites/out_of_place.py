@@ -42,7 +42,7 @@ def propose(span: Span) -> Fix | None:
             return _of_call(program, node, span.path)
         case _:
             return None
-    if not edits:
+    if not edits or name.endswith((".data", ".grad")):
         return None
     is_safe = "." not in name and is_only_name(program, name, node)
     return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, edits)
