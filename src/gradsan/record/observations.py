@@ -99,6 +99,8 @@ class Observations:
     steps: set[str] = field(default_factory=set)
     """The paths of tensors that have a history: steps of the computation, and no state."""
     refused: list[Refused] = field(default_factory=list)
+    n_recorded: int = 0
+    """How many writes were put on the tape that was not to know of them."""
     problems: list[str] = field(default_factory=list)
     """What could not be noted, and why."""
 

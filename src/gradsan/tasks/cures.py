@@ -89,7 +89,8 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
     if history.subject.kind is TensorKind.INTERMEDIATE and any(_is_hidden(write) for write in writes):
         yield from _recorded(writes)
-        return
+        if any(write.access is Access.DETACHED for write in writes):
+            return
     by_write = [fix for write in writes for fix in _of_write(write, files)]
     by_save = list(_at_saves(history, writes))
     saves_first = _is_state(history, writes) or any(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.rewrite import Edit, Fix
+from gradsan.record.observations import Observations
 from gradsan.source.rewrites import module_copies, no_grad, on_tape
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
@@ -104,7 +105,7 @@ class Search:
     def _cures(self, finding: Diagnostic, step: Step) -> Iterator[Fix]:
         files = sorted(path for path in step.seen.files if is_in_project(path, self.roots))
         with overlaid(step.sources):
-            fixes = cures_of(finding, files=files)
+            fixes = self._as_recorded(cures_of(finding, files=files))
         if not fixes:
             self._turn_down(finding, UNDECIDED.get(finding.name, "no cure is known that could be written here"))
         for fix in fixes:
@@ -115,6 +116,18 @@ class Search:
                 self._turn_down(finding, f"{fix.title}: {STALE_LOSS}")
             else:
                 yield fix
+
+    def _as_recorded(self, fixes: tuple[Fix, ...]) -> tuple[Fix, ...]:
+        """Choose between the cures that record a write, and the others: by whether a gradient flows through it."""
+        if not any(fix.title == on_tape.TITLE for fix in fixes):
+            return fixes
+        return tuple(fix for fix in fixes if (fix.title == on_tape.TITLE) == (self._recorded().n_recorded > 0))
+
+    def _recorded(self) -> Observations:
+        if self.reference.recorded is None:
+            self.reference = replace(self.reference, recorded=self._hold({}, Mode.RECORDED))
+        assert self.reference.recorded is not None
+        return self.reference.recorded.observations
 
     def _is_loss_stale(self) -> bool:
         """Whether the program runs the backward of one loss again; a step has made it the loss of other weights."""
@@ -165,8 +178,8 @@ class Search:
         return None
 
     def _prove(self, step: Step, *, is_whole: bool) -> Proof:
-        if step.edits.record and self.reference.recorded is None:
-            self.reference = replace(self.reference, recorded=self._hold({}, Mode.RECORDED))
+        if step.edits.record:
+            self._recorded()
         proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()

@@ -30,7 +30,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
-from gradsan.frameworks.torch.own_gradients import give_copies
+from gradsan.frameworks.torch.own_copies import give_copies
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
@@ -130,6 +130,7 @@ class Witness:
         source = self._with_history(tensor)
         if source is None:
             return write(*args, **kwargs)
+        self.observations.n_recorded += 1
         with torch.enable_grad():
             is_part = (tensor.shape, tensor.stride()) != (source.shape, source.stride())
             written = source.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()) if is_part else source

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
-from gradsan.source.program import Program, dotted_name
+from gradsan.source.program import Program, blocks_of, dotted_name
 from gradsan.source.rewrites.editing import end_of, framework_name, locate
 from gradsan.source.targets import written_by
 
@@ -42,15 +42,24 @@ def _without_data(program: Program, node: ast.AST, path: str) -> tuple[Edit, ...
 
 
 def _without_no_grad(program: Program, node: ast.AST, path: str) -> tuple[Edit, ...]:
-    """Take away the ``with torch.no_grad():`` around a write, or the decorator of its function."""
+    """Take away the ``with torch.no_grad():`` around a write, where it encloses nothing but writes."""
     for around in program.enclosing(node):
         if isinstance(around, ast.With) and all(_is_no_grad(program, item.context_expr) for item in around.items):
-            return _dedented(program, around, path)
+            return _dedented(program, around, path) if _only_writes(program, around.body) else ()
         if isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found = [each for each in around.decorator_list if _is_no_grad(program, each)]
-            lines = [each.lineno for each in found if each.lineno == each.end_lineno]
-            return tuple(Edit(path, line, 1, line + 1, 1, "") for line in lines)
+            return ()
     return ()
+
+
+def _only_writes(program: Program, body: list[ast.stmt]) -> bool:
+    """Whether a block computes nothing that is used outside of it: that may be meant to have no gradient."""
+    for statement in body:
+        blocks = blocks_of(statement)
+        if not all(_only_writes(program, block) for block in blocks):
+            return False
+        if not blocks and written_by(program, statement) is None:
+            return False
+    return True
 
 
 def _is_no_grad(program: Program, node: ast.expr) -> bool:
