@@ -96,9 +96,9 @@ class Observations:
     passes: list[BackwardPass] = field(default_factory=list)
     state: dict[str, Sample] = field(default_factory=dict)
     """The tensors that the program's global names lead to when it has ended, by path: ``model.fc.weight``."""
+    refused: list[Refused] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
     """The paths of tensors that have a history: steps of the computation, and no state."""
-    refused: list[Refused] = field(default_factory=list)
     n_recorded: int = 0
     """How many writes were put on the tape that was not to know of them."""
     problems: list[str] = field(default_factory=list)

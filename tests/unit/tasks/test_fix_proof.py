@@ -99,3 +99,26 @@ def test_off_the_tape_only_where_no_gradient_is_lost() -> None:
 def test_off_the_tape_not_where_the_meaning_is_open() -> None:
     written, kept = seen(refused=leaf_refused(), w=sample(1.0)), seen(refused=leaf_refused(), w=sample(2.0))
     assert not holds(Reference(written, kept), seen(w=sample(1.0)), is_off_tape=True)
+
+
+def test_a_recorded_write_is_held_against_a_run_that_records_it() -> None:
+    reference = Reference(seen(grad=1.0), recorded=seen(grad=2.0))
+    edits = Edits(record=True)
+    assert prove(reference, seen(grad=2.0), edits, is_whole=True).holds
+    assert not prove(reference, seen(grad=1.0), edits, is_whole=True).holds
+    assert not prove(Reference(seen()), seen(), edits, is_whole=True).holds
+    assert not prove(Reference(seen(loss=1.0), recorded=seen(loss=2.0)), seen(loss=1.0), edits, is_whole=True).holds
+
+
+def test_a_moved_write_leaves_a_leaf_another_value_before_its_backward() -> None:
+    wanted, got = seen(), seen()
+    got.observations.passes[0].leaves = (Leaf(sample(6.0), sample(2.0)),)
+    assert not prove(Reference(wanted), got, Edits(), is_whole=True).holds
+    assert prove(Reference(wanted), got, Edits(move=True), is_whole=True).holds
+
+
+def test_a_leaf_that_became_a_step_of_the_computation_has_lost_its_gradient() -> None:
+    got = seen()
+    got.observations.steps.add("w")
+    reference = Reference(seen(**{"w": sample(1.0), "w.grad": sample(2.0)}))
+    assert not prove(reference, got, Edits(), is_whole=True).holds
