@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 Callee = Callable[..., Any]
+Place = tuple[int, CodeType | None, int, Callable[[], object] | None]
+"""Flags, code, position and agent of a pending write."""
 Log = Callable[[Sequence[Any], str, int, FrameType, bool, "tuple[Any, ...]"], None]
 
 
@@ -214,25 +216,7 @@ class Wrappers:
                     after, is_view = tensor._version, tensor._is_view()
                     key = tensor.untyped_storage()._weak_ref()  # the number of a weak reference is the key itself
                 except REFUSALS:  # NOTE [Never disturb]
-                    inner = physical(tensor)
-                    if inner is not None:
-                        log((inner,), operation, number, frame, True, args)
-                    values = values_of(tensor) if inner is None else None
-                    if values is not None:  # the version is the sparse tensor's own
-                        key = values.untyped_storage()._weak_ref()
-                        write = (
-                            key,
-                            key,
-                            operation,
-                            tensor._version,
-                            number,
-                            next_order(),
-                            common,
-                            code,
-                            position,
-                            agent,
-                        )
-                        pending.append(write)
+                    log_parts(tensor, operation, number, frame, args, (common, code, position, agent))
                     continue
                 flags = common | IS_VIEW if is_view else common
                 pending.append((key, key, operation, after, number, next_order(), flags, code, position, agent))
@@ -243,6 +227,19 @@ class Wrappers:
                     note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
                 fold()
+
+        def log_parts(
+            tensor: Any, operation: str, number: int, frame: FrameType, args: tuple[Any, ...], place: Place
+        ) -> None:
+            """Log a write to what holds the numbers of a tensor without a storage of its own."""
+            inner = physical(tensor)
+            if inner is not None:
+                log((inner,), operation, number, frame, True, args)
+                return
+            values = values_of(tensor)
+            if values is not None:  # the version is the sparse tensor's own
+                key = values.untyped_storage()._weak_ref()
+                pending.append((key, key, operation, tensor._version, number, next_order(), *place))
 
         return log
 
