@@ -239,14 +239,15 @@ def _is_not_read(call: Callable[[Bound], Any], bound: Bound, operand: str) -> bo
     """Return whether overwriting a saved operand behind the version counter leaves every gradient as it is."""
     reference = gradients(execute(call, bound))
     # Finite numbers only: some kernels index by what they read and step out of bounds at NaN (grid_sample, 2.13.0).
-    # Several draws: a comparison may come out the same by chance.
+    # Several draws, each with its opposite: a comparison may come out the same by chance, but not with both.
     for spread in (10.0, 0.1, 3.0, 1.0, 0.3, 30.0, 0.03, 5.0):
-        run = execute(call, bound)
-        for tensor in run.operands[operand]:
+        plus, minus = execute(call, bound), execute(call, bound)
+        for tensor, opposite in zip(plus.operands[operand], minus.operands[operand], strict=True):
             if not tensor.is_floating_point() or tensor.layout is not torch.strided:
                 return False
             tensor.data.copy_(torch.empty_like(tensor).normal_(std=spread))
-        if not _equal(gradients(run), reference):
+            opposite.data.copy_(-tensor.data)
+        if not all(_equal(gradients(run), reference) for run in (plus, minus)):
             return False
     return True
 

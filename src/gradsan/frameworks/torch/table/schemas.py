@@ -120,7 +120,9 @@ def _saves(function: Any, info: Any, *, inplace: bool) -> dict[str, tuple[str, .
         saves[name] = _needs(saved, name, info, differentiable)
     for saved in info.all_saved_outputs:
         saves[_result_name(_name(saved), schema)] = ()
-    return saves
+    # torchgen keeps them in sets, whose order differs from process to process.
+    arguments = [argument.name for argument in schema.arguments.flat_all if argument.name in saves]
+    return {name: saves[name] for name in (*arguments, *sorted(saves.keys() - set(arguments)))}
 
 
 def _needs(saved: Any, name: str, info: Any, differentiable: list[Any]) -> tuple[str, ...]:
