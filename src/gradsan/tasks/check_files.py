@@ -35,14 +35,17 @@ def check_files(files: list[Path], store: Cache | None, *, n_jobs: int) -> Itera
     _analyst.cache_clear()  # what an earlier check of this process learnt may be of other texts
     n_processes = min(n_jobs or os.cpu_count() or 1, len(files))
     if n_processes <= 1 or (not n_jobs and sum(map(_n_bytes, files)) < BYTES_FOR_PROCESSES):
+        _analyst().checked = frozenset(files)
         yield from _check_here(files, store)
+        _analyst().forget()
         return
     from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and few files need none
     from multiprocessing import get_context
 
     size = max(1, min(64, len(files) // (n_processes * 3)))
     chunks = [files[at : at + size] for at in range(0, len(files), size)]
-    with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=_start, initargs=(files,)) as pool:
         for chunk in pool.map(_check_chunk, [(chunk, store.folder if store else None) for chunk in chunks]):
             yield from chunk
 
@@ -52,6 +55,12 @@ def _n_bytes(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _start(files: list[Path]) -> None:
+    """Prepare another process; what it finds in a file must not hang on which of the others are its own."""
+    gc.disable()
+    _analyst().checked = frozenset(files)
 
 
 def _check_chunk(work: tuple[list[Path], Path | None]) -> list[tuple[Path, FileResult]]:
@@ -67,8 +76,6 @@ def _analyst() -> Analyst:
 
 def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, FileResult]]:
     analyst = _analyst()
-    analyst.forget()
-    analyst.checked = frozenset(files)
     with _collecting_by_hand():
         for path in files:
             result = _check_file(analyst, path)
@@ -78,7 +85,6 @@ def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, 
             if analyst.project.is_full():
                 analyst.forget()
                 gc.collect()
-        analyst.forget()
 
 
 @contextmanager
