@@ -142,12 +142,20 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
         command="check",
         directory=Path.cwd(),
         framework=Framework("torch", knowledge.load("torch").version),
-        findings=tuple(sorted(shown, key=_place)),
+        findings=tuple(_with_cures(finding) for finding in sorted(shown, key=_place)),
         not_covered=tuple(line for result in results.values() for line in (*result.errors, *result.not_covered)),
         suppressed=tuple(suppressed),
     )
     errors = tuple(line for result in results.values() for line in result.errors)
     return CheckOutcome(report, errors, len(results), counts)
+
+
+def _with_cures(finding: Diagnostic) -> Diagnostic:
+    if finding.history is None:
+        return finding
+    from gradsan.tasks.cures import cures_of  # most checks find nothing
+
+    return replace(finding, fixes=cures_of(finding))
 
 
 def _how_much(finding: Diagnostic) -> tuple[bool, int, int]:

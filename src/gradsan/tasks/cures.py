@@ -45,19 +45,20 @@ UNDECIDED = {
 _STATE = (TensorKind.PARAMETER, TensorKind.BUFFER)
 
 
-def cures_of(finding: Diagnostic, *, files: Sequence[str] = ()) -> tuple[Fix, ...]:
+def cures_of(finding: Diagnostic, *, files: Sequence[str] = (), guesses: bool = False) -> tuple[Fix, ...]:
     """Return the fixes of a finding, best first; see NOTE [Order of cures].
 
     Args:
         finding: What was found; without its history there is nothing to choose by.
         files: Other source files of the program, for what is decided by a caller.
+        guesses: Whether to add what may help and has to be tried: a clone of each tensor that the saving line names.
 
     Effect: reads the source files that the finding names.
     """
     history = finding.history
     if history is None or finding.name in UNDECIDED:
         return ()
-    return _distinct(_candidates(history, files))
+    return _distinct([*_candidates(history, files), *(_guesses(history) if guesses else ())])
 
 
 def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
@@ -98,10 +99,7 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
     )
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from _moved(writes, history.last(Needed), files)
-    if history.subject.kind not in _STATE:
-        for saved in history.all(Saved):
-            yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
-    else:
+    if history.subject.kind in _STATE:
         kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
         for saved in history.all(Saved):
             yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
@@ -118,6 +116,12 @@ def _is_hidden(write: Written) -> bool:
     """Whether a write was kept from the tape that could have known of it."""
     by_route = write.access in (Access.DATA, Access.DETACHED) or not write.grad_enabled
     return not write.is_on_tape and by_route
+
+
+def _guesses(history: History) -> Iterator[Fix]:
+    is_overwritten = history.refusal is None or history.refusal.refusal is Refusal.SAVED_OVERWRITTEN
+    for saved in history.all(Saved) if is_overwritten and history.subject.kind not in _STATE else ():
+        yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
 
 
 def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -> Iterator[Fix]:

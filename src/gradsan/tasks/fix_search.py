@@ -105,7 +105,7 @@ class Search:
     def _cures(self, finding: Diagnostic, step: Step) -> Iterator[Fix]:
         files = sorted(path for path in step.seen.files if is_in_project(path, self.roots))
         with overlaid(step.sources):
-            fixes = self._as_recorded(cures_of(finding, files=files))
+            fixes = self._as_recorded(cures_of(finding, files=files, guesses=True))
         if not fixes:
             self._turn_down(finding, UNDECIDED.get(finding.name, "no cure is known that could be written here"))
         for fix in fixes:

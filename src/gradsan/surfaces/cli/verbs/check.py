@@ -29,13 +29,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one for each core)")
     parser.add_argument("--no-cache", action="store_true", help="look at every file again")
     parser.add_argument("--no-progress", action="store_true", help="draw no progress bar")
+    parser.add_argument("--fix", action="store_true", help="apply the repairs that are right without running anything")
+    parser.add_argument("--allow-dirty", action="store_true", help="with --fix: also files with uncommitted changes")
     add_output_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Check and report; return 1 where something was found, 2 where a file could not be looked at.
 
-    Effect: reads standard input for ``-``; writes the report to standard output or a file, the rest to stderr.
+    Effect: reads standard input for ``-``; writes the report to standard output or a file, the rest to stderr; with
+    ``--fix``, replaces files, and reports what remains.
     """
     check_output(arguments)
     names = [name for name in arguments.paths if name != "-"]
@@ -50,6 +53,13 @@ def execute(arguments: argparse.Namespace) -> int:
     outcome = check([Path(name) for name in names], options, progress=_draw if draws else None)
     if draws:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if arguments.fix:
+        from gradsan.tasks.check_fix import apply_safe  # starts processes: git is asked
+
+        applied = apply_safe(outcome.report.findings, allow_dirty=arguments.allow_dirty)
+        if applied.paths:
+            print(f"gradsan: repaired {applied.n_findings} in {', '.join(applied.paths)}", file=sys.stderr)
+            outcome = check([Path(name) for name in names], options)
     emit(outcome.report, arguments, stream=sys.stdout, rules=rule_pages)
     for line in outcome.errors:
         print(f"gradsan: error: {line}", file=sys.stderr)
