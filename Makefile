@@ -53,10 +53,11 @@ docs-check: $(READY)
 
 check: lint types docs-check test  ## all that CI asks: lint, types, generated pages, tests
 
-bench: $(READY)  ## measure time, startup and memory under gradsan; wants a quiet machine
+bench: $(READY)  ## measure time, startup and memory under gradsan, and a check; wants a quiet machine
 	$(BIN)/python benchmarks/overhead.py --rounds $(ROUNDS)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/check_speed.py $(VENV)/lib/python3*/site-packages/torch/nn
 
 score: $(READY)  ## count the known failing programs that gradsan explains, where they are at hand
 	@if [ -f "$(SCORE)" ]; then PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python $(SCORE) $(CASES) --only run; \
