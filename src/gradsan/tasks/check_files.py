@@ -36,8 +36,9 @@ def check_files(files: list[Path], store: Cache | None, *, n_jobs: int) -> Itera
     n_processes = min(n_jobs or os.cpu_count() or 1, len(files))
     if n_processes <= 1 or (not n_jobs and sum(map(_n_bytes, files)) < BYTES_FOR_PROCESSES):
         _analyst().checked = frozenset(files)
-        yield from _check_here(files, store)
-        _analyst().forget()
+        with _collecting_by_hand():
+            yield from _check_here(files, store)
+            _analyst().forget()
         return
     from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and few files need none
     from multiprocessing import get_context
@@ -76,15 +77,14 @@ def _analyst() -> Analyst:
 
 def _check_here(files: list[Path], store: Cache | None) -> Iterator[tuple[Path, FileResult]]:
     analyst = _analyst()
-    with _collecting_by_hand():
-        for path in files:
-            result = _check_file(analyst, path)
-            if store is not None:
-                store.put(path, analyst.project.reads(path), result)
-            yield path, result
-            if analyst.project.is_full():
-                analyst.forget()
-                gc.collect()
+    for path in files:
+        result = _check_file(analyst, path)
+        if store is not None:
+            store.put(path, analyst.project.reads(path), result)
+        yield path, result
+        if analyst.project.is_full():
+            analyst.forget()
+            gc.collect()
 
 
 @contextmanager
