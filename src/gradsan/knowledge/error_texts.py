@@ -86,6 +86,7 @@ _PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
             r"A view was created in (?P<mode>no_grad|inference) mode and "
             r"(?:is being|(?P<elsewhere>its base or another view of its base has been)) modified inplace",
         ),
+        (Refusal.SAVED_DETACHED, r"Trying to use a saved tensor that has been detached in-place"),
         (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
         (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
         (

@@ -175,6 +175,8 @@ class Written:
         """Say it as a label."""
         if self.operation == "mark_dirty":
             return "marked dirty here"
+        if self.operation == "detach_":
+            return "cut from its graph here, in place"
         if self.refused:
             return f"`{shown_operation(self.operation)}` was refused here"
         times = f" {self.n_times} times" if self.n_times > 1 else ""
@@ -300,6 +302,7 @@ class Refusal(Enum):
     INFERENCE_SAVED = "inference-saved"
     OVERLAP = "overlap"
     DIRTY_MARK = "dirty-mark"
+    SAVED_DETACHED = "saved-detached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def written_by_call(program: Program, call: ast.Call) -> ast.expr | None:
     name = last_name(call.func)
     if _is_of_standard_library(program, call.func):  # `functools.reduce` is no collective
         return None
-    if knowledge.load().mutates(name):
+    if knowledge.load().mutates(name) or name == "detach_":
         if isinstance(call.func, ast.Attribute) and not is_module_name(program, call.func.value):
             return receiver(program, call.func.value)
         return first_argument(call)

@@ -36,6 +36,7 @@ _MEANINGS = {
     " with what the write reads.",
     Refusal.DIRTY_MARK: "A custom `autograd.Function` modified an input and marked it in a way that the engine can't"
     " follow.",
+    Refusal.SAVED_DETACHED: "`detach_` took away the graph of a tensor that an operation had saved for backward.",
 }
 
 

@@ -32,7 +32,18 @@ from gradsan.frameworks.torch.exposure import Exposure
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.graph import Slot, raw_names
 from gradsan.frameworks.torch.regions import REFUSALS, key_of, share_storage, tensors_in
-from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, hold, stale_error
+from gradsan.frameworks.torch.saving import (
+    DETACH,
+    Kept,
+    Pack,
+    Pair,
+    SavedTensorHooks,
+    Unpack,
+    cut_error,
+    hold,
+    is_cut,
+    stale_error,
+)
 from gradsan.frameworks.torch.silent_history import Told
 from gradsan.model.event import Access, SequenceNumber, Version, Written
 from gradsan.model.history import History, Witness
@@ -193,6 +204,8 @@ class Audit:
             tensor = kept.tensor
             if kept.unpack_hook is not None:
                 return kept.unpack_hook(kept.packed)
+            if is_cut(kept):
+                raise cut_error()
             if tensor._version != kept.version:
                 raise stale_error(kept)
             if kept.mark is not None and not same(fingerprint(tensor, is_full=is_full), kept.mark):

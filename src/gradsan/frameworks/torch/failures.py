@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan import knowledge
-from gradsan.frameworks.torch.graph import Conflict, Slot, conflicts_of, nearest_leaves, root_number
+from gradsan.frameworks.torch.graph import Conflict, Slot, conflicts_of, nearest_leaves, nodes_of, root_number, slots_of
 from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.regions import physical
@@ -76,9 +76,11 @@ class _Explanation:
         """Return the history that explains the error, then those of the graph's other conflicts."""
         if text.refusal is Refusal.OVERLAP:
             return [self._overlapping(text)]
+        if text.refusal is Refusal.SAVED_DETACHED:
+            return [self._detached(text)]
         if text.refusal is not Refusal.SAVED_OVERWRITTEN:
             return [unseen_history(text, self.raised_at, None)]
-        conflicts = self.conflicts
+        conflicts = [each for each in self.conflicts if each.text.refusal is Refusal.SAVED_OVERWRITTEN]
         guilty = next((conflict for conflict in conflicts if conflict.text.sentence == text.sentence), None)
         if guilty is None:
             first = self.hidden(text)
@@ -92,6 +94,26 @@ class _Explanation:
         raised = tuple(event for event in history.events if isinstance(event, Raised))
         written = overlapping_write(self.recorder, self.roots)
         return replace(history, events=raised if written is None else (written, *raised))
+
+    def _detached(self, text: ErrorText) -> History:
+        history = unseen_history(text, self.raised_at, None)
+        raised = tuple(event for event in history.events if isinstance(event, Raised))
+        living = [(tensor, site) for cut, site in self.recorder.detached if (tensor := cut()) is not None]
+        sites = {id(tensor): site for tensor, site in living}
+        slots = [slot for node in nodes_of(self.roots) for slot in slots_of(node) if id(slot.tensor) in sites]
+        slot = max(slots, key=lambda each: each.number, default=None)
+        if slot is None:
+            return replace(history, events=raised)
+        version = Version(int(slot.tensor._version))
+        saved = replace(self._saved(Conflict(slot, text), []), version=version)
+        cut = Written(
+            span=sites[id(slot.tensor)].span(),
+            operation="detach_",
+            version_before=version,
+            version=version,
+            sequence=SequenceNumber(slot.number),
+        )
+        return History(subject=self._subject(slot.tensor, text), events=(saved, cut, *raised))
 
     def history_of(self, conflict: Conflict, *, raised: bool) -> History:
         """Build the history of one conflict: saved, written, needed, raised."""

@@ -55,6 +55,8 @@ class Recorder:
         self.steps = optimizers.StepLog()
         self.suspects = SuspectLog(is_dead=is_dead, release=release)
         self.last_dirty_mark: Site | None = None
+        self.detached: deque[tuple[weakref.ref[torch.Tensor], Site]] = deque(maxlen=1024)
+        """What `detach_` cut from its graph, and where."""
         self.hooks_were_used = False
         """Whether saved-tensor hooks, which switch the engine's version check off, have been at work."""
         self.checkpointed = CheckpointedRegions(self)
@@ -119,6 +121,7 @@ class Recorder:
         self.writes.clear()
         self.steps.clear()
         self.suspects.clear()
+        self.detached.clear()
         self.user_code.forget()
         self._wraps_out = self._wraps_tensor = False
         self.hooks_were_used = self.has_eval_statistics = False
@@ -183,6 +186,8 @@ class Recorder:
             self._patches.set(module, "__call__", module_gate(self, module.__call__))
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
+        detach = torch.Tensor.detach_
+        self._patches.set(torch.Tensor, "detach_", doors.Door(detach, wrappers.detaching(detach)))
         self.suspicion.wrap(self._patches)
         step: Any = torch.autograd.profiler.record_function
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))

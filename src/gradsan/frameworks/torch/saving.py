@@ -41,8 +41,10 @@ class Kept:
     took the values elsewhere.  ``mark`` is the keeper's own.
     """
 
-    __slots__ = ("__weakref__", "mark", "packed", "producer", "tensor", "unpack_hook", "version")
+    __slots__ = ("__weakref__", "has_node", "mark", "packed", "producer", "tensor", "unpack_hook", "version")
 
+    has_node: bool
+    """Whether ``tensor`` is the very variable, and had a node when it was saved."""
     tensor: Any
     version: int
     packed: object
@@ -233,6 +235,7 @@ def hold(kept: Kept, tensor: Any) -> None:
     node = tensor.grad_fn
     kept.version = tensor._version
     kept.packed = kept.unpack_hook = kept.producer = None
+    kept.has_node = False
     if node is None:
         kept.tensor = tensor
     elif node._sequence_nr() == _next_number() - 1:
@@ -242,7 +245,20 @@ def hold(kept: Kept, tensor: Any) -> None:
         kept.producer = weakref.ref(tensor)
         kept.tensor = DETACH(tensor)
     else:
-        kept.tensor = tensor
+        kept.tensor, kept.has_node = tensor, True
+
+
+def is_cut(kept: Kept) -> bool:
+    """Return whether a variable that was kept has lost its node since, to ``detach_``."""
+    return kept.has_node and kept.tensor.grad_fn is None
+
+
+def cut_error() -> RuntimeError:
+    """Return the engine's error for a saved variable that has lost its node, word for word (torch 2.6 to 2.13)."""
+    return RuntimeError(
+        "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_()."
+        "This is not supported, please use out-of-place `.detach()` instead"
+    )
 
 
 def stale_error(kept: Kept) -> RuntimeError:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from threading import get_ident
 from types import CodeType, FrameType
@@ -185,6 +186,21 @@ class Wrappers:
 
         recorder = self._recorder
         return mark
+
+    def detaching(self, original: Callee) -> Callee:
+        """Wrap `detach_`, which mutates no value but takes the tensor's node away."""
+        recorder = self._recorder
+
+        @functools.wraps(original)
+        def detach_(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            is_noted = type(tensor) in PLAIN and get_ident() not in recorder.quiet_threads
+            if is_noted and not torch.compiler.is_compiling() and not tensor.is_leaf:
+                code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
+                if code is not None:
+                    recorder.detached.append((weakref.ref(tensor), Site(code, offset)))
+            return original(tensor, *args, **kwargs)
+
+        return detach_
 
     def _make_log(self) -> Log:
         # NOTE [Hot path]
