@@ -32,7 +32,7 @@ from gradsan.source.flow.values import (
     nodes_of,
 )
 from gradsan.source.hierarchy import assigned_elsewhere, find_member, is_function_class, linearize_known
-from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
@@ -164,14 +164,24 @@ def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     outcomes: list[Outcome] = []
     if has_program(module.tree) and analyst.reach.program_needs_run(module):
         outcomes.append(_guarded(module, partial(_run_body, analyst, module)))
-    outcomes += [analyst.outcome(function) for function in module.functions.values()]
+    is_for_torch = any("torch" in home for home in (*module.imports.values(), *module.stars))
+    for function in module.functions.values():
+        if is_for_torch or _mentions(module, function.node):
+            outcomes.append(analyst.outcome(function))
     for info in module.classes.values():
+        if not is_for_torch and not _mentions(module, info.node):
+            continue
         if is_function_class(analyst.project, info):
             outcomes.append(_guarded(info, partial(_run_custom, analyst, info)))
         else:
             outcomes += [analyst.outcome(method) for method in (*info.methods.values(), *info.setters.values())]
     analyst.problems += [problem for outcome in outcomes for problem in outcome.problems]
     return [inference for outcome in outcomes for inference in outcome.found]
+
+
+def _mentions(module: ModuleInfo, node: FunctionNode | ast.ClassDef) -> bool:
+    """Return whether a definition names the framework: where a file imports it in some of them only."""
+    return any("torch" in line for line in module.lines[node.lineno - 1 : node.end_lineno])
 
 
 def has_program(tree: ast.Module) -> bool:

@@ -29,7 +29,7 @@ _DATA = re.compile(
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|greedy|prefix_score|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
     r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
-    r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd)(?:_\w+)?)\.py$"
+    r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
 
