@@ -176,6 +176,11 @@ class Operation:
                 break
         return _merge(possible, given, n_results=self.n_results)
 
+    @property
+    def may_write(self) -> bool:
+        """Whether some call of it mutates an argument."""
+        return any(case.writes for case in self.cases)
+
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter of that name."""
         return next((p for p in self.parameters if p.name == name), None)

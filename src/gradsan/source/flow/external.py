@@ -227,7 +227,8 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
     operation = frame.machine.operation(dotted)
     if operation is None or operation.kind in ("module", "schema"):
         return opaque_call(frame, Opaque(), arguments, node)
-    return call_operation(frame, operation, arguments, node, target=_target(frame, node))
+    target = _target(frame, node) if operation.may_write else ""
+    return call_operation(frame, operation, arguments, node, target=target)
 
 
 def _checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:

@@ -84,9 +84,9 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     operation = frame.machine.operation(f"torch.Tensor.{name}") if not name.startswith("_") else None
     if operation is None:
         return derived(frame, [tensor, *arguments.values()])
-    target = (
-        text_of(frame, node.func.value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-    )
+    target = ""
+    if operation.may_write and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        target = text_of(frame, node.func.value)
     given = Arguments([tensor, *arguments.positional], arguments.keywords, arguments.is_exact)
     result = call_operation(frame, operation, given, node, target=target)
     if name in INTEGERS and isinstance(result, Tensor):
