@@ -39,7 +39,7 @@ _FUNCTIONS = re.compile(
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
-    r"|(?:^|/)(?:test_\w+|conftest|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
+    r"|(?:^|/)(?:test_\w+|conftest|generation_\w+|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
