@@ -165,6 +165,19 @@ def f(x, mode):
     return y
 """
 
+MASKED = """\
+class Stem(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.ReLU()])
+
+    def forward(self, x, mask):
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.Conv2d):
+                x *= mask
+        return x
+"""
 FOUND = {
     "the same text": (CHOSEN_BY_NAME.replace("SHIFT", "exp"), 6),
     "a decorator": (DECORATED.replace("OPERATION", "torch.sigmoid"), 8),
@@ -184,6 +197,7 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 SILENT = {
+    "a layer of another kind": MASKED,
     "another text": CHOSEN_BY_NAME.replace("SHIFT", "shift"),
     "a decorator": DECORATED.replace("OPERATION", "torch.neg"),
     "a named tuple": NAMED_TUPLE.replace("FIELD", "score"),

@@ -104,6 +104,18 @@ def _is_kind(frame: Frame, value: Value, kind: Value) -> bool | None:
     return None
 
 
+_UNRELATED = frozenset(
+    f"torch.nn.{name}"
+    for name in (
+        *("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear", "Embedding"),
+        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "GroupNorm", "ReLU", "GELU", "SiLU", "Tanh"),
+        *("Sigmoid", "LeakyReLU", "ELU", "Softmax", "Dropout", "Identity", "MaxPool2d", "AvgPool2d", "Flatten"),
+        *("LSTM", "GRU", "MultiheadAttention", "Sequential", "ModuleList"),
+    )
+)
+"""Modules of which none derives from another.  Source: torch/nn/modules, 2.13.0."""
+
+
 def _is_external_kind(frame: Frame, value: Value, dotted: str) -> bool | None:
     match value:
         case Tensor():
@@ -115,7 +127,9 @@ def _is_external_kind(frame: Frame, value: Value, dotted: str) -> bool | None:
         case Const(value=inner):
             return dotted == f"builtins.{type(inner).__name__}" or (dotted, type(inner)) == ("builtins.int", bool)
         case Layer(dotted=own):
-            return True if own == dotted or dotted == "torch.nn.Module" else None
+            if own == dotted or dotted == "torch.nn.Module":
+                return True
+            return False if {own, dotted} <= _UNRELATED else None
         case Instance(info=info):
             return True if dotted in external_bases(frame.machine.project, info) else None
     return None
