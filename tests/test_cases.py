@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent
 CASES = ROOT / "cases"
 FIXED = ".fixed.py"
 """Ending of the golden of a repair: what `gradsan fix --write` makes of the file."""
-REWRITE = bool(os.environ.get("GRADSAN_GOLDENS"))
+REWRITE = bool(os.environ.get("GRADSAN_WRITE_GOLDENS"))
 """Whether goldens are written instead of compared; a person reads the difference."""
 
 _HEADER = re.compile(r"^# (?P<key>framework|outcome): (?P<value>\S+)$", re.MULTILINE)

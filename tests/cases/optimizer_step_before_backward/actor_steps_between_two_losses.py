@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (moved, the step would see the other loss's gradient)
 """Actor and critic share a body; each loss has its own optimizer, and the first steps too early."""
 
 import torch
