@@ -9,8 +9,7 @@ def rollout(transition, start, n_steps):
     states = torch.zeros(n_steps + 1, start.shape[0])
     states[0] = start
     for t in range(n_steps):
-        moved = transition @ states[t]
-        states = states.clone()
+        moved = transition @ states[t].clone()
         states[t + 1] = moved
     return states
 

@@ -7,8 +7,8 @@ first, last = torch.randn(4, 3, requires_grad=True), torch.randn(2, 4, requires_
 fast = {"first": first.clone(), "last": last.clone()}
 for _ in range(2):
     h = torch.tanh(torch.randn(5, 3) @ fast["first"].t())
-    y = torch.nn.functional.linear(h, fast["last"])
+    y = torch.nn.functional.linear(h, fast["last"].clone())
     gradients = torch.autograd.grad(y.square().sum(), fast.values(), create_graph=True)
     for name, gradient in zip(fast, gradients, strict=True):
-        fast[name] = fast[name] - gradient
+        fast[name] -= gradient
 (torch.randn(5, 3) @ fast["first"].t()).square().mean().backward()

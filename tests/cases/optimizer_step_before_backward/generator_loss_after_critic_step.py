@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (moved, the step would see the other loss's gradient)
 """A GAN step: the critic steps while the generator's loss still waits for its backward."""
 
 import torch

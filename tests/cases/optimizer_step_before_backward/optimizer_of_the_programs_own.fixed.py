@@ -19,7 +19,7 @@ encoder, head = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
 optimizer = Descent(head.parameters(), lr=0.1)
 h = encoder(torch.randn(5, 3))
 copies = {name: each.clone() for name, each in head.named_parameters()}
-loss, penalty = head(h).square().mean(), torch.func.functional_call(head, copies, (h.tanh(),)).exp().mean()
+loss, penalty = torch.func.functional_call(head, copies, (h,)).square().mean(), torch.func.functional_call(head, copies, (h.tanh(),)).exp().mean()
 loss.backward(retain_graph=True)
 optimizer.step()
 penalty.backward()
