@@ -4,6 +4,10 @@
 reference to each storage it knows; the framework keeps the key of a weakly referenced storage unique.  Dead storages
 are swept when the log has doubled since the last sweep, so memory stays in proportion to what is alive.
 
+# NOTE [Waiting writes] A weak reference to a storage keeps its control block, and thousands of these among large blocks
+of memory slow an allocator down.  What was written to a storage that only its tensor holds therefore waits with a weak
+reference to the tensor, until it is folded: by then most gradients and activations have died.
+
 # NOTE [Runs of writes] A loop writes to one storage from one place ten thousand times.  Consecutive writes from one
 place are kept as one run (first and last version, first and last number), so a training of any length stays flat.
 """
@@ -28,6 +32,9 @@ FOLD_AT = 2048
 
 GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
 """Bits of a pending write's flags."""
+
+WAITING = -1
+"""The key of a pending write whose storage is asked of its tensor later; see NOTE [Waiting writes]."""
 
 PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int, Callable[[], object] | None]
 """Key, weak reference, operation, version after, number, order, flags, code, position (as in the clock), agent."""
@@ -124,9 +131,15 @@ class WriteLog:
     into runs, and by then most activations have died and cost nothing more.
     """
 
-    __slots__ = ("_folding", "_is_dead", "_release", "_sweep_at", "n_folds", "orders", "pending", "storages")
+    __slots__ = ("_folding", "_is_dead", "_locate", "_release", "_sweep_at", "n_folds", "orders", "pending", "storages")
 
-    def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
+    def __init__(
+        self,
+        *,
+        is_dead: Callable[[object], bool],
+        release: Callable[[object], None],
+        locate: Callable[[object], tuple[int, object] | None],
+    ) -> None:
         self.storages: dict[int, StorageLog] = {}
         self.pending: list[PendingWrite] = []
         self.n_folds = 0
@@ -134,6 +147,8 @@ class WriteLog:
         """A count over all events of a session."""
         self._is_dead = is_dead
         self._release = release
+        self._locate = locate
+        """Return key and weak reference of the storage of a waiting write's tensor; None where that has died."""
         self._sweep_at = FIRST_SWEEP
         self._folding = RLock()
         """A weak reference that two threads gave back would be freed twice."""
@@ -161,6 +176,11 @@ class WriteLog:
             del self.pending[: len(pending)]
             for write in pending:
                 key, weak = write[0], write[1]
+                if key == WAITING:
+                    found = self._locate(weak)
+                    if found is None:
+                        continue
+                    key, weak = found
                 log = self.storages.get(key)
                 if log is not None:
                     self._release(weak)

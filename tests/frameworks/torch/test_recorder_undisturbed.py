@@ -598,3 +598,16 @@ def test_generated_functions_do_not_stay() -> None:
         del scope
     gc.collect()
     assert code() is None
+
+
+def test_tensors_that_the_recorder_knows_can_be_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.__future__, "_swap_module_params_on_conversion", True)
+    net = nn.Linear(3, 3)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with gradsan.watch():
+        for dtype in (torch.float64, torch.float32):
+            net(torch.ones(2, 3, dtype=net.weight.dtype)).sum().backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            net.to(dtype)
+    assert net.weight.dtype == torch.float32

@@ -15,6 +15,7 @@ from gradsan.record.writes import (
     IS_VIEW,
     MAX_RUNS_PER_STORAGE,
     UNCOUNTED,
+    WAITING,
     PendingWrite,
     WriteLog,
 )
@@ -30,11 +31,20 @@ class Memory:
         self.dead: set[int] = set()
         self.released: list[int] = []
         self.n_given = 0
-        self.log = WriteLog(is_dead=self.is_dead, release=self.release)
+        self.log = WriteLog(is_dead=self.is_dead, release=self.release, locate=self.locate)
 
     def is_dead(self, weak: object) -> bool:
         assert isinstance(weak, list)
         return weak[0] in self.dead
+
+    def locate(self, reference: object) -> tuple[int, object] | None:
+        """A waiting write refers to its storage by a tuple."""
+        assert isinstance(reference, tuple)
+        (key,) = reference
+        if key in self.dead:
+            return None
+        self.n_given += 1
+        return key, [key, "held"]
 
     def release(self, weak: object) -> None:
         assert isinstance(weak, list)
@@ -227,3 +237,25 @@ def test_threads_lose_nothing_and_give_nothing_back_twice(memory: Memory) -> Non
     assert [log.runs[0].n_times for log in memory.log.living()] == [n_writes] * n_threads
     memory.log.clear()
     assert len(memory.released) == n_threads * n_writes
+
+
+def waiting(key: int, after: int) -> PendingWrite:
+    return WAITING, (key,), "add_", after, 0, 0, GRAD_ENABLED, PLACE, 1, None
+
+
+def test_a_waiting_write_is_located_when_it_is_folded() -> None:
+    memory = Memory()
+    memory.log.pending += [waiting(7, 1), waiting(8, 1), waiting(7, 2)]
+    log = memory.log.find(7)
+    assert log is not None
+    assert [(run.first_before, run.last_after, run.n_times) for run in log.runs] == [(0, 2, 2)]
+    assert memory.released == [7]  # the second reference to the same storage
+
+
+def test_a_waiting_write_of_what_has_died_is_dropped() -> None:
+    memory = Memory()
+    memory.log.pending += [waiting(7, 1)]
+    memory.dead.add(7)
+    assert memory.log.find(7) is None
+    assert not memory.log.pending
+    assert memory.n_given == 0

@@ -22,7 +22,7 @@ from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Needed, SequenceNumber, StorageId, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
-from gradsan.record.writes import GRAD_ENABLED, PendingWrite, Run, StorageLog
+from gradsan.record.writes import GRAD_ENABLED, WAITING, PendingWrite, Run, StorageLog
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -126,6 +126,8 @@ class StateAudit:
 def _logs_of(pending: list[PendingWrite]) -> list[StorageLog]:
     logs: dict[int, StorageLog] = {}
     for write in pending[:]:
+        if write[0] == WAITING:  # from before the audit
+            continue
         logs.setdefault(write[0], StorageLog(StorageId(write[0]), None)).put(write)
     return list(logs.values())
 

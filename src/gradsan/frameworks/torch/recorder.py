@@ -18,7 +18,7 @@ from gradsan.frameworks.torch import doors, modules, optimizers, tracers
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import module_gate
-from gradsan.frameworks.torch.storages import is_dead, release
+from gradsan.frameworks.torch.storages import is_dead, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.record.clock import LineClock, line_clock, site_among
@@ -51,7 +51,7 @@ class Recorder:
         self._wraps_out = self._wraps_tensor = False
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
         self.clock: LineClock = line_clock(self.user_code, self.next_number)
-        self.writes = WriteLog(is_dead=is_dead, release=release)
+        self.writes = WriteLog(is_dead=is_dead, release=release, locate=locate)
         self.steps = optimizers.StepLog()
         self.suspects = SuspectLog(is_dead=is_dead, release=release)
         self.last_dirty_mark: Site | None = None
@@ -155,6 +155,13 @@ class Recorder:
             if not was_quiet:
                 self.quiet_threads.discard(thread)
 
+    def forget_tensors(self) -> None:
+        """Forget all that is known of tensors by a weak reference; what is known of storages stays."""
+        with self.border():
+            self.writes.fold()
+            self.steps.clear()
+            self.suspects.clear()
+
     def switch_off(self, error: BaseException) -> None:
         """Stop recording after an error of ours; see `Session.switch_off`."""
         for session in self.sessions:
@@ -189,6 +196,7 @@ class Recorder:
         detach = torch.Tensor.detach_
         self._patches.set(torch.Tensor, "detach_", doors.Door(detach, wrappers.detaching(detach)))
         self.suspicion.wrap(self._patches)
+        self._patches.set(torch.utils, "swap_tensors", wrappers.swapping(torch.utils.swap_tensors))
         step: Any = torch.autograd.profiler.record_function
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
         self._removers.append(optimizers.watch_steps(self))

@@ -35,6 +35,20 @@ release: Callable[[object], None] = _Storage._free_weak_ref
 """Give a weak reference back; the control block of a dead storage is freed with its last one."""
 
 
+def locate(reference: object) -> tuple[int, object] | None:
+    """Return the key of a weakly referenced tensor's storage, and a weak reference to that; None where it has died.
+
+    Source: torch/utils/weak.py (`_fix_weakref`: the tensor may live on without its Python object), torch 2.13.0.
+    """
+    tensor = cast(Callable[[], Any], reference)()
+    if tensor is None:
+        return None
+    with torch._C.DisableTorchFunction():
+        tensor._fix_weakref()
+        key = tensor.untyped_storage()._weak_ref()
+    return key, key
+
+
 def n_bytes(weak: object) -> int | None:
     """Return the size of a weakly referenced storage in bytes; None when it has died."""
     if is_dead(weak):

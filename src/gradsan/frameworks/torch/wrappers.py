@@ -31,7 +31,7 @@ from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.record.frames import Site
-from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW
+from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -202,6 +202,17 @@ class Wrappers:
 
         return detach_
 
+    def swapping(self, original: Callee) -> Callee:
+        """Wrap `torch.utils.swap_tensors`, which refuses tensors that anybody refers to weakly, as we do."""
+        recorder = self._recorder
+
+        @functools.wraps(original)
+        def swap_tensors(*args: Any, **kwargs: Any) -> Any:
+            recorder.forget_tensors()
+            return original(*args, **kwargs)
+
+        return swap_tensors
+
     def _make_log(self) -> Log:
         # NOTE [Hot path]
         recorder = self._recorder
@@ -210,6 +221,8 @@ class Wrappers:
         aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
         next_order, place = recorder.writes.orders.__next__, place_on(recorder)
+        guards, weak_reference = recorder.guards, weakref.ref
+        n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 
         def log(
             tensors: Sequence[Any], operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
@@ -227,15 +240,19 @@ class Wrappers:
             common = GRAD_ENABLED if is_recorded else 0
             if backward_threads and get_ident() in backward_threads:
                 common |= IN_BACKWARD
+            may_wait = not guards and not recorder.hooks_were_used  # NOTE [Held by nothing else]
             for tensor in tensors:
                 try:
-                    after, is_view = tensor._version, tensor._is_view()
-                    key = tensor.untyped_storage()._weak_ref()  # the number of a weak reference is the key itself
+                    after, is_view, storage = tensor._version, tensor._is_view(), tensor.untyped_storage()
+                    key = storage._cdata
+                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == 2
+                    weak = weak_reference(tensor) if is_waiting else storage._weak_ref()
                 except REFUSALS:  # NOTE [Never disturb]
                     log_parts(tensor, operation, number, frame, args, (common, code, position, agent))
                     continue
                 flags = common | IS_VIEW if is_view else common
-                pending.append((key, key, operation, after, number, next_order(), flags, code, position, agent))
+                seat = WAITING if is_waiting else key
+                pending.append((seat, weak, operation, after, number, next_order(), flags, code, position, agent))
                 is_suspect = key in aliases or recorder.hooks_were_used
                 if not is_suspect and not is_recorded:
                     is_suspect = is_view or operation == "copy_" or not tensor.is_leaf
