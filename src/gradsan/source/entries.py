@@ -286,7 +286,7 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> None:
                 receiver = _receiver(info, method, instance)
                 mark = machine.journal.mark()
                 analyst.outcomes[key] = _guarded(method, partial(_run_entry, machine, method, receiver))
-                reset(machine, mark)
+                machine.reset(mark, fuel=FUEL)
 
 
 def _receiver(info: ClassInfo, method: FunctionInfo, instance: Instance) -> Value | None:
@@ -329,31 +329,6 @@ def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:
     """Yield the attributes that methods other than the constructor assign."""
     for owner in linearize_known(machine.project, info)[0]:
         yield from assigned_elsewhere(owner)
-
-
-def reset(machine: Machine, mark: int) -> None:
-    """Forget what an entry did, for the next one."""
-    machine.journal.undo(mark)
-    for storage in machine.touched:
-        storage.saves.clear()
-        storage.nodes = []
-        storage.version = 0
-        storage.has_gradient = False
-        storage.grad = Grad.NO
-        storage.roots = frozenset()
-    for tensor, grad, is_leaf, is_detached in reversed(machine.regrads):
-        tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
-    machine.regrads.clear()
-    machine.conflicts.clear()
-    machine.refusals.clear()
-    machine.escaped.clear()
-    machine.index_roots.clear()
-    machine.fuel = FUEL
-    machine.is_open = False
-    machine.fed_back = None
-    machine.grad_enabled = True
-    machine.guard = frozenset()
-    machine.stack.clear()
 
 
 def _run_custom(analyst: Analyst, info: ClassInfo) -> Outcome:

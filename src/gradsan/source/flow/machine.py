@@ -128,6 +128,26 @@ class Machine:
     unfinished: list[Instance] = field(default_factory=list)
     """Objects whose constructor waits."""
 
+    def reset(self, mark: int, *, fuel: int) -> None:
+        """Forget what an entry did since a mark of the journal, for the next one."""
+        self.journal.undo(mark)
+        for storage in self.touched:
+            storage.saves.clear()
+            storage.nodes = []
+            storage.version = 0
+            storage.has_gradient = False
+            storage.grad = Grad.NO
+            storage.roots = frozenset()
+        for tensor, grad, is_leaf, is_detached in reversed(self.regrads):
+            tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
+        for known in (self.regrads, self.conflicts, self.refusals, self.escaped, self.index_roots, self.stack):
+            known.clear()
+        self.fuel = fuel
+        self.is_open = False
+        self.fed_back = None
+        self.grad_enabled = True
+        self.guard = EVERYWHERE
+
     def release(self) -> None:
         """Let go of what refers to each other: the memory is free then, without the garbage collector's help."""
         for storage in self.touched:
