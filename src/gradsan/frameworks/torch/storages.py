@@ -28,6 +28,12 @@ def storage_key(tensor: torch.Tensor) -> int | None:
         return None if inner is None else storage_key(inner)
 
 
+n_holders: Callable[[int], int] = torch._C._storage_Use_Count
+"""How many hold the storage of a key."""
+
+TENSOR_ALONE = 2
+"""So many, where one tensor has a storage: the tensor, and the Python object by which the storage was asked for."""
+
 is_dead: Callable[[object], bool] = _Storage._expired
 """Whether the storage of a weak reference has been freed."""
 

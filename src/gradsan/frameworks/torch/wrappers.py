@@ -29,7 +29,7 @@ import torch
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
-from gradsan.frameworks.torch.storages import storage_key
+from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
 
@@ -57,7 +57,6 @@ class Wrappers:
         plain = PLAIN
         has_modes, is_grad_enabled = torch._C._is_torch_function_mode_enabled, torch.is_grad_enabled
         guards, next_number, inner = recorder.guards, recorder.next_number, recorder.steps.inner
-        n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 
         @functools.wraps(original)
         def write(*args: Any, **kwargs: Any) -> Any:
@@ -76,8 +75,8 @@ class Wrappers:
                 for guard in guards:
                     guard(tensor, operation)
             elif is_plain and not recorder.hooks_were_used and is_grad_enabled() and tensor._use_count() == 1:
-                try:  # one holder is the tensor, another the storage that is asked for here
-                    is_logged = n_holders(tensor.untyped_storage()._cdata) != 2
+                try:
+                    is_logged = n_holders(tensor.untyped_storage()._cdata) != TENSOR_ALONE
                 except REFUSALS:  # NOTE [Never disturb]
                     is_logged = True
             number = next_number() if is_logged else -1
@@ -222,7 +221,6 @@ class Wrappers:
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
         next_order, place = recorder.writes.orders.__next__, place_on(recorder)
         guards, weak_reference = recorder.guards, weakref.ref
-        n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 
         def log(
             tensors: Sequence[Any], operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
@@ -245,7 +243,7 @@ class Wrappers:
                 try:
                     after, is_view, storage = tensor._version, tensor._is_view(), tensor.untyped_storage()
                     key = storage._cdata
-                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == 2
+                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == TENSOR_ALONE
                     weak = weak_reference(tensor) if is_waiting else storage._weak_ref()
                 except REFUSALS:  # NOTE [Never disturb]
                     log_parts(tensor, operation, number, frame, args, (common, code, position, agent))
