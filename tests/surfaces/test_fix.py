@@ -141,6 +141,81 @@ def test_a_function_that_writes_into_its_argument_in_another_file(folder: Folder
     assert "x = x - by" in (folder.path / "parts/shift.py").read_text()
 
 
+def test_a_source_that_the_program_executes_itself(folder: Folder) -> None:
+    folder.write(
+        "model.py.cfg",
+        """
+        def gate(x):
+            y = torch.sigmoid(x)
+            return y.mul_(x)
+        """,
+    )
+    folder.write(
+        "train.py",
+        """
+        import pathlib
+
+        import torch
+
+        source = pathlib.Path("model.py.cfg")
+        names = {"torch": torch}
+        exec(compile(source.read_text(), str(source.resolve()), "exec"), names)
+        w = torch.randn(4, requires_grad=True)
+        loss = names["gate"](w).sum()
+        loss.backward()
+        """,
+    )
+    told = folder.repair("train.py")
+    assert told["outcome"] == "repaired"
+    assert "+    return y.mul(x)" in told["diff"]
+
+
+def test_a_function_that_is_compiled(folder: Folder) -> None:
+    folder.write(
+        "parts.py",
+        """
+        import torch
+
+        @torch.jit.script
+        def gate(x):
+            y = torch.sigmoid(x)
+            y += 0.5
+            return y * x
+        """,
+    )
+    folder.write(
+        "train.py",
+        """
+        import torch
+        from parts import gate
+
+        w = torch.randn(4, requires_grad=True)
+        loss = gate(w * 2).sum()
+        loss.backward()
+        """,
+    )
+    told = folder.repair("train.py")
+    assert told["outcome"] == "repaired"
+    assert "+    y = y + 0.5" in told["diff"]
+
+
+def test_a_leaf_whose_gradient_is_asked_for_stays_one(folder: Folder) -> None:
+    folder.write(
+        "train.py",
+        """
+        import torch
+
+        w = torch.randn(4, requires_grad=True)
+        total = torch.zeros(1, requires_grad=True)
+        total += w.sum()
+        loss = total.square().sum()
+        loss.backward()
+        print(total.grad)
+        """,
+    )
+    assert folder.repair("train.py")["outcome"] != "repaired"
+
+
 def test_a_module_by_name(folder: Folder) -> None:
     folder.write("pack/__init__.py", "")
     folder.write("pack/train.py", RESIDUAL)

@@ -80,5 +80,10 @@ class Adapter(Protocol):
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
 
-    def witness(self, performs_refused: str = "") -> Witness:
-        """Return a witness, not started; writes that the framework refuses can be performed for it."""
+    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False) -> Witness:
+        """Return a witness, not started.
+
+        Args:
+            performs_refused: How writes that the framework refuses are performed for it; empty if they are not.
+            is_interpreted: Whether what the program compiles runs as Python.
+        """

@@ -104,8 +104,8 @@ class Saved:
     is_checked: bool = True
     """Whether the framework compares versions when the value is asked for; saved-tensor hooks switch that off."""
     superseded: bool | None = None
-    """Whether the same line ran again after the write: what was saved here is of an earlier iteration; None when
-    unknown."""
+    """Whether the same line ran again after the write, a step: what was saved here is of an earlier iteration; None
+    when unknown."""
     again: bool = False
     """Saved once more by the graph of a gradient, which a backward pass made (``create_graph=True``)."""
 

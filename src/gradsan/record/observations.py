@@ -99,8 +99,12 @@ class Observations:
     refused: list[Refused] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
     """The paths of tensors that have a history: steps of the computation, and no state."""
+    unread: set[str] = field(default_factory=set)
+    """The paths of gradients, ``total.grad``, that nobody asked for: neither the program nor an optimizer."""
     n_recorded: int = 0
     """How many writes were put on the tape that was not to know of them."""
+    n_compiled: int = 0
+    """How many functions and modules the program had compiled to something else than Python."""
     problems: list[str] = field(default_factory=list)
     """What could not be noted, and why."""
 

@@ -10,6 +10,7 @@ Which of them is right for a program is proven by `gradsan fix`, not here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradsan.model.diagnostic import Diagnostic
@@ -21,6 +22,7 @@ from gradsan.source.rewrites import (
     clone_before_write,
     clone_parts,
     flag_handed_down,
+    gradients_dropped,
     inplace_flag,
     item_write,
     loop_write,
@@ -29,6 +31,7 @@ from gradsan.source.rewrites import (
     on_tape,
     out_of_place,
     returned_write,
+    single_views,
     write_moved,
 )
 
@@ -83,6 +86,8 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             for write in writes:
                 yield from _of_write(write, files)
             yield from (_cloned_view(view) for view in history.all(Viewed))
+            if refusal is Refusal.MULTI_OUTPUT_VIEW:
+                yield from _one_by_one(history, writes)
             if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
                 yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
 
@@ -138,6 +143,7 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
     span = write.span
     if span is None or write.writer in (Writer.OPTIMIZER, Writer.COLLECTIVE):
         return
+    yield gradients_dropped.propose(span)
     if write.created is not None:
         yield inplace_flag.propose(write.created, call=span)
         yield flag_handed_down.propose(write.created, paths=files)
@@ -194,6 +200,17 @@ def _cloned_view(view: Viewed) -> Fix | None:
     return clone_at_save.propose(view.span, "result", view.operation)
 
 
+def _one_by_one(history: History, writes: list[Written]) -> Iterator[Fix]:
+    views = [view.span for view in history.all(Viewed) if view.span is not None]
+    for span in views:
+        yield from single_views.propose(span)
+    raised = history.refusal
+    places = [] if views or raised is None else [raised.span, *(write.span for write in writes)]
+    for place in places:
+        names = [history.subject.name, *(_base_name(write.target) for write in writes)]
+        yield from () if place is None else single_views.propose_for(place, *names)
+
+
 def _is_state(history: History, writes: list[Written]) -> bool:
     """Whether the tensor outlives the call that writes it, and is no result of the computation."""
     kind = history.subject.kind
@@ -205,7 +222,10 @@ def _is_attribute(write: Written) -> bool:
 
 
 def _base_name(target: str) -> str:
-    return target.partition("[")[0]
+    """Return the name of what is written, without what takes views of it: ``k`` of ``k.diagonal()`` and ``k[0]``."""
+    name = re.match(r"[\w.]*", target)
+    found = "" if name is None else name[0]
+    return found.rpartition(".")[0] if target[len(found) :].startswith("(") else found
 
 
 def _distinct(fixes: Iterable[Fix | None]) -> tuple[Fix, ...]:

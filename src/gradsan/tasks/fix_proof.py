@@ -9,6 +9,10 @@ the second has the same losses, no alias mattered to them, and it gives the grad
 as wrong as it was.  An edit that records the write is held against a third run, in which the writes of the original are
 recorded wherever a gradient flows.
 
+# NOTE [Leaves as accumulators] ``total = torch.zeros(1, requires_grad=True); total += loss`` is refused.  Off the tape
+the losses would have no gradient; added out of place, ``total`` is no leaf any more and has none itself.  Where nobody
+asks for it, that is what was meant.
+
 # NOTE [Moved writes] Where an edit moves a write behind a backward, a leaf has another value before it; its gradient
 after it, the losses, and the state at the end are what they were.
 """
@@ -177,10 +181,12 @@ def _state_differs(reference: Reference, model: Seen, edited: Seen, *, with_grad
 
 def _missing_gradient(reference: Reference, wanted: Observations, got: Observations) -> str:
     """Name a leaf that had a gradient and has none any more: no backward reached it, or it is no leaf."""
+    accumulates = any(each.cuts and each.is_on_leaf and not each.is_on_parameter for each in wanted.refused)
+    left_out = reference.unstable | (wanted.unread if accumulates else set())  # NOTE [Leaves as accumulators]
     for path in wanted.state:
         leaf = path.removesuffix(".grad")
         is_there = leaf in got.state or leaf in got.steps
-        if path != leaf and is_there and path not in got.state and path not in reference.unstable:
+        if path != leaf and is_there and path not in got.state and path not in left_out:
             return f"`{path}`, which is None,"
     return ""
 

@@ -1,4 +1,9 @@
-"""The search for a repair: a cure at a time, each tried on the program, until nothing is found any more."""
+"""The search for a repair: a cure at a time, each tried on the program, until nothing is found any more.
+
+# NOTE [Compiled functions] What a program compiles has no lines that the recorder could see, and no writes that
+protection could.  Where the mistake shows in the Python that was compiled too, the search runs that, and in the end the
+repaired program once as it is.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +69,7 @@ class Search:
     reasons: list[str] = field(default_factory=list)
     n_trials: int = 0
     is_reference_checked: bool = False
+    is_interpreted: bool = False
 
     def find(self, first: Seen) -> Step | None:
         """Return the edited program that is clean and proven; None where none was found.
@@ -74,10 +80,22 @@ class Search:
         Effect: runs the program many times.
         """
         self.reference = self._make_reference()
+        if self.reference.protected.observations.n_compiled:
+            first = self._interpreted(first)
         if self.reference.protected.problem:
             self.reasons.append(f"under protection: {self.reference.protected.problem}")
             return None
         return self._repaired(Step({}, first), rounds=MAX_ROUNDS)
+
+    def _interpreted(self, first: Seen) -> Seen:
+        """Return what the program does where nothing is compiled, if that shows the mistake."""
+        self.is_interpreted = True  # NOTE [Compiled functions]
+        seen = self._hold({}, Mode.PLAIN)
+        if seen.findings and not seen.problem:
+            self.reference = self._make_reference()
+            return seen
+        self.is_interpreted = False
+        return first
 
     def _make_reference(self) -> Reference:
         protected = self._hold({}, Mode.PROTECTED)
@@ -161,6 +179,8 @@ class Search:
 
     def _finished(self, step: Step) -> Step | None:
         proof = self._prove(step, is_whole=True)
+        if proof.holds and self.is_interpreted:
+            proof = self._proof_as_compiled(step)
         if proof.holds and not proof.n_losses and not self.reference.protected.observations.state:
             proof = replace(
                 proof, holds=False, why_not="it computes no loss and leaves no value: nothing can be compared"
@@ -176,6 +196,17 @@ class Search:
         if self.unproven is None:
             self.unproven = replace(step, proof=replace(proof, holds=False, why_not=why_not))
         return None
+
+    def _proof_as_compiled(self, step: Step) -> Proof:
+        """Prove the program as it is; see NOTE [Compiled functions]."""
+        self.is_interpreted = False
+        try:
+            seen = self._hold(step.sources, Mode.PLAIN)
+        finally:
+            self.is_interpreted = True
+        if seen.problem or seen.findings:
+            return Proof(False, seen.problem or "compiled, the program fails as before")
+        return self._prove(replace(step, seen=seen), is_whole=True)
 
     def _prove(self, step: Step, *, is_whole: bool) -> Proof:
         if step.edits.record:
@@ -200,7 +231,8 @@ class Search:
 
     def _hold(self, sources: dict[str, bytes], mode: Mode) -> Seen:
         self.n_trials += 1
-        seen = trial.hold(Trial(self.program, sources, mode, self.audit, self.roots), timeout_s=self.timeout_s)
+        asked = Trial(self.program, sources, mode, self.audit, self.roots, self.is_interpreted)
+        seen = trial.hold(asked, timeout_s=self.timeout_s)
         trial.preload(seen.modules)
         return seen
 

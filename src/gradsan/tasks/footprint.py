@@ -38,6 +38,7 @@ class Footprint:
     """
 
     def __init__(self, folder: Path, roots: tuple[Path, ...]) -> None:
+        self._own = os.path.realpath(folder)
         self._copies = folder / _COPIES
         self._copies.mkdir()
         self._roots = tuple(os.path.realpath(root) for root in roots)
@@ -117,8 +118,10 @@ class Footprint:
             text = os.path.join(os.readlink(f"/proc/self/fd/{at}"), text)
         text = os.path.abspath(text)
         folder = os.path.realpath(os.path.dirname(text))
-        is_ours = any(folder == root or folder.startswith(root.rstrip(os.sep) + os.sep) for root in self._roots)
-        return os.path.join(folder, os.path.basename(text)) if is_ours and "__pycache__" not in text else None
+        if _is_below(folder, self._own) or "__pycache__" in text:
+            return None
+        is_ours = any(_is_below(folder, root) for root in self._roots)
+        return os.path.join(folder, os.path.basename(text)) if is_ours else None
 
     def _keep(self, path: str) -> None:
         if path in self._known:
@@ -141,6 +144,10 @@ class Footprint:
 
     def _write(self, kind: str, *what: str) -> None:
         os.write(self._journal, json.dumps([kind, *what]).encode() + b"\n")
+
+
+def _is_below(folder: str, root: str) -> bool:
+    return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def restore(folder: Path) -> tuple[str, ...]:

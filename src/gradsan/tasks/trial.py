@@ -65,6 +65,8 @@ class Trial:
     """As in `Options`."""
     roots: tuple[Path, ...] = ()
     """The folders in which what the program does to files is undone; see NOTE [Trials leave no files]."""
+    is_interpreted: bool = False
+    """Whether functions that the program compiles run as the Python that they were; the recorder sees their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +199,9 @@ def _perform(trial: Trial, errors: Path) -> Seen:
     _make_repeatable()
     adapter = frameworks.load("torch")
     is_plain = trial.mode is Mode.PLAIN
-    witness = adapter.witness("" if is_plain else trial.mode.value)
+    witness = adapter.witness("" if is_plain else trial.mode.value, is_interpreted=trial.is_interpreted)
     protect = None if is_plain else Protect()
-    with overlaid(trial.sources):
+    with overlaid(trial.sources, folder=errors.parent):
         if protect is not None:
             protect.start()
         witness.start()

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (refused outside of the engine)
 import torch
 
 torch.manual_seed(0)

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (rows that are to be written through their base)
 """Iterating over a tensor unbinds it: the rows are several views of one node."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (the backward of the write is refused)
 import torch
 
 torch.manual_seed(0)

@@ -1,7 +1,6 @@
 # framework: torch
 # outcome: raises
 #~ missed-by: static (it mutates no value)
-#~ missed-by: fix (whether the gradient may end there is not for a tool to decide)
 import torch
 
 torch.manual_seed(0)

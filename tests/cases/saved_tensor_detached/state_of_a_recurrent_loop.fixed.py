@@ -8,6 +8,5 @@ state, losses = torch.zeros(4, 3), []
 for _ in range(3):
     state = cell(torch.randn(4, 2), state)
     losses.append((state * state).sum() + read(state).mean())
-    state = state.clone()
-    state.detach_()
+    state = state.detach()
 sum(losses).backward()

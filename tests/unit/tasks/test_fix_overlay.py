@@ -47,3 +47,15 @@ def test_no_bytecode_is_kept_of_it(module: str) -> None:
 def test_other_files_are_read_as_they_are(module: str) -> None:
     with overlaid({"/nowhere/else.py": b""}):
         assert imported() == 1
+
+
+def test_who_opens_the_file_reads_the_copy(module: str, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    with overlaid({module: b"x = 2\n"}, folder=copies):
+        assert Path(module).read_text() == "x = 2\n"
+        with open(module, "rb") as file:
+            assert file.read() == b"x = 2\n"
+        with open(module, "a") as file:
+            file.write("y = 1\n")
+    assert Path(module).read_text() == "x = 1\ny = 1\n"

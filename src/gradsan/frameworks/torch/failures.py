@@ -148,7 +148,7 @@ class _Explanation:
             sequence=SequenceNumber(slot.number),
             is_view=bool(slot.tensor._is_view()) or _is_base_written(text),
             node=type(slot.node).__name__,
-            superseded=self._is_superseded(saved_at, writes),
+            superseded=self._is_superseded(saved_at, slot.number, writes),
         )
 
     def _elder(self, conflict: Conflict, key: int | None) -> Conflict | None:
@@ -213,10 +213,13 @@ class _Explanation:
             events.append(Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=now))
         return History(subject=subject, events=tuple(events))
 
-    def _is_superseded(self, saved_at: Site | None, writes: list[Written]) -> bool | None:
+    def _is_superseded(self, saved_at: Site | None, number: int, writes: list[Written]) -> bool | None:
         if saved_at is None or not writes:
             return None
-        return self.recorder.runs_again(saved_at, after=writes[0].sequence)
+        first = writes[0]
+        if first.writer is not Writer.OPTIMIZER and not self.recorder.ran_backward(number, first.sequence):
+            return False  # weights set by hand between two forward passes: no step has ended
+        return self.recorder.runs_again(saved_at, after=first.sequence)
 
     def _operation_of(self, node: Any, attribute: str) -> tuple[str, str]:
         name = type(node).__name__

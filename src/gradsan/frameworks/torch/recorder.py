@@ -233,6 +233,10 @@ class Recorder:
         """
         return self.next_number() or max(timeline.entries[-1][0] for timeline in self.clock.timelines())
 
+    def ran_backward(self, start: int, end: int) -> bool:
+        """Return whether a backward pass began between two sequence numbers."""
+        return any(start <= number <= end for number, _, _ in self.backwards)
+
     def runs_again(self, site: Site, *, after: int) -> bool:
         """Return whether a line made nodes again after a sequence number."""
         return any(timeline.ran(site, after=after) for timeline in self.clock.timelines())

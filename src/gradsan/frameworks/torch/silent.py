@@ -203,7 +203,7 @@ class _Look:
 
     def _was_used_between(self, start: int, end: int) -> bool:
         # What was copied in an earlier step, whose backward has run, is a value by now: a codebook, an average.
-        return any(start <= number <= end for number, _, _ in self.recorder.backwards)
+        return self.recorder.ran_backward(start, end)
 
 
 def _reaches_before(roots: Any, number: int) -> bool:

@@ -30,7 +30,9 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
+from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.own_copies import give_copies
+from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
@@ -50,15 +52,19 @@ class Witness:
     Args:
         performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
             empty to let the program do what it does.
+        is_interpreted: Whether what the program compiles stays Python.
     """
 
-    def __init__(self, performs_refused: str = "") -> None:
+    def __init__(self, performs_refused: str = "", *, is_interpreted: bool = False) -> None:
         self.observations = Observations()
+        self._is_interpreted = is_interpreted
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
         self._depths: dict[int, int] = {}
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
+        self._read: Any = WeakTensorKeyDictionary()
+        """Whose ``.grad`` somebody asked for."""
 
     def start(self) -> None:
         """Begin to note.
@@ -67,10 +73,14 @@ class Witness:
         """
         engine: Any = torch.autograd
         self._patches.set(torch, "save", _announced(torch.save))
+        count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
             give_copies(self._patches)
+            give_single_views(self._patches)
             self._wrap_writes()
+            gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
+            self._patches.set(torch.Tensor, "grad", property(self._get_grad(gradient), gradient.__set__))
         if self._performs_refused == "recorded":
             data: Any = inspect.getattr_static(torch.Tensor, "data")
             self._patches.set(torch.Tensor, "data", property(self._get_data(data), data.__set__))
@@ -117,6 +127,13 @@ class Witness:
 
         return get
 
+    def _get_grad(self, gradient: Any) -> Callable[[Any], Any]:
+        def get(tensor: Any) -> Any:
+            self._read[tensor] = True
+            return gradient.__get__(tensor, type(tensor))
+
+        return get
+
     def _with_history(self, tensor: Any) -> Any:
         """Return the tensor of the graph that a write meets unknown to the tape; None where there is none."""
         base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
@@ -140,27 +157,38 @@ class Witness:
     def _perform(self, write: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._performs_refused == "recorded":
             return self._record(write, args, kwargs)
+        tensor, rest = args[0], args[1:]
+        if _shares_its_elements(tensor) and _goes_through(write, tensor, rest, kwargs):  # until backward refuses it
+            return self._perform_refused(Refusal.OVERLAP, write, tensor, rest, kwargs)
         try:
             return write(*args, **kwargs)
         except RuntimeError as error:
             said = recognise(str(error))
             if said is None or said.refusal in _LATE:
                 raise
-            tensor, rest = args[0], args[1:]
             if said.refusal is Refusal.OVERLAP:
                 _write_apart(write, tensor, rest, kwargs)
                 return tensor
-            self.observations.refused.append(_refused(said.refusal, tensor, (rest, kwargs)))
-            if self._performs_refused == "values":
-                with torch.no_grad():
-                    write(tensor.data, *rest, **kwargs)
-            else:
-                # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its
-                # graph already holds.
-                copy = (tensor.detach().requires_grad_() if tensor.is_leaf and tensor.requires_grad else tensor).clone()
-                write(copy, *rest, **kwargs)
-                _swap(tensor, copy)
-            return tensor
+            return self._perform_refused(said.refusal, write, tensor, rest, kwargs)
+
+    def _perform_refused(
+        self, refusal: Refusal, write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """See NOTE [Refused writes]."""
+        self.observations.refused.append(_refused(refusal, tensor, (rest, kwargs)))
+        if self._performs_refused == "values":
+            with torch.no_grad():
+                alias = tensor.data
+                write(alias, *rest, **kwargs)
+                if alias.shape != tensor.shape:  # `squeeze_` writes no memory, but the tensor itself
+                    tensor.data = alias
+        else:
+            # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its
+            # graph already holds.
+            copy = (tensor.detach().requires_grad_() if tensor.is_leaf and tensor.requires_grad else tensor).clone()
+            write(copy, *rest, **kwargs)
+            _swap(tensor, copy)
+        return tensor
 
     def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
         def run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
@@ -181,9 +209,12 @@ class Witness:
         noted = BackwardPass(tuple(sample_of(root) for root in roots), is_again=_are_again(roots))
         passes.append(noted)
         leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
+        unread = [leaf for leaf in leaves if leaf not in self._read]
         values = [sample_of(leaf) for leaf in leaves]
         result = engine(roots, *args, **kwargs)
         noted.leaves = tuple(Leaf(value, sample_of(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
+        for leaf in unread:
+            self._read.pop(leaf, None)
         if isinstance(result, (tuple, list)):
             noted.returned = tuple(sample_of(grad) for grad in result)
         noted.is_complete = True
@@ -201,6 +232,8 @@ class Witness:
                 grad = sample_of(tensor.grad)
                 if grad is not None:
                     self.observations.state[f"{path}.grad"] = grad
+                if tensor not in self._read:
+                    self.observations.unread.add(f"{path}.grad")
 
 
 def _announced(save: Callable[..., Any]) -> Callable[..., Any]:
@@ -262,6 +295,26 @@ def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], 
         tensor.copy_(copy)
     except RuntimeError:
         _swap(tensor, copy)
+
+
+def _shares_its_elements(tensor: Any) -> bool:
+    """Whether several elements of a tensor with a gradient are one piece of memory."""
+    if not torch.is_grad_enabled() or not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
+        return False
+    is_shared = any(step == 0 and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True))
+    return is_shared and tensor.requires_grad and not tensor.is_leaf
+
+
+def _goes_through(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a write into elements that share memory is refused by backward only, as one by an index is."""
+    memory = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    with torch.no_grad():
+        memory.set_(tensor.untyped_storage().clone(), tensor.storage_offset(), tensor.shape, tensor.stride())
+        try:
+            write(memory, *rest, **kwargs)
+        except RuntimeError:
+            return False
+    return True
 
 
 def _bind(inner: Any, tensor: Any) -> Callable[..., Any]:

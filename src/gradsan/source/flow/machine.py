@@ -86,6 +86,8 @@ class Machine:
     refusals: list[Refused] = field(default_factory=list)
     last_saves: dict[tuple[int, str], int] = field(default_factory=dict)
     """When each place last saved its operand."""
+    backward_passes: list[int] = field(default_factory=list)
+    """When each ran."""
     regrads: list[Regrad] = field(default_factory=list)
     """Tensors whose gradient was switched, with what they were."""
     touched: list[Storage] = field(default_factory=list)
@@ -142,6 +144,7 @@ class Machine:
             tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
         for known in (self.regrads, self.conflicts, self.refusals, self.escaped, self.index_roots, self.stack):
             known.clear()
+        self.backward_passes.clear()
         self.fuel = fuel
         self.is_open = False
         self.fed_back = None

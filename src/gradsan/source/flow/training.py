@@ -7,8 +7,8 @@ import ast
 from gradsan.model.event import Writer
 from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import Grad, Node, contradicts, reachable
-from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.graph import Conflict, Grad, Node, contradicts, next_sequence, reachable
+from gradsan.source.flow.machine import Arguments, Frame, Machine, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
 from gradsan.source.flow.values import (
     NONE,
@@ -41,7 +41,9 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
             conflict.needed_at = frame.place(node)
             conflict.root_sequence = youngest
             saved = (id(conflict.save.place.node), conflict.save.operand)
-            conflict.is_superseded = machine.last_saves.get(saved, 0) > conflict.write.sequence
+            is_later = machine.last_saves.get(saved, 0) > conflict.write.sequence
+            conflict.is_superseded = is_later and _is_step(machine, conflict)
+    machine.backward_passes.append(next_sequence())
     stack, seen = list(starts), set[int]()
     while stack:
         at = stack.pop()
@@ -55,6 +57,12 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
             at.is_held = True
         else:
             at.is_freed = True
+
+
+def _is_step(machine: Machine, conflict: Conflict) -> bool:
+    """Whether a write ends a training step: an optimizer's, or one with a backward pass before it."""
+    passes = (conflict.save.sequence <= at <= conflict.write.sequence for at in machine.backward_passes)
+    return conflict.write.writer is Writer.OPTIMIZER or any(passes)
 
 
 def call_backward(frame: Frame, root: Value, arguments: Arguments, node: ast.AST) -> Value:

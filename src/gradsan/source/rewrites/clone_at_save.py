@@ -14,6 +14,7 @@ from gradsan.model.span import Span
 from gradsan.source.performers import call_name, normalised
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import end_of, insert, is_atom, is_parenthesised, locate, start_of
+from gradsan.source.rewrites.visibility import operation_of
 from gradsan.source.targets import is_module_name, keyword_of
 
 _RESULT = "result"
@@ -39,7 +40,7 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
         return None
     program, node = found
     applicability = Applicability.SAFE if _is_performed(node, operation) else Applicability.UNSAFE
-    if operand.startswith(_RESULT):
+    if operand.startswith(_RESULT) or _is_result(program, node, operand):
         return _clone_result(program, node, span.path, applicability)
     argument = operand_of(program, node, operand)
     if argument is None or isinstance(argument, ast.Constant):
@@ -133,6 +134,14 @@ def _widest_view(program: Program, node: ast.expr) -> ast.expr:
 def _gives_view(method: str) -> bool:
     operation = knowledge.load("torch").lookup(f"torch.Tensor.{method}")
     return operation is not None and operation.views == "single" and not operation.writes
+
+
+def _is_result(program: Program, node: ast.AST, operand: str) -> bool:
+    """Whether what a call saved is its result, under a name of its own: ``L`` of ``torch.linalg.cholesky``."""
+    known = operation_of(program, node) if isinstance(node, ast.Call) else None
+    if known is None or not known.saves_result:
+        return False
+    return operand not in (*_FIRST, *_SECOND, *(parameter.name for parameter in known.parameters))
 
 
 def operand_of(program: Program, node: ast.AST, operand: str) -> ast.expr | None:

@@ -8,7 +8,7 @@ from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import indentation, insert, locate
-from gradsan.source.rewrites.visibility import is_only_name
+from gradsan.source.rewrites.visibility import is_only_name, without_views
 from gradsan.source.targets import written_by
 
 
@@ -54,11 +54,9 @@ def is_filled_in_loop(span: Span) -> bool:
 
 
 def written_name(program: Program, node: ast.stmt | ast.expr | ast.excepthandler) -> str:
-    """Return the name that holds what is written, ``h`` of ``h[0].add_(1)``; empty where none does."""
+    """Return the name that holds what is written, ``h`` of ``h[0].add_(1)`` and ``h.t().add_(1)``; or an empty text."""
     target = written_by(program, node)
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    name = "" if target is None else dotted_name(target)
+    name = "" if target is None else dotted_name(without_views(program, target))
     return "" if name == "self" or name.endswith((".data", ".grad")) else name
 
 

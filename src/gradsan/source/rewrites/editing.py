@@ -94,6 +94,8 @@ def is_parenthesised(program: Program, node: ast.expr) -> bool:
 
 def out_of_place_twin(name: str) -> str:
     """Return the last name of an in-place method's out-of-place twin, ``add`` of ``add_``; empty where it has none."""
+    if name == "detach_":  # which writes the tensor itself, and no memory
+        return "detach"
     operation = knowledge.load("torch").lookup(f"torch.Tensor.{name}")
     twin = "" if operation is None else (operation.out_of_place or "")
     return "" if twin in _NO_METHOD or twin.startswith("_") else twin.rpartition(".")[2]

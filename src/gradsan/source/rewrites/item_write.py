@@ -9,7 +9,7 @@ import ast
 
 from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
-from gradsan.source.program import Program, dotted_name
+from gradsan.source.program import Program
 from gradsan.source.rewrites.editing import between, insert, locate, out_of_place_twin, replace, start_of
 from gradsan.source.rewrites.operator_write import needs_parentheses
 
@@ -69,9 +69,12 @@ def _starts_before(program: Program, node: ast.AugAssign) -> bool:
 
 def _is_plain(item: ast.Subscript) -> bool:
     """Whether an item's container has a name and its index can be read twice."""
-    return bool(dotted_name(item.value)) and not any(
-        isinstance(node, (ast.Call, ast.NamedExpr, ast.Await, ast.Slice)) for node in ast.walk(item.slice)
-    )
+    if any(isinstance(node, (ast.Call, ast.NamedExpr, ast.Await, ast.Slice)) for node in ast.walk(item.slice)):
+        return False
+    container = item.value
+    while isinstance(container, ast.Attribute):
+        container = container.value
+    return _is_plain(container) if isinstance(container, ast.Subscript) else isinstance(container, ast.Name)
 
 
 __all__ = ["TITLE", "propose"]

@@ -10,7 +10,15 @@ from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
 from gradsan.source.program import Located, Program, dotted_name, last_name
 from gradsan.source.rewrites import masked_write, operator_write
-from gradsan.source.rewrites.editing import insert, locate, out_of_place_function, out_of_place_twin, replace, start_of
+from gradsan.source.rewrites.editing import (
+    framework_name,
+    insert,
+    locate,
+    out_of_place_function,
+    out_of_place_twin,
+    replace,
+    start_of,
+)
 from gradsan.source.rewrites.inplace_flag import flag_of
 from gradsan.source.rewrites.visibility import is_fresh, is_only_name, is_read_before_in_statement, is_used_later
 from gradsan.source.targets import first_argument, is_module_name, keyword_of
@@ -42,7 +50,7 @@ def propose(span: Span) -> Fix | None:
             return _of_call(program, node, span.path)
         case _:
             return None
-    if not edits or name.endswith((".data", ".grad")):
+    if not edits or name.endswith(".data"):
         return None
     is_safe = "." not in name and is_only_name(program, name, node)
     return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, edits)
@@ -62,7 +70,7 @@ def _essence(program: Program, node: Located) -> Located:
 def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
     """Rename the in-place calls of a chain and bind the result where the old name is still read."""
     call = _whole_chain(program, call)
-    replaced = _assigned(program, call, path)
+    replaced = _assigned(program, call, path) or _filled(program, call, path)
     if replaced is not None:
         return replaced
     edits, written = _renamed(program, call, path)
@@ -76,7 +84,7 @@ def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
             return None
         applicability = Applicability.SAFE if is_fresh(program, written) else Applicability.UNSAFE
         return Fix(TITLE, applicability, tuple(edits))
-    if name.endswith((".data", ".grad")):
+    if name.endswith(".data") or (name.endswith(".grad") and not is_statement):
         return None
     binding = _binding(program, call, name, path, is_statement=is_statement)
     if binding is None:
@@ -98,6 +106,23 @@ def _assigned(program: Program, call: ast.Call, path: str) -> Fix | None:
                 edit = replace(path, program.region(call), f"{name} = {_one_operand(program, value)}")
                 return Fix(TITLE, Applicability.UNSAFE, (edit,))
     return None
+
+
+def _filled(program: Program, call: ast.Call, path: str) -> Fix | None:
+    """Make ``x.zero_()`` ``x = torch.zeros_like(x)``, and ``x.fill_(v)`` ``x = torch.full_like(x, v)``."""
+    framework = framework_name(program)
+    match call:
+        case ast.Call(func=ast.Attribute(attr="zero_", value=target), args=[], keywords=[]):
+            made = "zeros_like({})"
+        case ast.Call(func=ast.Attribute(attr="fill_", value=target), args=[value], keywords=[]):
+            made = f"full_like({{}}, {program.source(value)})"
+        case _:
+            return None
+    name = dotted_name(target)
+    if not name or not framework or name.endswith(".data") or not isinstance(program.parent(call), ast.Expr):
+        return None
+    edit = replace(path, program.region(call), f"{name} = {framework}.{made.format(name)}")
+    return Fix(TITLE, Applicability.UNSAFE, (edit,))
 
 
 def _operands(node: ast.expr) -> Iterator[ast.expr]:
@@ -131,7 +156,7 @@ def _is_inplace_method(program: Program, call: ast.Call) -> bool:
     return (
         isinstance(call.func, ast.Attribute)
         and not is_module_name(program, call.func.value)
-        and knowledge.load().mutates(call.func.attr)
+        and (knowledge.load().mutates(call.func.attr) or call.func.attr == "detach_")
     )
 
 
@@ -197,6 +222,8 @@ def _binding(program: Program, call: ast.Call, name: str, path: str, *, is_state
     statement = program.parent(call)
     if isinstance(statement, ast.Assign):
         return [insert(path, *start, f"{name} = ")]
+    if isinstance(statement, ast.Call) and call in statement.args:
+        return [insert(path, *start, f"{name} := ")]
     return [insert(path, *start, f"({name} := "), insert(path, *end, ")")]
 
 

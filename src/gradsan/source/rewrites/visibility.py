@@ -125,6 +125,26 @@ def operation_of(program: Program, call: ast.Call) -> Operation | None:
     return table.lookup(f"torch.Tensor.{func.attr}")
 
 
+def without_views(program: Program, node: ast.expr) -> ast.expr:
+    """Return what an expression takes views of, ``q`` of ``q.t()[0]``; the expression itself where it takes none."""
+    while True:
+        match node:
+            case ast.Subscript(value=inner) | ast.Attribute(value=inner, attr="T" | "mT" | "H" | "mH"):
+                node = inner
+            case ast.Call(func=ast.Attribute(value=inner)) if _is_view(program, node):
+                node = inner if not is_module_name(program, inner) else node.args[0]
+            case _:
+                return node
+
+
+def _is_view(program: Program, call: ast.Call) -> bool:
+    """Whether a call surely gives a view of what stands before the method, or of the function's first argument."""
+    operation = operation_of(program, call)
+    is_single = operation is not None and operation.views == "single" and not operation.writes
+    is_function = isinstance(call.func, ast.Attribute) and is_module_name(program, call.func.value)
+    return is_single and (not is_function or bool(call.args))
+
+
 def full_name(program: Program, node: ast.expr) -> str:
     """Return a dotted name with what its first part was imported as spelt out, ``torch.nn.ReLU`` of ``nn.ReLU``."""
     first, dot, rest = dotted_name(node).partition(".")
@@ -259,4 +279,4 @@ def _end(node: ast.stmt | ast.expr) -> tuple[int, int]:
     return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
-__all__ = ["is_fresh", "is_only_name", "is_read_before_in_statement", "is_used_later", "operation_of"]
+__all__ = ["is_fresh", "is_only_name", "is_read_before_in_statement", "is_used_later", "operation_of", "without_views"]

@@ -17,6 +17,10 @@ from gradsan.source.rewrites import clone_before_write
         ("y = «h.add_(1)» + 1", "h = h.clone()"),
         ("«self.queue[:, a:b] = k»", "self.queue = self.queue.clone()"),
         ("y = «F.relu(h, inplace=True)»", "h = h.clone()"),
+        ("«h.diagonal().clamp_(min=0)»", "h = h.clone()"),
+        ("«h.mT[0].view(-1).add_(1)»", "h = h.clone()"),
+        ("«torch.diagonal(h).add_(1)»", "h = h.clone()"),
+        ("«h.exp().add_(1)»", None),
         ("«h.data[0] = v»", None),
         ("«g()[0] = v»", None),
         ("a = 1; «h[0] = v»", None),
@@ -25,7 +29,7 @@ from gradsan.source.rewrites import clone_before_write
     ],
 )
 def test_the_line_before(before: str, line: str | None, place) -> None:
-    program = place(f"import torch.nn.functional as F\ndef f(self, h):\n    {before}\n    return h\n")
+    program = place(f"import torch, torch.nn.functional as F\ndef f(self, h):\n    {before}\n    return h\n")
     rest = program.text.split("\n", 2)
     expected = "no fix" if line is None else f"{rest[0]}\n{rest[1]}\n    {line}\n{rest[2]}"
     assert program.applied(clone_before_write.propose(program.span)) == expected

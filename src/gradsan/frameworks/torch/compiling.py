@@ -1,0 +1,50 @@
+"""What turns Python into something else, counted; or handing back the Python that it was given.
+
+Source: `torch.jit.script`, `torch.jit.trace` and `torch.compile` return what they are given where they are disabled;
+checked on torch 2.13.0.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.record.observations import Observations
+
+_COMPILERS: tuple[tuple[Any, str], ...] = (
+    (torch, "compile"),
+    (torch.jit, "script"),
+    (torch.jit, "trace"),
+    (torch.jit, "script_method"),
+)
+_GIVEN = ("model", "obj", "func", "fn")
+"""The names of their first parameters."""
+
+
+def count_compiled(patches: Patches, observations: Observations, *, is_interpreted: bool) -> None:
+    """Count in ``n_compiled`` what the program compiles; if so asked, let it stay Python.
+
+    Effect: wraps the compilers until the patches are restored.
+    """
+    for owner, name in _COMPILERS:
+        patches.set(owner, name, _counted(getattr(owner, name), observations, is_interpreted=is_interpreted))
+
+
+def _counted(compiled: Callable[..., Any], observations: Observations, *, is_interpreted: bool) -> Callable[..., Any]:
+    is_script = compiled is torch.jit.script
+
+    @functools.wraps(compiled)
+    def count(*args: Any, **kwargs: Any) -> Any:
+        observations.n_compiled += 1
+        if not is_interpreted:
+            if is_script:  # which looks up the names of a class in the frame that many above
+                kwargs["_frames_up"] = kwargs.get("_frames_up", 0) + 1
+            return compiled(*args, **kwargs)
+        given = [*args[:1], *(kwargs[name] for name in _GIVEN if name in kwargs)]
+        return given[0] if given and given[0] is not None else lambda function: function
+
+    return count

@@ -1,0 +1,14 @@
+# framework: torch
+# outcome: raises
+"""A gradient that a penalty still needs is cut from its graph and zeroed, as old optimizers did it."""
+
+import torch
+
+torch.manual_seed(0)
+weight = torch.randn(4, requires_grad=True)
+x = torch.randn(3, 4)
+(x @ weight).tanh().square().sum().backward(create_graph=True)
+penalty = weight.grad.square().sum()  #~ label: saved its
+weight.grad.detach_()  #~ error[GS108]: was cut from its graph in place  #~ missed-by: static (the gradient of a gradient)
+weight.grad.zero_()
+(penalty + (x @ weight).sum()).backward()
