@@ -5,55 +5,32 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from gradsan.knowledge import Effect, Operation, Table
-from gradsan.model.history import TensorKind
-from gradsan.source.findings import Inference, settle
-from gradsan.source.flow.calling import construct_apart, run_function
-from gradsan.source.flow.feeding import fed_back
+from gradsan.source.callers import Callers
+from gradsan.source.findings import Inference
+from gradsan.source.flow.calling import run_function
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage
 from gradsan.source.flow.interpreter import Frame, Machine, execute
-from gradsan.source.flow.machine import Arguments, call
+from gradsan.source.flow.machine import Arguments, Probe, call
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import tensors_of
-from gradsan.source.flow.values import (
-    Class,
-    Context,
-    Function,
-    Instance,
-    Opaque,
-    Sequence,
-    Tensor,
-    Value,
-    nodes_of,
-)
-from gradsan.source.hierarchy import assigned_elsewhere, find_member, is_function_class, linearize_known
+from gradsan.source.flow.values import Context, Function, Tensor, Value
+from gradsan.source.hierarchy import is_function_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
+from gradsan.source.running import FUEL, Outcome, construct_unknown, receiver_of, run_entry, settled
 from gradsan.source.wrapping import wraps_and_writes
-
-FUEL = 700
-"""Statements that one entry may run; calls are no longer followed when it is used up."""
-
 
 Key: TypeAlias = tuple[str, str, int]
 MAX_NESTED = 24
 """How many functions deep one asks another's outcome before its text decides."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What running one function on its own gave; see NOTE [Open functions]."""
-
-    found: list[Inference] = field(default_factory=list)
-    is_open: bool = False
-    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,11 +52,13 @@ class Analyst:
     problems: list[str] = field(default_factory=list)
     outcomes: dict[Key, Outcome] = field(default_factory=dict)
     reach: Reach = field(init=False)
+    callers: Callers = field(init=False)
     _methods: dict[str, bool] = field(default_factory=dict)
     _running: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.project, self.is_open, self.is_method)
+        self.callers = Callers(self.project, partial(_look_on, self))
 
     def forget(self) -> None:
         """Drop what is known of files, but for what their functions came to."""
@@ -128,7 +107,7 @@ class Analyst:
             return self.reach.is_open_by_text(info)
         return self.outcome(info).is_open
 
-    def is_settled(self, key: Key) -> bool:
+    def issettled(self, key: Key) -> bool:
         """Return whether a function was run, or whether that is being decided."""
         return key in self.outcomes or (key in self._running and key != self._running[-1])
 
@@ -151,6 +130,15 @@ class Analyst:
             self._running.pop()
         return self.outcomes[key]
 
+    def judged(self, info: FunctionInfo) -> Outcome:
+        """Return what a function comes to, once those who call it were asked; see NOTE [Callers]."""
+        outcome = self.outcome(info)
+        for at, inference in enumerate(outcome.found):
+            if inference.is_sure and inference.asks is not None:
+                is_sure = self.callers.bring(info, inference.asks)
+                outcome.found[at] = replace(inference, is_sure=is_sure, asks=None)
+        return outcome
+
 
 def key_of(info: FunctionInfo) -> Key:
     """Return what tells a function from all others, its file's syntax tree forgotten."""
@@ -167,14 +155,14 @@ def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     is_for_torch = any("torch" in home for home in (*module.imports.values(), *module.stars))
     for function in module.functions.values():
         if is_for_torch or _mentions(module, function.node):
-            outcomes.append(analyst.outcome(function))
+            outcomes.append(analyst.judged(function))
     for info in module.classes.values():
         if not is_for_torch and not _mentions(module, info.node):
             continue
         if is_function_class(analyst.project, info):
             outcomes.append(_guarded(info, partial(_run_custom, analyst, info)))
         else:
-            outcomes += [analyst.outcome(method) for method in (*info.methods.values(), *info.setters.values())]
+            outcomes += [analyst.judged(method) for method in (*info.methods.values(), *info.setters.values())]
     analyst.problems += [problem for outcome in outcomes for problem in outcome.problems]
     return [inference for outcome in outcomes for inference in outcome.found]
 
@@ -216,7 +204,7 @@ def _run_body(analyst: Analyst, module: ModuleInfo) -> Outcome:
         machine.n_samples = 3
         machine.module_frames[id(module)] = frame
         execute(frame, module.tree.body)
-        return _settled(machine, [])
+        return settled(machine, [])
 
 
 def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
@@ -225,49 +213,7 @@ def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
     if decorated_off(info.decorators):
         return Outcome(is_open=True)
     with analyst.machine() as machine:
-        return _run_entry(machine, info, None)
-
-
-def _settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
-    """Return what an entry came to."""
-    found = settle(machine, roots, **options)
-    broken = [*(c.write for c in machine.conflicts), *(r.write for r in machine.refusals)]
-    told = {inference.at for inference in found if inference.is_sure}
-    is_open = machine.is_open or any(id(write.place.node) not in told for write in broken)
-    return Outcome(found, is_open)
-
-
-def _run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
-    outer = Frame(machine, info.module, info.qualified_name)
-    frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
-    bind_unknown(frame, info.node, receiver)
-    parameters = dict(frame.local)
-    result = run_function(outer, frame, info)
-    unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
-    roots = [*nodes_of(result)]
-    again = fed_back(frame, info, parameters, result)
-    if again is not None:
-        machine.fed_back = again, machine.tick()
-        machine.fuel = max(machine.fuel, FUEL // 2)
-        second = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
-        bind_unknown(second, info.node, receiver)
-        second.local[again[0]] = again[1]
-        roots += nodes_of(run_function(outer, second, info))
-    entry = Place(info.module, info.node, info.qualified_name)
-    return _settled(machine, roots, unproven=unproven, entry=entry)
-
-
-def is_proven(value: Value, depth: int = 3) -> bool:
-    """Return whether a parameter was used as a tensor, or holds what was."""
-    if isinstance(value, Tensor):
-        return value.storage.is_tensor
-    if isinstance(value, Opaque):
-        if value.tensor is not None and value.tensor.storage.is_tensor:
-            return True
-        return depth > 0 and any(is_proven(part, depth - 1) for part in value.attributes.values())
-    if isinstance(value, Sequence):
-        return any(is_proven(item, depth - 1) for item in value.items)
-    return False
+        return run_entry(machine, info, None)
 
 
 def _run_class(analyst: Analyst, info: ClassInfo) -> None:
@@ -276,59 +222,27 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> None:
         instance = construct_unknown(machine, info)
         for method in [*info.methods.values(), *info.setters.values()]:
             key = key_of(method)
-            if analyst.is_settled(key):
+            if analyst.issettled(key):
                 continue
             if not analyst.needs_run(method, key):
                 analyst.outcomes[key] = Outcome()
             elif decorated_off(method.decorators):
                 analyst.outcomes[key] = Outcome(is_open=True)
             else:
-                receiver = _receiver(info, method, instance)
+                receiver = receiver_of(info, method, instance)
                 mark = machine.journal.mark()
-                analyst.outcomes[key] = _guarded(method, partial(_run_entry, machine, method, receiver))
+                analyst.outcomes[key] = _guarded(method, partial(run_entry, machine, method, receiver))
                 machine.reset(mark, fuel=FUEL)
 
 
-def _receiver(info: ClassInfo, method: FunctionInfo, instance: Instance) -> Value | None:
-    """Return what a method that is run on its own is bound to."""
-    if method.name == "__init__":
-        return Instance(info, is_self=True)
-    if method.is_static:
-        return None
-    return Class(info) if method.is_class_method else instance
-
-
-def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
-    """Return an object as its constructor leaves it, given unknown arguments; it is run when it is looked into."""
-    instance = Instance(info, is_self=True)
-    found = find_member(machine.project, info, "__init__")
-    if found is None or not isinstance(found[1], FunctionInfo):
-        return instance
-    method = found[1]
-
-    def run() -> None:
-        frame = Frame(machine, info.module, info.name)
-        inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
-        bind_unknown(inner, method.node, instance)
-        run_function(frame, inner, method)
-        for name in _volatile(machine, info):
-            value = instance.attributes.get(name)
-            if value is not None and not _is_registered(value):
-                instance.attributes[name] = Opaque(name=f"self.{name}")
-
-    instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
-    machine.unfinished.append(instance)
-    return instance
-
-
-def _is_registered(value: Value) -> bool:
-    return isinstance(value, Tensor) and value.storage.kind in (TensorKind.PARAMETER, TensorKind.BUFFER)
-
-
-def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:
-    """Yield the attributes that methods other than the constructor assign."""
-    for owner in linearize_known(machine.project, info)[0]:
-        yield from assigned_elsewhere(owner)
+def _look_on(analyst: Analyst, info: FunctionInfo, probe: Probe) -> None:
+    """Run a function for the sake of what it passes on."""
+    with analyst.machine() as machine:
+        machine.probe = probe
+        receiver = None
+        if info.owner is not None:
+            receiver = receiver_of(info.owner, info, construct_unknown(machine, info.owner))
+        run_entry(machine, info, receiver)
 
 
 def _run_custom(analyst: Analyst, info: ClassInfo) -> Outcome:
@@ -352,7 +266,7 @@ def _run_custom(analyst: Analyst, info: ClassInfo) -> Outcome:
         bind_unknown(inner, backward.node, behind)
         machine.in_backward = True
         run_function(frame, inner, backward)
-        return _settled(machine, [], in_backward=True)
+        return settled(machine, [], in_backward=True)
 
 
 def _saved_in_forward(frame: Frame, context: Context) -> list[tuple[Value, Place]]:

@@ -19,12 +19,15 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
+from gradsan.source.callers import Wanted
 from gradsan.source.expressions import given_at
+from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
 from gradsan.source.plausible import (
     gradient_may_flow,
     is_called_without_elsewhere,
+    is_data,
     is_only_called_without,
     runs_without,
     runs_without_by_name,
@@ -40,6 +43,8 @@ class Inference:
     is_sure: bool
     at: int = 0
     """The identity of the node that writes, while the syntax tree is in memory."""
+    asks: Wanted | None = None
+    """What a caller of the entry must pass; None where the entry settles it by itself."""
 
 
 MANY = 4
@@ -160,10 +165,23 @@ def _overwritten(
     roots = save.roots - unproven
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)
-    if conflict.needed_at is None and not in_backward and runs_without(write.place):
-        sure = False
-    sure = sure and not _is_compared(machine, write)
-    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node))
+    if conflict.needed_at is None and not in_backward:
+        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or _is_decoding(write))
+    sure = sure and not _is_compared(machine, write) and not (in_backward and write.caveats)
+    guard = save.guard | write.guard
+    asks = (
+        _asked_of_callers(machine, save.grad, roots, guard) if conflict.needed_at is None and not in_backward else None
+    )
+    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
+
+
+_KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
+"""Names of what a model keeps from one step of generation to the next."""
+
+
+def _is_decoding(write: Write) -> bool:
+    """Return whether a state that the caller keeps is updated where it is: one step of generation after another."""
+    return not write.storage.is_own and _KEPT.match(write.target) is not None
 
 
 def _is_compared(machine: Machine, write: Write) -> bool:
@@ -222,7 +240,20 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
             sure = not is_called_without_elsewhere(machine.project, write.place)
         else:
             sure = not is_only_called_without(write.place)
-    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node))
+    is_alone = write.place.function == "<module>"
+    asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_alone else None
+    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node), asks)
+
+
+def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> Wanted:
+    """Return what a caller must pass; see NOTE [Callers]."""
+    gradients = frozenset(name for name in roots if not is_data(name)) if grad is Grad.FLOWS else frozenset()
+    given: set[str] = set()
+    for literal in guard:
+        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
+        if literal > 0 or text.endswith(" is None"):
+            given.add(text if literal > 0 else text.removesuffix(" is None"))
+    return Wanted(gradients, frozenset(given))
 
 
 def _is_own_leaf(refused: Refused) -> bool:
@@ -250,11 +281,7 @@ def _is_attribute(text: str) -> bool:
 def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard, place: Place) -> bool:
     if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not gradient_may_flow(roots, place)):
         return False
-    for literal in guard:
-        condition = machine.described.get(abs(literal))
-        if condition is not None and condition.is_training and literal < 0:
-            return False
-    return True
+    return not runs_in_evaluation(machine, guard)
 
 
 def _conditions(machine: Machine, guard: Guard) -> list[str]:

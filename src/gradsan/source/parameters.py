@@ -15,10 +15,7 @@ def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> No
     """Bind the parameters of an entry to what is known of them: their annotation and default."""
     spec = node.args
     names = [*spec.posonlyargs, *spec.args]
-    defaults: dict[str, ast.expr] = {
-        p.arg: d for p, d in zip(names[len(names) - len(spec.defaults) :], spec.defaults, strict=True)
-    }
-    defaults |= {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
+    defaults = defaults_of(node)
     for at, parameter in enumerate([*names, *spec.kwonlyargs]):
         if at == 0 and receiver is not None:
             frame.local[parameter.arg] = receiver
@@ -29,6 +26,15 @@ def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> No
         frame.local[spec.vararg.arg] = Sequence([Opaque(roots=roots), Opaque(roots=roots)], is_exact=False)
     if spec.kwarg is not None:
         frame.local[spec.kwarg.arg] = Mapping({}, is_exact=False)
+
+
+def defaults_of(node: FunctionNode) -> dict[str, ast.expr]:
+    """Return the defaults of a function's parameters."""
+    spec = node.args
+    names = [*spec.posonlyargs, *spec.args]
+    first = names[len(names) - len(spec.defaults) :]
+    defaults = {p.arg: d for p, d in zip(first, spec.defaults, strict=True)}
+    return defaults | {p.arg: d for p, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is not None}
 
 
 _NUMBERS = frozenset({"int", "float", "bool", "str", "bytes", "torch.device", "torch.dtype", "torch.Size", "dict"})

@@ -27,9 +27,10 @@ _DATA = re.compile(
 """Names of parameters that carry data, by convention."""
 
 _FUNCTIONS = re.compile(
-    r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|evaluate|eval|evaluation|inference|infer|predict|plot|draw"
+    r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|^(?:batch_)?(?-i:score)$"
     r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
     r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
@@ -48,7 +49,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @cache
-def _is_data(name: str) -> bool:
+def is_data(name: str) -> bool:
+    """Return whether a parameter carries data, by convention."""
     return _DATA.search(name.lower()) is not None
 
 
@@ -73,6 +75,11 @@ class Layout:
         """Return whether a line runs with gradients switched off."""
         return any(first <= line <= last for first, last in self.switched_off)
 
+    def is_off_by_name(self, line: int) -> bool:
+        """Return whether the function that a line stands in runs without gradients, by convention."""
+        name = self.function_at(line)
+        return name is not None and _runs_without(name, "")
+
 
 def layout_of(module: ModuleInfo) -> Layout:
     """Return a module's layout, remembered with the module."""
@@ -89,6 +96,9 @@ def _lay_out(module: ModuleInfo) -> Layout:
     while stack:
         node = stack.pop()
         called: list[ast.expr] = []
+        if isinstance(node, ast.ClassDef) and _is_function_class(module, node):
+            # Source: torch/autograd/function.py (2.13.0): its methods run without gradients.
+            off.append((node.lineno, node.end_lineno or node.lineno))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             functions.append((node.lineno, node.end_lineno or node.lineno, node.name))
             called = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
@@ -99,6 +109,11 @@ def _lay_out(module: ModuleInfo) -> Layout:
         for block in blocks_of(node):
             stack += block
     return Layout(tuple(functions), tuple(off))
+
+
+def _is_function_class(module: ModuleInfo, node: ast.ClassDef) -> bool:
+    bases = [module.absolute(dotted_name(base)) for base in node.bases]
+    return any(base.endswith(("autograd.Function", "autograd.function.Function")) for base in bases)
 
 
 def is_called_without(module: ModuleInfo, name: str, *, depth: int = 3) -> bool:
@@ -131,7 +146,7 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         return False
     wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
     for path in project.files_of(package):
-        if path == home.path or not _spells(path, f"{name}(".encode()):
+        if path == home.path or not spells(path, f"{name}(".encode()):
             continue
         try:
             module = project.load_parsed(path)
@@ -142,22 +157,21 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         project.links.setdefault(str(home.path), set()).add(str(path))
         layout = layout_of(module)
         lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
-        if not all(layout.is_off(line) or _is_off_by_name(layout, line) for line in lines):
+        if not all(layout.is_off(line) or layout.is_off_by_name(line) for line in lines):
             return False
         is_called = is_called or bool(lines)
     return is_called
 
 
-def _spells(path: Path, text: bytes) -> bool:
+def spells(path: Path, text: bytes) -> bool:
+    """Return whether a file holds a text.
+
+    Effect: reads the file.
+    """
     try:
         return text in path.read_bytes()
     except OSError:
         return False
-
-
-def _is_off_by_name(layout: Layout, line: int) -> bool:
-    name = layout.function_at(line)
-    return name is not None and _runs_without(name, "")
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
@@ -189,7 +203,7 @@ def _runs_without(function: str, path: str) -> bool:
 
 def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
     """Return whether people differentiate this function with respect to these parameters."""
-    if not any(not _is_data(root) for root in roots):
+    if not any(not is_data(root) for root in roots):
         return False
     return not runs_without(place)
 

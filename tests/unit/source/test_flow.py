@@ -256,3 +256,80 @@ def test_a_private_helper_is_judged_where_it_is_called(tmp_path: Path) -> None:
         return _shift(x)
     """
     assert errors(tmp_path, source) == set()
+
+
+UNLIKELY = {
+    "one step of generation": """\
+        def step(x, state):
+            seq_len = x.shape[1]
+            if seq_len == 1:
+                y = torch.exp(x)
+                y += 1
+                return y
+            return x
+        """,
+    "a state that the caller keeps": """\
+        class Mixer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mix = nn.Parameter(torch.zeros(3))
+
+            def forward(self, x, state):
+                shifted = state[0][..., 1]
+                y = x + shifted * self.mix
+                state[0][..., 1] = x
+                return y
+        """,
+    "one of several layers by name": """\
+        ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "selu": nn.SELU}
+
+        class A(nn.Module):
+            def __init__(self, name):
+                super().__init__()
+                act = ACTIVATIONS[name]()
+                if hasattr(act, "inplace"):
+                    act.inplace = True
+                self.module = nn.Sequential(nn.Linear(3, 3), act, nn.Linear(3, 3))
+
+            def forward(self, x):
+                return self.module(x)
+        """,
+    "a broadcast of a parameter": """\
+        import torch.distributed as dist
+
+        def synchronise(module: nn.Module):
+            for parameter in module.parameters():
+                dist.broadcast(parameter, src=0)
+        """,
+    "a conversion in backward that may copy": """\
+        class Scale(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, weight):
+                ctx.save_for_backward(weight)
+                return x
+
+            @staticmethod
+            def backward(ctx, grad):
+                (weight,) = ctx.saved_tensors
+                weight = weight.to(grad.dtype)
+                return grad * weight.mul_(2), None
+        """,
+    "a setting for inference": """\
+        class A(nn.Module):
+            def __init__(self, is_inference):
+                super().__init__()
+                self.is_inference = is_inference
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, x):
+                y = torch.sigmoid(self.fc(x))
+                if self.is_inference:
+                    y *= 2
+                return y
+        """,
+}
+
+
+@pytest.mark.parametrize("name", UNLIKELY)
+def test_is_not_sure_of(tmp_path: Path, name: str) -> None:
+    assert errors(tmp_path, UNLIKELY[name]) == set()

@@ -100,23 +100,25 @@ def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard,
     all_known = True
     together: set[int] = set()
     last: Guard = frozenset()
-    n_open = 0
+    parts: list[int] = []
     for part in test.values:
         verdict, when_true, when_false = decide(frame, part)
         if verdict is (not is_and):
             return verdict, frozenset(), frozenset()
         if verdict is None:
             all_known = False
-            n_open += 1
+            parts.append(next(iter(when_true)) if len(when_true) == 1 else 0)
             together |= when_true if is_and else when_false
             last = when_false if is_and else when_true
     if all_known:
         return is_and, frozenset(), frozenset()
-    if n_open == 1:
+    if len(parts) == 1:
         return (None, frozenset(together), last) if is_and else (None, last, frozenset(together))
     whole = _literal(frame, test)
     if abs(whole) in frame.machine.described:
-        frame.machine.described[abs(whole)].implied = 1 if is_and else -1
+        described = frame.machine.described[abs(whole)]
+        described.implied = 1 if is_and else -1
+        described.parts = tuple(parts) if is_and else ()
     known = frame.machine.guard
     if whole in known or -whole in known:
         return whole in known, frozenset(), frozenset()

@@ -88,6 +88,8 @@ def _call(frame: Frame, node: ast.Call) -> Value:
     else:
         callee = evaluate(frame, node.func)
     arguments = _arguments(frame, node)
+    if frame.machine.probe is not None:
+        frame.machine.probe(frame, node, receiver, arguments)
     if receiver is None:
         return call(frame, callee, arguments, node)
     return call_member(frame, receiver, node.func.attr, arguments, node)  # type: ignore[attr-defined]

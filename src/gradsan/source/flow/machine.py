@@ -65,9 +65,10 @@ class Condition:
 
     text: str
     is_training: bool = False
-    is_eval_only: bool = False
     implied: int = 0
     """The sign with which the literals of its parts say it already."""
+    parts: tuple[int, ...] = ()
+    """The literals that all hold where it does, 0 for what is no literal."""
 
 
 @dataclass(slots=True, eq=False)
@@ -127,6 +128,8 @@ class Machine:
     effects: dict[object, Effect] = field(default_factory=dict)
     scopes: list[Frame] = field(default_factory=list)
     """Frames that functions and classes defined in them refer to."""
+    probe: Probe | None = None
+    """Looks at what calls pass."""
     unfinished: list[Instance] = field(default_factory=list)
     """Objects whose constructor waits."""
 
@@ -212,6 +215,8 @@ class Arguments:
         return [*self.positional, *self.keywords.values()]
 
 
+Probe: TypeAlias = Callable[[Frame, ast.Call, "Value | None", Arguments], None]
+"""Is told each call before it is made: the object whose method it calls, if any, and what it passes."""
 Caller: TypeAlias = Callable[[Frame, Any, Arguments, ast.AST], Value]
 CALLERS: dict[type, Caller] = {}
 Getter: TypeAlias = Callable[[Frame, Any, str, ast.AST], Value]

@@ -235,6 +235,8 @@ def _write(
                 sources=sources,
                 guard=guard,
                 writer=Writer.MODULE if created is not None else Writer.PROGRAM,
+                # A collective writes below autograd: a leaf isn't refused.  Source: run with torch 2.13.0.
+                grad_enabled=False if operation.name.startswith("distributed.") else None,
                 created=created,
                 module=module,
                 graph=graph,

@@ -107,7 +107,7 @@ def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
 
 def one_of(frame: Frame, items: list[tuple[object, Value]], key: Value, index: ast.expr) -> Value:
     """Return the item of an unknown key: where the items can be called, only one of them is, each on its own paths."""
-    is_called = all(isinstance(item, (Class, Function, Instance, Layer)) for _, item in items)
+    is_called = all(isinstance(item, (Class, External, Function, Instance, Layer)) for _, item in items)
     if not is_called or len(items) > MAX_OPTIONS:
         return join([(item, frozenset()) for _, item in items])
     machine, text = frame.machine, text_of(frame, index)

@@ -126,13 +126,13 @@ def view_of(
 ) -> Tensor:
     """Return a view of a tensor."""
     machine = frame.machine
-    if kind is ViewKind.PLAIN:
-        if not machine.grad_enabled:
-            kind = ViewKind.NO_GRAD
-        if base.view is not None and base.view.kind not in (ViewKind.PLAIN, ViewKind.NO_GRAD):
-            kind = base.view.kind
+    if kind is ViewKind.PLAIN and not machine.grad_enabled:
+        kind = ViewKind.NO_GRAD
     base_is_leaf = base.is_leaf or (base.view is not None and base.view.base_is_leaf)
-    view = View(kind, operation, frame.place(node), machine.tick(), base_is_leaf)
+    if base.view is not None and base.view.kind not in (ViewKind.PLAIN, ViewKind.NO_GRAD):
+        view = base.view  # what the framework refuses is the first view
+    else:
+        view = View(kind, operation, frame.place(node), machine.tick(), base_is_leaf)
     return replace(
         base,
         grad=grad_of(base),

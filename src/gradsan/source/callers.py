@@ -1,0 +1,266 @@
+"""Whether the project itself calls a function with gradients, where only a caller could bring them.
+
+# NOTE [Callers]
+A function that breaks the gradient of its parameters is an error where somebody passes it what requires a gradient.
+Where the project calls it, its calls tell: each caller is run on its own, and what it passes is looked at.  A caller
+that hands its own parameters on is asked for in turn.  What nobody calls is there for others, who may.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gradsan.model.errors import SourceError
+from gradsan.source.flow.conditions import runs_in_evaluation
+from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.machine import Arguments, Frame, Probe
+from gradsan.source.flow.tensors import grad_of, roots_of
+from gradsan.source.flow.values import Choice, Class, Const, Opaque, Sequence, Tensor, Value, options_of
+from gradsan.source.hierarchy import find_member
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
+from gradsan.source.parameters import defaults_of
+from gradsan.source.plausible import is_data, layout_of, spells
+from gradsan.source.project import Project
+from gradsan.source.walking import walk
+
+_DEPTH = 3
+_CALLED_OTHERWISE = frozenset({"forward"})
+"""Methods that are called without their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller must pass so that a function breaks a gradient.
+
+    Attributes:
+        gradients: The parameters one of which requires a gradient; where there are none, gradients only have to be on.
+        given: The parameters that are neither none nor off.
+    """
+
+    gradients: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
+
+
+Passed: TypeAlias = tuple[Grad, frozenset[str]]
+"""The gradient of what a call passes, and the caller's own parameters that it hangs on."""
+Site: TypeAlias = "tuple[FunctionInfo | None, bool]"
+"""Who calls, and whether gradients are off there."""
+Runner: TypeAlias = Callable[[FunctionInfo, Probe], None]
+"""Runs a function on its own while a probe looks on."""
+
+
+@dataclass(slots=True)
+class Callers:
+    """Asks the callers of one project's functions.
+
+    Attributes:
+        project: Where the names lead.
+        run: How a caller is run.
+    """
+
+    project: Project
+    run: Runner
+    _asked: set[object] = field(default_factory=set)
+
+    def bring(self, info: FunctionInfo, wanted: Wanted, depth: int = _DEPTH) -> bool:
+        """Return whether a caller of a function may pass what is wanted.
+
+        Effect: reads the files of the package that name it, and of those that call it.
+        """
+        if depth == _DEPTH:
+            self._asked.clear()
+        sites = self._sites(info) if depth and not _is_called_otherwise(info) else None
+        parameters = _parameters(info)
+        if not sites or wanted.gradients - parameters:
+            return True
+        wanted = Wanted(wanted.gradients, frozenset() if self._is_exported(info) else wanted.given & parameters)
+        for caller, is_off in sites:
+            key = caller, info, wanted
+            if is_off or key in self._asked:
+                continue
+            self._asked.add(key)
+            if caller is None or self._passes(caller, info, wanted, depth):
+                return True
+        return False
+
+    def _is_exported(self, info: FunctionInfo) -> bool:
+        """Return whether a package offers a function by name: others may call it with more than the package does."""
+        if info.owner is not None:
+            return False
+        home = info.module
+        package = home.root
+        for part in home.name.split(".")[:-1]:
+            package /= part
+            if spells(package / "__init__.py", info.name.encode()):
+                return True
+        return f'"{info.name}"' in home.text or f"'{info.name}'" in home.text
+
+    def _passes(self, caller: FunctionInfo, info: FunctionInfo, wanted: Wanted, depth: int) -> bool:
+        found: list[Passed | None] = []
+
+        def look(frame: Frame, node: ast.Call, receiver: Value | None, arguments: Arguments) -> None:
+            if _last(node.func) == info.name:
+                is_bound = receiver is not None and not isinstance(receiver, Class)
+                found.append(_passed(frame, arguments, info, wanted, is_bound=is_bound))
+
+        self.run(caller, look)
+        if not found:
+            return True
+        for passed in found:
+            if passed is None:
+                continue
+            grad, own = passed
+            own = frozenset(name for name in own if not is_data(name))
+            if grad in (Grad.YES, Grad.UNKNOWN):
+                return True
+            if grad is Grad.FLOWS and not own and wanted.gradients:
+                continue
+            is_own = caller is info and own <= wanted.gradients
+            if grad is Grad.FLOWS and not is_own and self.bring(caller, Wanted(own), depth - 1):
+                return True
+        return False
+
+    def _sites(self, info: FunctionInfo) -> list[Site] | None:
+        """Return who calls a function and whether gradients are off there; None where that can't be told."""
+        sure: list[Site] = []
+        likely: list[Site] = []
+        for module in self._modules(info):
+            layout = layout_of(module)
+            functions = list(functions_of(module))
+            called = set[int]()
+            for node in walk(module.tree):
+                if isinstance(node, ast.Call) and _last(node.func) == info.name:
+                    called.add(id(node.func))
+                    caller = _enclosing(functions, node.lineno)
+                    meant = self._is_meant(module, caller, node.func, info)
+                    if meant is not False:
+                        is_off = layout.is_off(node.lineno) or layout.is_off_by_name(node.lineno)
+                        (sure if meant else likely).append((caller, is_off))
+                elif _is_read(node, info.name) and id(node) not in called and self._is_meant(module, None, node, info):
+                    return None
+        return sure or likely
+
+    def _modules(self, info: FunctionInfo) -> Iterator[ModuleInfo]:
+        home = info.module
+        yield home
+        package = home.root / home.name.partition(".")[0]
+        if not package.is_dir():
+            return
+        for path in self.project.files_of(package):
+            if path != home.path and spells(path, info.name.encode()):
+                self.project.links.setdefault(str(home.path), set()).add(str(path))
+                try:
+                    yield self.project.load_parsed(path)
+                except SourceError:
+                    continue
+
+    def _is_meant(
+        self, module: ModuleInfo, caller: FunctionInfo | None, func: ast.AST, info: FunctionInfo
+    ) -> bool | None:
+        """Return whether a name means the function; None where it is a method of an object that isn't known."""
+        dotted = dotted_name(func) if isinstance(func, ast.expr) else ""
+        if dotted and self.project.lookup(module, dotted) is info:
+            return True
+        if info.owner is None or isinstance(func, ast.Name):
+            return False
+        if dotted == f"self.{info.name}" and caller is not None and caller.owner is not None:
+            member = find_member(self.project, caller.owner, info.name)
+            return None if member is None else member[1] is info
+        return None
+
+
+def _is_called_otherwise(info: FunctionInfo) -> bool:
+    name = info.name
+    is_special = name.startswith("__") or (info.owner is not None and name in _CALLED_OTHERWISE)
+    return is_special or info.is_property or not name.isidentifier()
+
+
+def functions_of(module: ModuleInfo) -> Iterator[FunctionInfo]:
+    """Yield the functions of a module and the methods of its classes."""
+    yield from module.functions.values()
+    for owner in module.classes.values():
+        yield from _methods(owner)
+
+
+def _methods(owner: ClassInfo) -> Iterator[FunctionInfo]:
+    yield from owner.methods.values()
+    yield from owner.setters.values()
+
+
+def _enclosing(functions: list[FunctionInfo], line: int) -> FunctionInfo | None:
+    return next((f for f in functions if f.node.lineno <= line <= (f.node.end_lineno or f.node.lineno)), None)
+
+
+def _last(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_read(node: ast.AST, name: str) -> bool:
+    return _last(node) == name and isinstance(getattr(node, "ctx", None), ast.Load)
+
+
+def _parameters(info: FunctionInfo) -> frozenset[str]:
+    spec = info.node.args
+    return frozenset(p.arg for p in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs))
+
+
+def _passed(frame: Frame, arguments: Arguments, info: FunctionInfo, wanted: Wanted, *, is_bound: bool) -> Passed | None:
+    """Return the gradient of what a call passes for the wanted parameters; None where the call doesn't matter.
+
+    Where no parameter has to bring it, it is for the callers of the caller to say whether gradients are on.
+    """
+    if not frame.machine.grad_enabled or runs_in_evaluation(frame.machine, frame.machine.guard):
+        return None
+    if not arguments.is_exact:
+        return Grad.UNKNOWN, frozenset()
+    if any(_is_left_out(_argument(arguments, info, name, is_bound=is_bound), info, name) for name in wanted.given):
+        return None
+    most, own = (Grad.NO if wanted.gradients else Grad.FLOWS), frozenset[str]()
+    for name in wanted.gradients:
+        value = _argument(arguments, info, name, is_bound=is_bound)
+        if value is not None:
+            grad, more = _gradient_of(value)
+            most, own = max(most, grad), own | more
+    return most, own
+
+
+def _is_left_out(value: Value | None, info: FunctionInfo, name: str) -> bool:
+    """Return whether a parameter is none, or off: given so, or by default."""
+    if value is not None:
+        return isinstance(value, Const) and not value.value
+    default = defaults_of(info.node).get(name)
+    return default is not None and isinstance(default, ast.Constant) and not default.value
+
+
+def _gradient_of(value: Value) -> Passed:
+    """Return whether a gradient flows to a value; what isn't known to be free of it may have one."""
+    match value:
+        case Const():
+            return Grad.NO, frozenset()
+        case Opaque(tensor=None):
+            known = Grad.NO if value.is_number else Grad.FLOWS if value.roots else Grad.UNKNOWN
+            return (Grad.YES if value.node is not None else known), value.roots
+        case Tensor() | Opaque(tensor=Tensor()):
+            tensor = value if isinstance(value, Tensor) else value.tensor
+            assert tensor is not None
+            return grad_of(tensor), roots_of(tensor)
+        case Choice() | Sequence():
+            parts = [_gradient_of(option) for option, _ in options_of(value)]
+            if isinstance(value, Sequence):
+                parts = [_gradient_of(item) for item in value.items]
+            return max((grad for grad, _ in parts), default=Grad.NO), frozenset().union(*(own for _, own in parts))
+        case _:
+            return Grad.UNKNOWN, frozenset()
+
+
+def _argument(arguments: Arguments, info: FunctionInfo, name: str, *, is_bound: bool) -> Value | None:
+    spec = info.node.args
+    names = [p.arg for p in (*spec.posonlyargs, *spec.args)]
+    if info.owner is not None and not info.is_static and is_bound:
+        names = names[1:]
+    return arguments.get(names.index(name) if name in names else len(arguments.positional), name)

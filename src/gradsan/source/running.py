@@ -1,0 +1,115 @@
+"""Running one function on its own, with arguments of which nothing is known but what their names and defaults tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradsan.model.history import TensorKind
+from gradsan.source.findings import Inference, settle
+from gradsan.source.flow.calling import construct_apart, run_function
+from gradsan.source.flow.feeding import fed_back
+from gradsan.source.flow.graph import Node, Place
+from gradsan.source.flow.interpreter import Frame, Machine
+from gradsan.source.flow.values import Class, Instance, Opaque, Sequence, Tensor, Value, nodes_of
+from gradsan.source.hierarchy import assigned_elsewhere, find_member, linearize_known
+from gradsan.source.index import ClassInfo, FunctionInfo
+from gradsan.source.parameters import bind_unknown
+
+FUEL = 700
+"""Statements that one entry may run; calls are no longer followed when it is used up."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What running one function on its own gave; see NOTE [Open functions]."""
+
+    found: list[Inference] = field(default_factory=list)
+    is_open: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+def settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
+    """Return what an entry came to."""
+    found = settle(machine, roots, **options)
+    broken = [*(c.write for c in machine.conflicts), *(r.write for r in machine.refusals)]
+    told = {inference.at for inference in found if inference.is_sure}
+    is_open = machine.is_open or any(id(write.place.node) not in told for write in broken)
+    return Outcome(found, is_open)
+
+
+def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
+    """Run a function with unknown arguments."""
+    outer = Frame(machine, info.module, info.qualified_name)
+    frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
+    bind_unknown(frame, info.node, receiver)
+    parameters = dict(frame.local)
+    result = run_function(outer, frame, info)
+    unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
+    roots = [*nodes_of(result)]
+    again = fed_back(frame, info, parameters, result)
+    if again is not None:
+        machine.fed_back = again, machine.tick()
+        machine.fuel = max(machine.fuel, FUEL // 2)
+        second = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
+        bind_unknown(second, info.node, receiver)
+        second.local[again[0]] = again[1]
+        roots += nodes_of(run_function(outer, second, info))
+    entry = Place(info.module, info.node, info.qualified_name)
+    return settled(machine, roots, unproven=unproven, entry=entry)
+
+
+def is_proven(value: Value, depth: int = 3) -> bool:
+    """Return whether a parameter was used as a tensor, or holds what was."""
+    if isinstance(value, Tensor):
+        return value.storage.is_tensor
+    if isinstance(value, Opaque):
+        if value.tensor is not None and value.tensor.storage.is_tensor:
+            return True
+        return depth > 0 and any(is_proven(part, depth - 1) for part in value.attributes.values())
+    if isinstance(value, Sequence):
+        return any(is_proven(item, depth - 1) for item in value.items)
+    return False
+
+
+def receiver_of(info: ClassInfo, method: FunctionInfo, instance: Instance) -> Value | None:
+    """Return what a method that is run on its own is bound to."""
+    if method.name == "__init__":
+        return Instance(info, is_self=True)
+    if method.is_static:
+        return None
+    return Class(info) if method.is_class_method else instance
+
+
+def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
+    """Return an object as its constructor leaves it, given unknown arguments; it is run when it is looked into."""
+    instance = Instance(info, is_self=True)
+    found = find_member(machine.project, info, "__init__")
+    if found is None or not isinstance(found[1], FunctionInfo):
+        return instance
+    method = found[1]
+
+    def run() -> None:
+        frame = Frame(machine, info.module, info.name)
+        inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
+        bind_unknown(inner, method.node, instance)
+        run_function(frame, inner, method)
+        for name in _volatile(machine, info):
+            value = instance.attributes.get(name)
+            if value is not None and not _is_registered(value):
+                instance.attributes[name] = Opaque(name=f"self.{name}")
+
+    instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
+    machine.unfinished.append(instance)
+    return instance
+
+
+def _is_registered(value: Value) -> bool:
+    return isinstance(value, Tensor) and value.storage.kind in (TensorKind.PARAMETER, TensorKind.BUFFER)
+
+
+def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:
+    """Yield the attributes that methods other than the constructor assign."""
+    for owner in linearize_known(machine.project, info)[0]:
+        yield from assigned_elsewhere(owner)

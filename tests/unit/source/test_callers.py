@@ -1,0 +1,215 @@
+"""Whether a caller in the project brings the gradient that a function breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from gradsan.tasks.check import CheckOptions, check
+
+HEAD = "import torch\nimport torch.nn as nn\n"
+
+CALLED_WITHOUT = {
+    "with detached values": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        def scale(layer):
+            return squash(layer.weight.data.clone())
+        """,
+    "by what is only called with detached values": """\
+        def clip_(shift, image):
+            bound = torch.clamp(shift, -1, 1)
+            shift += image + bound
+            return shift
+
+        def perturb(image):
+            shift = torch.zeros_like(image)
+            for _ in range(3):
+                shift = clip_(shift, image)
+            return shift
+
+        class Attack:
+            def forward(self, image):
+                return perturb(image.clone().detach())
+        """,
+    "inside a custom function": """\
+        def solve(a, b):
+            y = torch.exp(a)
+            y -= b
+            return y
+
+        class Solve(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, a, b):
+                return solve(a, b)
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad, grad
+        """,
+    "with gradients off, two calls away": """\
+        def update(layer):
+            for p in layer.parameters():
+                p.add_(1)
+
+        def refresh(layer):
+            update(layer)
+
+        def train(layer):
+            with torch.no_grad():
+                refresh(layer)
+        """,
+    "in evaluation mode": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def window(self, weights):
+                peak = weights.max()
+                weights[:, 0] = peak
+                return weights
+
+            def forward(self, x):
+                weights = self.fc(x)
+                if not self.training:
+                    weights = self.window(weights)
+                return weights
+        """,
+    "without the option that breaks it": """\
+        def normalise(x, inplace=False):
+            norm = x.norm()
+            if not inplace:
+                return x / norm
+            x /= norm
+            return x
+
+        def similarity(a, b):
+            return normalise(a) @ normalise(b)
+        """,
+    "in evaluation mode, as a check at the beginning says": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def decode(self, x):
+                words = torch.exp(self.fc(x))
+                words[:, 0] = 0
+                return words
+
+            def forward(self, x, target=None):
+                if self.training and target is None:
+                    raise ValueError
+                if target is not None:
+                    return self.fc(target)
+                else:
+                    return self.decode(x)
+        """,
+}
+
+CALLED_WITH = {
+    "what the caller's caller passes": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        def block(x):
+            return squash(x * 2)
+        """,
+    "what a network gives": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, data):
+                return squash(self.fc(data))
+        """,
+    "one call with gradients, another without": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        @torch.no_grad()
+        def look(x):
+            return squash(x)
+
+        def block(x):
+            return squash(x)
+        """,
+    "handed on as a value": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        def look(x):
+            return squash(x.detach())
+
+        ACTIVATIONS = {"squash": squash}
+        """,
+}
+
+
+def severities(folder: Path, source: str) -> set[str]:
+    (folder / "program.py").write_text(HEAD + dedent(source))
+    outcome = check([folder], CheckOptions(n_jobs=1, use_cache=False, select=("all",)))
+    return {finding.severity.value for finding in outcome.report.findings}
+
+
+@pytest.mark.parametrize("name", CALLED_WITHOUT)
+def test_doubts_what_is_only_called(name: str, tmp_path: Path) -> None:
+    assert severities(tmp_path, CALLED_WITHOUT[name]) == {"warning"}
+
+
+@pytest.mark.parametrize("name", CALLED_WITH)
+def test_is_sure_of_what_is_called_with(name: str, tmp_path: Path) -> None:
+    assert severities(tmp_path, CALLED_WITH[name]) == {"error"}
+
+
+def package(folder: Path, init: str, caller: str) -> Path:
+    home = folder / "library"
+    home.mkdir()
+    (home / "__init__.py").write_text(init)
+    (home / "ops.py").write_text(
+        HEAD
+        + dedent("""\
+        def weights(alphas, prefix=None):
+            kept = torch.cumprod(alphas, -1)
+            if prefix is not None:
+                kept *= prefix
+            return kept
+        """)
+    )
+    (home / "render.py").write_text(HEAD + "from library.ops import weights\n" + dedent(caller))
+    return folder
+
+
+RENDERS = """\
+def render(alphas):
+    return weights(alphas).sum()
+"""
+
+
+def test_asks_callers_in_other_files(tmp_path: Path) -> None:
+    outcome = check([package(tmp_path, "", RENDERS)], CheckOptions(n_jobs=1, use_cache=False))
+    assert outcome.report.findings == ()
+
+
+def test_what_a_package_offers_may_be_called_with_more(tmp_path: Path) -> None:
+    offered = package(tmp_path, "from library.ops import weights\n", RENDERS)
+    (finding,) = check([offered], CheckOptions(n_jobs=1, use_cache=False)).report.findings
+    assert finding.code == "GS101"
