@@ -30,6 +30,8 @@ class Options:
     not at all."""
     protect: bool = False
     """Copy saved tensors before they are overwritten, so that backward gets what was saved."""
+    protect_at_once: bool = False
+    """Copy them when they are saved: right whoever writes, seen or not, at the price of copying all of them."""
 
 
 @dataclass(slots=True, eq=False)

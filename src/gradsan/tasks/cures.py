@@ -14,22 +14,27 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradsan.model.diagnostic import Diagnostic
-from gradsan.model.event import Access, Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
-from gradsan.model.history import History, TensorKind
+from gradsan.model.event import Access, Detached, Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
+from gradsan.model.history import History, TensorKind, Witness
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.source.rewrites import (
+    alias_copied,
     clone_at_save,
     clone_before_write,
     clone_parts,
     flag_handed_down,
+    gradient_zeroed,
     gradients_dropped,
+    graph_joined,
     inplace_flag,
     item_write,
+    kept_entry,
     loop_write,
     module_copies,
     no_grad,
     on_tape,
     out_of_place,
+    region_kept,
     returned_write,
     single_views,
     write_moved,
@@ -44,6 +49,17 @@ UNDECIDED = {
     )
 }
 """Rule -> why no edit is proposed: one that only silences the error may not be what is meant."""
+
+_OTHER_VALUES = "the repair computes other values than the program; whether it means them is for you to decide"
+MEANT = {
+    "state-kept-by-reference": _OTHER_VALUES,
+    "expanded-memory-written": _OTHER_VALUES,
+    "graph-value-written-off-tape": _OTHER_VALUES,
+}
+"""Rule -> why a repair that changes what is computed is shown, and not applied unless asked: no run can prove it."""
+
+_KEPT = re.compile(r"(\w+)\.state\[\.\.\.\]\['(\w+)'\]")
+"""How the audit names what an optimizer's state keeps."""
 
 _STATE = (TensorKind.PARAMETER, TensorKind.BUFFER)
 
@@ -66,6 +82,7 @@ def cures_of(finding: Diagnostic, *, files: Sequence[str] = (), guesses: bool = 
 
 def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
     refusal = None if history.refusal is None else history.refusal.refusal
+    yield from _of_leaves_and_gradients(history, files)
     writes = [write for write in history.all(Written) if write.span is not None]
     match refusal:
         case Refusal.LEAF | Refusal.LEAF_VIEW:
@@ -92,22 +109,46 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
 
 
+def _of_leaves_and_gradients(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
+    """What is mended where a value became a leaf, or where a gradient is kept, shared or written by a hook."""
+    for cut in history.all(Detached):
+        yield from graph_joined.propose(cut.span) if cut.cuts and cut.span is not None else ()
+    for write in history.all(Written):
+        if history.witness is Witness.STALE_GRADIENT and write.span is not None:
+            yield gradient_zeroed.propose(write.span)
+        if history.witness is Witness.GRADIENT and write.span is not None:
+            yield out_of_place.propose(write.span, of_data=True)
+    if history.witness is Witness.KEPT_GRADIENT and (named := _KEPT.fullmatch(history.subject.name)):
+        yield from kept_entry.propose(files, named[1], named[2])
+
+
 def _of_overwritten(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
     if history.subject.kind is TensorKind.INTERMEDIATE and any(_is_hidden(write) for write in writes):
         yield from _recorded(writes)
         if any(write.access is Access.DETACHED for write in writes):
+            yield from (alias_copied.propose(made.span) for made in history.all(Detached) if made.span is not None)
             return
     by_write = [fix for write in writes for fix in _of_write(write, files)]
-    by_save = list(_at_saves(history, writes))
+    is_region = _is_region(history)
+    # What a region saves inside, it saves again: from what it reads by then.
+    by_save = [] if is_region else list(_at_saves(history, writes))
     saves_first = _is_state(history, writes) or any(
         write.span is not None and clone_before_write.is_filled_in_loop(write.span) for write in writes
     )
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from _moved(writes, history.last(Needed), files)
+    if is_region:
+        spans = [event.span.path for event in history.events if event.span is not None]
+        yield from region_kept.propose([*spans, *files])
     if history.subject.kind in _STATE:
         kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
         for saved in history.all(Saved):
             yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
+
+
+def _is_region(history: History) -> bool:
+    """Whether what was overwritten or replaced is what a checkpointed region reads."""
+    return any(saved.operation == "checkpoint" for saved in history.all(Saved))
 
 
 def _recorded(writes: list[Written]) -> Iterator[Fix]:
@@ -125,6 +166,7 @@ def _is_hidden(write: Written) -> bool:
 
 def _guesses(history: History) -> Iterator[Fix]:
     is_overwritten = history.refusal is None or history.refusal.refusal is Refusal.SAVED_OVERWRITTEN
+    is_overwritten = is_overwritten and not _is_region(history)
     for saved in history.all(Saved) if is_overwritten and history.subject.kind not in _STATE else ():
         yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,8 +56,7 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     if done is not None:
         return _applied(done, wishes, Repair(outcome=Outcome.REPAIRED, proof=_proof(done, search)))
     if search.unproven is not None:
-        why_not = () if search.unproven.proof is None else (f"not proven: {search.unproven.proof.why_not}",)
-        repair = Repair(outcome=Outcome.UNPROVEN, remains=(*why_not, *search.reasons))
+        repair = Repair(outcome=Outcome.UNPROVEN, remains=tuple(_doubts(search.unproven, search.reasons)))
         return _applied(search.unproven, wishes, repair)
     return _report(first, Repair(outcome=Outcome.REMAINS, remains=tuple(search.reasons)))
 
@@ -103,6 +103,14 @@ def _applied(step: Step, wishes: Wishes, repair: Repair) -> Report:
     return _report(replace(step.seen, findings=findings), repair)
 
 
+def _doubts(step: Step, reasons: list[str]) -> Iterator[str]:
+    """Yield why a repair is not proven, and why others were turned down."""
+    title, why_not = step.cures[-1][1].title, "" if step.proof is None else step.proof.why_not
+    if why_not:
+        yield f"not proven: {why_not}"
+    yield from (reason for reason in reasons if not why_not or not reason.endswith(f"{title}: {why_not}"))
+
+
 def _told(finding: Diagnostic, title: str) -> str:
     span = finding.primary
     return title if span is None else f"{title}, in `{span.function}` ({finding.code})"
@@ -114,6 +122,8 @@ def _proof(step: Step, search: Search) -> tuple[str, ...]:
     by = "the original, its saved tensors protected"
     if step.edits.record:
         by = "the original with each write recorded where a gradient flows"
+    elif step.edits.join:
+        by = "the original with each value that goes into a leaf keeping its history"
     elif reference.is_refused and not step.edits.keep_off_tape:
         by = "the original with each refused write made out of place"
     elif reference.is_refused:

@@ -13,16 +13,22 @@ recorded wherever a gradient flows.
 the losses would have no gradient; added out of place, ``total`` is no leaf any more and has none itself.  Where nobody
 asks for it, that is what was meant.
 
+# NOTE [Joined graphs] Nor does protection change where a gradient ends.  An edit that lets a computed value keep its
+# history is held against a run in which it keeps it all the same, in place of the leaf that it went into; that leaf has
+# no gradient any more.
+
 # NOTE [Moved writes] Where an edit moves a write behind a backward, a leaf has another value before it; its gradient
 after it, the losses, and the state at the end are what they were.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradsan.record.observations import BackwardPass, Observations, all_same, same, same_leaves
 from gradsan.tasks.trial import Seen
+
+_LOSS = "the loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Reference:
     replaced: Seen | None = None
     recorded: Seen | None = None
     """See NOTE [Recorded writes]; only where an edit records a write."""
+    joined: Seen | None = None
+    """See NOTE [Joined graphs]; only where an edit joins a graph."""
     unstable: frozenset[str] = frozenset()
     """Paths of the final state that differ from run to run."""
 
@@ -78,6 +86,8 @@ class Edits:
     keep_off_tape: bool = False
     record: bool = False
     """Whether one puts a write on the tape that was off it."""
+    join: bool = False
+    """Whether one lets a value that went into a leaf keep its history."""
     move: bool = False
     """Whether one moves a write behind a backward."""
 
@@ -90,9 +100,12 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
         edited: What the edited program did.
         edits: What was done to it.
         is_whole: Whether the edited program is to be compared to its end, state and exit status included; if not, as
-            far as it ran.
+            far as it ran; where something remains to be repaired, up to the first gradient that differs.
     """
-    model, why_not = _recorded(reference) if edits.record else _model(reference, is_off_tape=edits.keep_off_tape)
+    if edits.record or edits.join:
+        model, why_not = _changed(reference, edits)
+    else:
+        model, why_not = _model(reference, is_off_tape=edits.keep_off_tape)
     if model is None:
         return Proof(False, why_not)
     with_gradients = not reference.is_refused or edits.keep_off_tape or model is reference.replaced
@@ -100,6 +113,8 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     n_gradients = 0
     for number, (got, wanted) in enumerate(zip(losses, compared, strict=False), 1):
         why_not = _differs(got, wanted, with_gradients=with_gradients, is_moved=edits.move)
+        if why_not and edited.findings and not is_whole and why_not != _LOSS:  # what remains to be repaired may be why
+            break
         if why_not:
             return Proof(False, f"{why_not} of backward pass {number} differs")
         n_gradients += len(got.leaves) + len(got.returned)
@@ -131,20 +146,23 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
     return protected, ""
 
 
-def _recorded(reference: Reference) -> tuple[Seen | None, str]:
-    """See NOTE [Recorded writes]."""
-    protected, recorded = reference.protected, reference.recorded
-    if recorded is None or recorded.problem or recorded.status != protected.status:
-        return None, "the program does not run with its writes recorded"
-    first, second = protected.observations.passes, recorded.observations.passes
+def _changed(reference: Reference, edits: Edits) -> tuple[Seen | None, str]:
+    """See NOTE [Recorded writes] and NOTE [Joined graphs]."""
+    if edits.record and edits.join:
+        return None, "there is no run with writes recorded and graphs joined"
+    protected, changed = reference.protected, reference.recorded if edits.record else reference.joined
+    way = "its writes recorded" if edits.record else "its graphs joined"
+    if changed is None or changed.problem or changed.status != protected.status:
+        return None, f"the program does not run with {way}"
+    first, second = protected.observations.passes, changed.observations.passes
     if len(first) != len(second) or not all(all_same(a.roots, b.roots) for a, b in zip(first, second, strict=True)):
-        return None, "with its writes recorded the program computes another loss"
-    return recorded, ""
+        return None, f"with {way} the program computes another loss"
+    return changed, ""
 
 
 def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool, is_moved: bool = False) -> str:
     if not all_same(got.roots, wanted.roots):
-        return "the loss"
+        return _LOSS
     if not with_gradients or not got.is_complete:
         return ""
     if not wanted.is_complete:
@@ -164,9 +182,11 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
         return "a backward pass, which did not end"
     if not with_gradients:
         return ""
-    return _state_differs(reference, model, edited) or _missing_gradient(
-        reference, reference.protected.observations, edited.observations
-    )
+    protected = reference.protected.observations
+    if model is reference.joined:
+        leaves = {path: sample for path, sample in protected.state.items() if path in model.observations.state}
+        protected = replace(protected, state=leaves)
+    return _state_differs(reference, model, edited) or _missing_gradient(reference, protected, edited.observations)
 
 
 def _state_differs(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool = True) -> str:

@@ -16,12 +16,13 @@ from pathlib import Path
 from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.record.observations import Observations
-from gradsan.source.rewrites import module_copies, no_grad, on_tape
+from gradsan.source.rewrites import graph_joined, module_copies, no_grad, on_tape
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
-from gradsan.tasks.cures import UNDECIDED, cures_of
+from gradsan.tasks.cures import MEANT, UNDECIDED, cures_of
 from gradsan.tasks.fix_files import is_in_project
 from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
+from gradsan.tasks.fix_prune import without
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.run import Program
 from gradsan.tasks.source_edits import apply_edits, line_after
@@ -47,7 +48,10 @@ class Step:
         """What kinds of edits were made."""
         titles = {fix.title for _, fix in self.cures}
         return Edits(
-            keep_off_tape=no_grad.TITLE in titles, record=on_tape.TITLE in titles, move=not titles.isdisjoint(MOVES)
+            keep_off_tape=no_grad.TITLE in titles,
+            record=on_tape.TITLE in titles,
+            join=graph_joined.TITLE in titles,
+            move=not titles.isdisjoint(MOVES),
         )
 
 
@@ -85,7 +89,34 @@ class Search:
         if self.reference.protected.problem:
             self.reasons.append(f"under protection: {self.reference.protected.problem}")
             return None
-        return self._repaired(Step({}, first), rounds=MAX_ROUNDS)
+        done = self._repaired(Step({}, first), rounds=MAX_ROUNDS)
+        return None if done is None else self._pruned(done)
+
+    def _pruned(self, step: Step) -> Step:
+        """Return a repair without the edits that turned out not to be needed; the last one always is."""
+        number = 0
+        while number < len(step.cures) - 1 and self.n_trials < MAX_TRIALS:
+            fixes = without([fix for _, fix in step.cures], number)
+            fewer = None if fixes is None else self._without(step, number, fixes)
+            if fewer is None:
+                number += 1
+            else:
+                step = fewer
+        return step
+
+    def _without(self, step: Step, number: int, fixes: tuple[Fix, ...]) -> Step | None:
+        sources: dict[str, bytes] = {}
+        try:
+            for fix in fixes:
+                sources = _edited(sources, fix.edits)
+        except (ValueError, SyntaxError):
+            return None
+        findings = [finding for finding, _ in (*step.cures[:number], *step.cures[number + 1 :])]
+        fewer = Step(sources, self._hold(sources, Mode.PLAIN), tuple(zip(findings, fixes, strict=True)))
+        if fewer.seen.problem or fewer.seen.findings:
+            return None
+        proof = self._prove(fewer, is_whole=True)
+        return replace(fewer, proof=proof) if proof.holds and proof.is_gradient_compared else None
 
     def _interpreted(self, first: Seen) -> Seen:
         """Return what the program does where nothing is compiled, if that shows the mistake."""
@@ -175,6 +206,9 @@ class Search:
         if not seen.findings and seen.status not in (0, *self.reference.statuses):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
         proof = self._prove(after, is_whole=False)
+        if not proof.holds and finding.name in MEANT and not seen.findings and self.unproven is None:
+            proof = replace(proof, why_not=f"{proof.why_not}: {MEANT[finding.name]}")
+            self.unproven = replace(after, proof=proof)
         return "" if proof.holds else proof.why_not
 
     def _finished(self, step: Step) -> Step | None:
@@ -211,6 +245,8 @@ class Search:
     def _prove(self, step: Step, *, is_whole: bool) -> Proof:
         if step.edits.record:
             self._recorded()
+        if step.edits.join and self.reference.joined is None:
+            self.reference = replace(self.reference, joined=self._hold({}, Mode.JOINED))
         proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()

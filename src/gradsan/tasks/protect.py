@@ -13,15 +13,17 @@ class Protect:
 
     Forward values are those of the program; gradients are the true ones of what was computed.
 
+    With ``at_once``, what is saved is copied when it is saved, whoever may write it later.
+
     Example:
         >>> protect = Protect()
         >>> protect.start(); ...; protect.stop()
         >>> protect.copies
     """
 
-    def __init__(self, framework: str = "torch") -> None:
+    def __init__(self, framework: str = "torch", *, at_once: bool = False) -> None:
         self._adapter = frameworks.load(framework)
-        self._session = Session(listener=_say_nothing, options=Options(protect=True))
+        self._session = Session(listener=_say_nothing, options=Options(protect=True, protect_at_once=at_once))
 
     def start(self) -> None:
         """Begin to protect.

@@ -52,6 +52,8 @@ class Mode(Enum):
     """Saved tensors are protected; refused writes are performed out of place, with their gradient."""
     RECORDED = "recorded"
     """Saved tensors are protected; writes off the tape are recorded where a gradient flows."""
+    JOINED = "joined"
+    """Saved tensors are protected; what goes into a leaf whole keeps its history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Trial:
     sources: dict[str, bytes] = field(default_factory=dict)
     mode: Mode = Mode.PLAIN
     audit: str = ""
-    """As in `Options`."""
+    """As in `Options`; where protection stands in for it, what is saved is copied at once: the audit is there for
+    writes that nothing sees."""
     roots: tuple[Path, ...] = ()
     """The folders in which what the program does to files is undone; see NOTE [Trials leave no files]."""
     is_interpreted: bool = False
@@ -200,7 +203,7 @@ def _perform(trial: Trial, errors: Path) -> Seen:
     adapter = frameworks.load("torch")
     is_plain = trial.mode is Mode.PLAIN
     witness = adapter.witness("" if is_plain else trial.mode.value, is_interpreted=trial.is_interpreted)
-    protect = None if is_plain else Protect()
+    protect = None if is_plain else Protect(at_once=bool(trial.audit))
     with overlaid(trial.sources, folder=errors.parent):
         if protect is not None:
             protect.start()

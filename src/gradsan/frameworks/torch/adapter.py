@@ -57,7 +57,9 @@ class TorchAdapter:
         if session.options.protect:
             from gradsan.frameworks.torch.protection import Protection  # NOTE [Only those pay who ask]
 
-            protection = self._protections[id(session)] = Protection(self._recorder, self._hooks)
+            at_once = session.options.protect_at_once
+            protection = Protection(self._recorder, self._hooks, copies_at_once=at_once)
+            self._protections[id(session)] = protection
             protection.start()
 
     def stop(self, session: Session) -> None:

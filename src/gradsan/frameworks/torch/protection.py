@@ -66,10 +66,14 @@ _MOVES_NO_BYTES = frozenset({"set_", "data", "requires_grad_", "detach_"})
 
 
 class Protection:
-    """A keeper that gives backward what was saved, whatever has been written since."""
+    """A keeper that gives backward what was saved, whatever has been written since.
 
-    def __init__(self, recorder: Recorder, hooks: SavedTensorHooks) -> None:
+    With ``copies_at_once`` it copies what is saved when it is saved, and so knows of writes that no wrapper sees.
+    """
+
+    def __init__(self, recorder: Recorder, hooks: SavedTensorHooks, *, copies_at_once: bool = False) -> None:
         self._recorder = recorder
+        self._copies_at_once = copies_at_once
         self._hooks = hooks
         self._kept: dict[int, list[weakref.ref[Kept]]] = {}
         self._sweep_at_most = [FIRST_SWEEP]
@@ -175,7 +179,8 @@ class Protection:
         # Hot: everything it needs is a local of this closure.
         index, exposed, statistics, about = self._kept, self._exposed, self._statistics, self._about_to_write
         put, keep_specially, sweep_at_most = self._put, self._keep_specially, self._sweep_at_most
-        plain, detach, reference = torch.Tensor, DETACH, weakref.ref
+        plain = type(None) if self._copies_at_once else torch.Tensor
+        detach, reference = DETACH, weakref.ref
 
         def pack(tensor: Any) -> Kept:
             kept = Kept()
@@ -213,6 +218,8 @@ class Protection:
         elif key in self._statistics:
             kept.mark = self._statistics
             self._put(kept, key)
+        elif self._copies_at_once:
+            self._copy_at_once(kept, "what is saved")
         elif key in self._exposed:
             self._copy_at_once(kept, self._exposed[key][0])
         elif not kept.tensor.untyped_storage().resizable():

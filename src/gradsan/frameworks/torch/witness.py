@@ -27,10 +27,12 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
 from gradsan.frameworks.torch.compiling import count_compiled
+from gradsan.frameworks.torch.joined import join, swap, take_place
 from gradsan.frameworks.torch.own_copies import give_copies
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
@@ -51,7 +53,7 @@ class Witness:
 
     Args:
         performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
-            empty to let the program do what it does.
+            "joined", see NOTE [Joined graphs] in `joined`; empty to let the program do what it does.
         is_interpreted: Whether what the program compiles stays Python.
     """
 
@@ -61,6 +63,7 @@ class Witness:
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
         self._depths: dict[int, int] = {}
+        self._steps: RemovableHandle | None = None
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
         self._read: Any = WeakTensorKeyDictionary()
@@ -76,18 +79,22 @@ class Witness:
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
-            give_copies(self._patches)
+            self._steps = give_copies(self._patches)
             give_single_views(self._patches)
             self._wrap_writes()
             gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
             self._patches.set(torch.Tensor, "grad", property(self._get_grad(gradient), gradient.__set__))
-        if self._performs_refused == "recorded":
+        if self._performs_refused in ("recorded", "joined"):
             data: Any = inspect.getattr_static(torch.Tensor, "data")
-            self._patches.set(torch.Tensor, "data", property(self._get_data(data), data.__set__))
+            self._patches.set(torch.Tensor, "data", property(self._get_data(data), self._set_data(data)))
+        if self._performs_refused == "joined":
+            join(self._patches)
 
     def stop(self) -> None:
         """Stop, and note the state of ``__main__``."""
         self._patches.restore()
+        if self._steps is not None:
+            self._steps.remove()
         main = sys.modules.get("__main__")
         if main is not None:
             self._note_state(vars(main))
@@ -112,7 +119,11 @@ class Witness:
         return perform
 
     def _performing(self, name: str) -> Callable[..., Any]:
+        is_joined = name == "copy_" and self._performs_refused == "joined"
+
         def perform(inner: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_joined and len(args) > 1 and self._join(args[0], args[1]):
+                return args[0]
             return self._perform(lambda tensor, *rest, **named: _bind(inner, tensor)(*rest, **named), args, kwargs)
 
         perform.__name__ = name
@@ -121,7 +132,7 @@ class Witness:
     def _get_data(self, data: Any) -> Callable[[Any], Any]:
         def get(tensor: Any) -> Any:
             alias = data.__get__(tensor, type(tensor))
-            if tensor.grad_fn is not None:
+            if tensor.grad_fn is not None or self._performs_refused == "joined":
                 self._sources[alias] = tensor
             return alias
 
@@ -133,6 +144,13 @@ class Witness:
             return gradient.__get__(tensor, type(tensor))
 
         return get
+
+    def _set_data(self, data: Any) -> Callable[[Any, Any], None]:
+        def put(tensor: Any, value: Any) -> None:
+            if self._performs_refused != "joined" or not take_place(tensor, value):
+                data.__set__(tensor, value)
+
+        return put
 
     def _with_history(self, tensor: Any) -> Any:
         """Return the tensor of the graph that a write meets unknown to the tape; None where there is none."""
@@ -153,6 +171,11 @@ class Witness:
             written = source.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()) if is_part else source
             write(written, *rest, **kwargs)
         return tensor
+
+    def _join(self, tensor: Any, value: Any) -> bool:
+        """Let a leaf be the value that is copied into it whole; return whether that is the case."""
+        leaf = self._sources.get(tensor, None if torch.is_grad_enabled() else tensor)
+        return leaf is not None and leaf.requires_grad and take_place(leaf, value)
 
     def _perform(self, write: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._performs_refused == "recorded":
@@ -187,7 +210,7 @@ class Witness:
             # graph already holds.
             copy = (tensor.detach().requires_grad_() if tensor.is_leaf and tensor.requires_grad else tensor).clone()
             write(copy, *rest, **kwargs)
-            _swap(tensor, copy)
+            swap(tensor, copy)
         return tensor
 
     def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
@@ -276,17 +299,6 @@ class _Method:
         return MethodType(lambda tensor, *args, **kwargs: self._perform(self._inner, tensor, *args, **kwargs), instance)
 
 
-def _swap(one: torch.Tensor, other: torch.Tensor) -> None:
-    """Let two tensors change places, whoever refers to them.
-
-    `torch.utils.swap_tensors` refuses where anybody holds a weak reference, as our own records do; those are to follow
-    the object, as everybody else does.
-    """
-    one.__class__, other.__class__ = other.__class__, one.__class__
-    one.__dict__, other.__dict__ = other.__dict__, one.__dict__
-    torch._C._swap_tensor_impl(one, other)
-
-
 def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Write into a copy, and copy that back, on the tape; a tensor whose elements share memory becomes the copy."""
     copy = tensor.clone()
@@ -294,7 +306,7 @@ def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], 
     try:
         tensor.copy_(copy)
     except RuntimeError:
-        _swap(tensor, copy)
+        swap(tensor, copy)
 
 
 def _shares_its_elements(tensor: Any) -> bool:

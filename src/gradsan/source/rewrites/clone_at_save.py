@@ -13,7 +13,7 @@ from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
 from gradsan.source.performers import call_name, normalised
 from gradsan.source.program import Program, dotted_name
-from gradsan.source.rewrites.editing import end_of, insert, is_atom, is_parenthesised, locate, start_of
+from gradsan.source.rewrites.editing import cloned, locate
 from gradsan.source.rewrites.visibility import operation_of
 from gradsan.source.targets import is_module_name, keyword_of
 
@@ -47,7 +47,7 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
         return None
     text = program.source(argument)
     title = f"clone `{text}` where it is saved" if len(text) < 40 and "\n" not in text else "clone where it is saved"
-    return Fix(title, applicability, _cloned(program, argument, span.path))
+    return Fix(title, applicability, cloned(program, argument, span.path))
 
 
 def propose_named(span: Span, name: str) -> Fix | None:
@@ -70,7 +70,7 @@ def propose_named(span: Span, name: str) -> Fix | None:
     edits: list[Edit] = []
     for expression in read:
         if expression in inside and not _is_written(program, expression):
-            edits += _cloned(program, expression, span.path)
+            edits += cloned(program, expression, span.path)
     return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(sorted(edits))) if edits else None
 
 
@@ -92,7 +92,7 @@ def propose_each(span: Span) -> Iterator[Fix]:
         text = dotted_name(name)
         if text in ("", "self") or (is_part and not _is_receiver(program, owner)) or is_module_name(program, name):
             continue
-        yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, _cloned(program, name, span.path))
+        yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, cloned(program, name, span.path))
 
 
 def _is_receiver(program: Program, owner: ast.AST | None) -> bool:
@@ -214,15 +214,4 @@ def _clone_result(program: Program, node: ast.AST, path: str, applicability: App
     ):
         # The result is the tensor that was written: a clone of it protects nothing.
         return None
-    return Fix("clone the result where it is saved", applicability, _cloned(program, node, path))
-
-
-def _cloned(program: Program, node: ast.expr, path: str) -> tuple[Edit, ...]:
-    line, column = end_of(program, node)
-    if is_atom(node):
-        return (insert(path, line, column, ".clone()"),)
-    if is_parenthesised(program, node):
-        source = program.lines[line - 1]
-        after = source.index(")", column - 1) + 2
-        return (insert(path, line, after, ".clone()"),)
-    return insert(path, *start_of(program, node), "("), insert(path, line, column, ").clone()")
+    return Fix("clone the result where it is saved", applicability, cloned(program, node, path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from gradsan import knowledge
 from gradsan.model.rewrite import Edit
@@ -92,6 +93,18 @@ def is_parenthesised(program: Program, node: ast.expr) -> bool:
     return not re.search(r"[\w\])]$", owner) or bool(re.search(r"\b(in|and|or|not|return|if|else|yield|is)$", owner))
 
 
+def cloned(program: Program, node: ast.expr, path: str) -> tuple[Edit, ...]:
+    """Return the edits that put ``.clone()`` behind an expression, and parentheses where it needs some."""
+    line, column = end_of(program, node)
+    if is_atom(node):
+        return (insert(path, line, column, ".clone()"),)
+    if is_parenthesised(program, node):
+        source = program.lines[line - 1]
+        after = source.index(")", column - 1) + 2
+        return (insert(path, line, after, ".clone()"),)
+    return insert(path, *start_of(program, node), "("), insert(path, line, column, ").clone()")
+
+
 def out_of_place_twin(name: str) -> str:
     """Return the last name of an in-place method's out-of-place twin, ``add`` of ``add_``; empty where it has none."""
     if name == "detach_":  # which writes the tensor itself, and no memory
@@ -115,6 +128,22 @@ def framework_name(program: Program) -> str:
     return next((name for name, origin in program.imports.items() if origin == "torch"), "")
 
 
+def imported(program: Program, module: str, path: str) -> tuple[str, tuple[Edit, ...]]:
+    """Return the name by which a file knows a module of the standard library, and the edit that imports it if need be.
+
+    The import goes above the file's first one that is no ``from __future__``.
+    """
+    known = next((name for name, origin in program.imports.items() if origin == module), "")
+    if known:
+        return known, ()
+    imports = [each for each in program.tree.body if isinstance(each, (ast.Import, ast.ImportFrom))]
+    first = next((each for each in imports if getattr(each, "module", "") != "__future__"), None)
+    line = 1 if first is None else first.lineno
+    is_taken = any(isinstance(each, ast.Name) and each.id == module for each in ast.walk(program.tree))
+    name = f"{module}_module" if is_taken else module
+    return name, (insert(path, line, 1, f"import {module} as {name}\n" if is_taken else f"import {module}\n"),)
+
+
 def indentation(program: Program, statement: ast.stmt) -> str | None:
     """Return the blanks before a statement that begins its line and is alone on it; None for any other."""
     line = program.lines[statement.lineno - 1]
@@ -122,3 +151,20 @@ def indentation(program: Program, statement: ast.stmt) -> str | None:
     last = program.lines[(statement.end_lineno or statement.lineno) - 1]
     after = last[end_of(program, statement)[1] - 1 :].strip()
     return before if not before.strip() and (not after or after.startswith("#")) else None
+
+
+def unused_name(program: Program, names: Sequence[str]) -> str:
+    """Return the first of several names that a file does not use; empty where it uses them all."""
+    used = {each.id for each in ast.walk(program.tree) if isinstance(each, ast.Name)}
+    return next((each for each in names if each not in used), "")
+
+
+def arguments_of(program: Program, call: ast.Call) -> str:
+    """Return the arguments of a call as a tuple, and the named ones as a dictionary."""
+    positional = ", ".join(program.source(argument) for argument in call.args)
+    given = f"({positional},)" if len(call.args) == 1 else f"({positional})"
+    named = [
+        f"**{program.source(k.value)}" if k.arg is None else f'"{k.arg}": {program.source(k.value)}'
+        for k in call.keywords
+    ]
+    return f"{given}, {{{', '.join(named)}}}" if named else given

@@ -13,7 +13,15 @@ from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
 from gradsan.source.program import Program, blocks_of, dotted_name
-from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate, replace
+from gradsan.source.rewrites.editing import (
+    arguments_of,
+    framework_name,
+    indentation,
+    insert,
+    locate,
+    replace,
+    unused_name,
+)
 from gradsan.source.targets import is_module_name
 
 TITLE = "with copies of its"
@@ -42,7 +50,7 @@ def propose(span: Span, *, kind: str = "parameters") -> Iterator[Fix]:
         head, copies = _on_its_own_line(program, of_module[0], copies, span.path)
         edits = []
         for call in of_module:
-            edited = f"{framework}.func.functional_call({module}, {copies}, {_arguments(program, call)})"
+            edited = f"{framework}.func.functional_call({module}, {copies}, {arguments_of(program, call)})"
             edits.append(replace(span.path, program.region(call), edited))
         yield Fix(f"call `{module}` {TITLE} {kind}", Applicability.UNSAFE, (*head, *edits))
 
@@ -55,8 +63,7 @@ def _on_its_own_line(program: Program, call: ast.Call, copies: str, path: str) -
         isinstance(each, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp))
         for each in program.enclosing(call)
     )
-    used = {each.id for each in ast.walk(program.tree) if isinstance(each, ast.Name)}
-    name = next((each for each in _NAMES if each not in used), "")
+    name = unused_name(program, _NAMES)
     if statement is None or blanks is None or is_inside or not name:
         return (), copies
     return (insert(path, statement.lineno, 1, f"{blanks}{name} = {copies}\n"),), name
@@ -72,14 +79,3 @@ def _may_call_module(program: Program, call: ast.Call) -> bool:
         defined = () if home is None else home.body
         return not any(isinstance(each, ast.FunctionDef) and each.name == method for each in defined)
     return knowledge.load("torch").lookup(f"torch.Tensor.{method}") is None
-
-
-def _arguments(program: Program, call: ast.Call) -> str:
-    """Return the arguments of a call as a tuple, and the named ones as a dictionary."""
-    positional = ", ".join(program.source(argument) for argument in call.args)
-    given = f"({positional},)" if len(call.args) == 1 else f"({positional})"
-    named = [
-        f"**{program.source(k.value)}" if k.arg is None else f'"{k.arg}": {program.source(k.value)}'
-        for k in call.keywords
-    ]
-    return f"{given}, {{{', '.join(named)}}}" if named else given

@@ -26,11 +26,13 @@ from gradsan.source.targets import first_argument, is_module_name, keyword_of
 TITLE = "write out of place"
 
 
-def propose(span: Span) -> Fix | None:
+def propose(span: Span, *, of_data: bool = False) -> Fix | None:
     """Return the fix that makes a new tensor instead of writing into the old one.
 
     Args:
         span: The write: a statement or an expression.
+        of_data: Whether a write through ``.data`` may bind what is computed from ``.data`` to the tensor's name: what
+            has no history loses none.
 
     Returns:
         None where there is no out-of-place form that means the same: a write through a view that isn't named, an
@@ -47,7 +49,7 @@ def propose(span: Span) -> Fix | None:
         case ast.Assign():
             edits, name = masked_write.rewrite(program, node, span.path), masked_write.name_of(node)
         case ast.Call():
-            return _of_call(program, node, span.path)
+            return _of_call(program, node, span.path, of_data=of_data)
         case _:
             return None
     if not edits or name.endswith(".data"):
@@ -67,7 +69,7 @@ def _essence(program: Program, node: Located) -> Located:
     return node
 
 
-def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
+def _of_call(program: Program, call: ast.Call, path: str, *, of_data: bool) -> Fix | None:
     """Rename the in-place calls of a chain and bind the result where the old name is still read."""
     call = _whole_chain(program, call)
     replaced = _assigned(program, call, path) or _filled(program, call, path)
@@ -78,6 +80,7 @@ def _of_call(program: Program, call: ast.Call, path: str) -> Fix | None:
         return None
     is_statement = isinstance(program.parent(call), ast.Expr)
     name = dotted_name(written)
+    name = name.removesuffix(".data") if of_data else name
     if not name:
         if is_statement:
             # Written through a view or into something unnamed: a renamed call alone would lose the write.
