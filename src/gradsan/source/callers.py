@@ -3,7 +3,8 @@
 # NOTE [Callers]
 A function that breaks the gradient of its parameters is an error where somebody passes it what requires a gradient.
 Where the project calls it, its calls tell: each caller is run on its own, and what it passes is looked at.  A caller
-that hands its own parameters on is asked for in turn.  What nobody calls is there for others, who may.
+that hands its own parameters on is asked for in turn.  What nobody calls, and what a package offers by name, is there
+for others, who may.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, Probe
 from gradsan.source.flow.tensors import grad_of, roots_of
-from gradsan.source.flow.values import Choice, Class, Const, Opaque, Sequence, Tensor, Value, options_of
+from gradsan.source.flow.values import Choice, Class, Const, Opaque, Sequence, Tensor, Value
 from gradsan.source.hierarchy import find_member
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.parameters import defaults_of
@@ -74,9 +75,9 @@ class Callers:
             self._asked.clear()
         sites = self._sites(info) if depth and not _is_called_otherwise(info) else None
         parameters = _parameters(info)
-        if not sites or wanted.gradients - parameters:
+        if not sites or wanted.gradients - parameters or self._is_exported(info):
             return True
-        wanted = Wanted(wanted.gradients, frozenset() if self._is_exported(info) else wanted.given & parameters)
+        wanted = Wanted(wanted.gradients, wanted.given & parameters)
         for caller, is_off in sites:
             key = caller, info, wanted
             if is_off or key in self._asked:
@@ -87,7 +88,7 @@ class Callers:
         return False
 
     def _is_exported(self, info: FunctionInfo) -> bool:
-        """Return whether a package offers a function by name: others may call it with more than the package does."""
+        """Return whether a package offers a function by name: others call it as well."""
         if info.owner is not None:
             return False
         home = info.module
@@ -237,7 +238,7 @@ def _is_left_out(value: Value | None, info: FunctionInfo, name: str) -> bool:
     return default is not None and isinstance(default, ast.Constant) and not default.value
 
 
-def _gradient_of(value: Value) -> Passed:
+def _gradient_of(value: Value, depth: int = 4) -> Passed:
     """Return whether a gradient flows to a value; what isn't known to be free of it may have one."""
     match value:
         case Const():
@@ -249,10 +250,9 @@ def _gradient_of(value: Value) -> Passed:
             tensor = value if isinstance(value, Tensor) else value.tensor
             assert tensor is not None
             return grad_of(tensor), roots_of(tensor)
-        case Choice() | Sequence():
-            parts = [_gradient_of(option) for option, _ in options_of(value)]
-            if isinstance(value, Sequence):
-                parts = [_gradient_of(item) for item in value.items]
+        case Choice() | Sequence() if depth:
+            inside = value.items if isinstance(value, Sequence) else [option for option, _ in value.options]
+            parts = [_gradient_of(part, depth - 1) for part in inside]
             return max((grad for grad, _ in parts), default=Grad.NO), frozenset().union(*(own for _, own in parts))
         case _:
             return Grad.UNKNOWN, frozenset()

@@ -133,11 +133,18 @@ class Analyst:
     def judged(self, info: FunctionInfo) -> Outcome:
         """Return what a function comes to, once those who call it were asked; see NOTE [Callers]."""
         outcome = self.outcome(info)
-        for at, inference in enumerate(outcome.found):
-            if inference.is_sure and inference.asks is not None:
-                is_sure = self.callers.bring(info, inference.asks)
-                outcome.found[at] = replace(inference, is_sure=is_sure, asks=None)
+        if any(inference.is_sure and inference.asks is not None for inference in outcome.found):
+            outcome = self.outcomes[key_of(info)] = _guarded(info, partial(self._ask, info, outcome))
         return outcome
+
+    def _ask(self, info: FunctionInfo, outcome: Outcome) -> Outcome:
+        found = [
+            replace(inference, is_sure=self.callers.bring(info, inference.asks), asks=None)
+            if inference.is_sure and inference.asks is not None
+            else inference
+            for inference in outcome.found
+        ]
+        return replace(outcome, found=found)
 
 
 def key_of(info: FunctionInfo) -> Key:

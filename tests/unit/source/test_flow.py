@@ -314,6 +314,51 @@ UNLIKELY = {
                 weight = weight.to(grad.dtype)
                 return grad * weight.mul_(2), None
         """,
+    "a tuple in a tree of tensors": """\
+        def tree_map(fn, tree):
+            if isinstance(tree, tuple):
+                return tuple(tree_map(fn, x) for x in tree)
+            elif isinstance(tree, torch.Tensor):
+                return fn(tree)
+            raise TypeError
+
+        def by_chunks(layer, x, n):
+            out = None
+            for i in range(n):
+                chunk = layer(x[i])
+                if out is None:
+                    out = tree_map(lambda t: t.new_zeros(3), chunk)
+                if isinstance(chunk, tuple):
+                    for part, piece in zip(out, chunk):
+                        part[i] = piece
+                else:
+                    out[i] = chunk
+            return out
+        """,
+    "a parameter that is unpacked, and was a tensor on one path": """\
+        def shift(pair, scale):
+            a, b = pair
+            b += scale.log()
+            return a + b
+
+        class A(nn.Module):
+            def __init__(self, layer=None):
+                super().__init__()
+                self.layer = nn.Linear(3, 3) if layer is None else layer
+
+            def forward(self, x, scale):
+                y = self.layer(x)
+                if isinstance(y, tuple):
+                    y = tuple(z.mT for z in y)
+                else:
+                    y = y.mT
+                return shift(y, scale)
+        """,
+    "gradients switched off through a module that was handed in": """\
+        def fill(torch, layer: nn.Linear):
+            with torch.no_grad():
+                layer.weight.copy_(torch.zeros(3, 3))
+        """,
     "a setting for inference": """\
         class A(nn.Module):
             def __init__(self, is_inference):

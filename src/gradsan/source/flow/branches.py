@@ -75,16 +75,47 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
 
 
 def _exclusive(frame: Frame, test: ast.expr, literal: int) -> tuple[int, ...]:
-    """Return what can't hold where a value equals a text: that it equals another one."""
+    """Return what can't hold where a value equals a text, or is of a type: that it equals another one, or is of one."""
     match test:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[left, kind]):
+            value = _held(frame, left)
+            if type(value) is Opaque and _type_name(frame, kind):
+                return _others(frame, ("isinstance", id(value)), literal)
         case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str())]) if (
             dotted := dotted_name(left)
         ):
-            known = frame.machine.equalities.setdefault(_holder(frame, dotted), [])
-            if abs(literal) not in known:
-                known.append(abs(literal))
-            return tuple(-other for other in known if other != abs(literal))
+            return _others(frame, _holder(frame, dotted), literal)
     return NO_LITERALS
+
+
+def _others(frame: Frame, key: tuple[str, int], literal: int) -> tuple[int, ...]:
+    known = frame.machine.equalities.setdefault(key, [])
+    if abs(literal) not in known:
+        known.append(abs(literal))
+    return tuple(-other for other in known if other != abs(literal))
+
+
+_TYPES = frozenset({"builtins.tuple", "builtins.list", "builtins.dict", "builtins.str", "torch.Tensor"})
+"""Types of which nothing is two at once, as far as programs ask."""
+
+
+def _type_name(frame: Frame, node: ast.expr) -> str:
+    """Return the name of a type that excludes the others; empty for any other expression."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return ""
+    kind = evaluate(frame, node)
+    return kind.dotted if isinstance(kind, External) and kind.dotted in _TYPES else ""
+
+
+def _held(frame: Frame, node: ast.expr) -> Value | None:
+    """Return what a name is bound to, or an attribute of an object."""
+    match node:
+        case ast.Name(id=name):
+            return frame.local.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            holder = frame.local.get(name)
+            return holder.attributes.get(attribute) if isinstance(holder, (Instance, Opaque)) else None
+    return None
 
 
 def _holder(frame: Frame, dotted: str) -> tuple[str, int]:
@@ -253,15 +284,11 @@ def _subject(frame: Frame, test: ast.expr) -> tuple[object, ...] | None:
     match test:
         case ast.Compare(left=left, ops=[op], comparators=[ast.Constant(value=constant)]):
             asked: tuple[object, ...] = (type(op), type(constant), constant)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[left, kind]) if name := _type_name(frame, kind):
+            asked = ("isinstance", name)
         case _:
             left, asked = test, ("truth",)
-    value: Value | None = None
-    match left:
-        case ast.Name(id=name):
-            value = frame.local.get(name)
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-            holder = frame.local.get(name)
-            value = holder.attributes.get(attribute) if isinstance(holder, (Instance, Opaque)) else None
+    value = _held(frame, left)
     if type(value) is not Opaque:
         return None
     frame.machine.kept.append(value)

@@ -82,9 +82,9 @@ def _element(value: Opaque, at: int) -> Opaque:
     return known
 
 
-def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = 0) -> list[Value]:
+def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = 0, *, caveat: str = "") -> list[Value]:
     """Return the rows that iterating over a tensor, or unpacking it, gives: views of several outputs."""
     return [
-        view_of(frame, tensor, "unbind", node, kind=ViewKind.MULTI_OUTPUT)
+        view_of(frame, tensor, "unbind", node, kind=ViewKind.MULTI_OUTPUT, caveat=caveat)
         for _ in range(count or frame.machine.n_samples)
     ]

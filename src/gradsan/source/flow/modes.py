@@ -9,6 +9,7 @@ from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.values import External, Opaque, Value
 
 OFF = frozenset({"torch.no_grad", "torch.autograd.no_grad", "torch.inference_mode", "torch.autograd.inference_mode"})
+_OFF_BY_NAME = frozenset({"no_grad", "inference_mode"})
 ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
 HOOKED = ("torch.autograd.graph.save", "torch.autograd.graph.allow_mutation")
 """Contexts in which other code keeps the saved tensors: whether a later write matters is theirs to say."""
@@ -38,6 +39,9 @@ def enter_context(frame: Frame, node: ast.expr) -> Value:
             if callee.dotted in SWITCH:
                 switch(frame, node)
                 return Opaque()
+        if isinstance(callee, Opaque) and isinstance(node.func, ast.Attribute) and node.func.attr in _OFF_BY_NAME:
+            machine.grad_enabled = False  # the framework was handed in, or imported by a function
+            return Opaque()
     value = evaluate(frame, node)
     return value if isinstance(value, Opaque) else Opaque()
 

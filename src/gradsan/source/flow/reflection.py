@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.machine import Arguments, Frame, get_attribute
+from gradsan.source.flow.machine import Arguments, Frame, evaluate, get_attribute
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.values import (
     FALSE,
@@ -23,6 +23,7 @@ from gradsan.source.flow.values import (
     Super,
     Tensor,
     Value,
+    join,
 )
 from gradsan.source.hierarchy import external_bases, find_member, linearize_known
 
@@ -102,6 +103,25 @@ def _is_kind(frame: Frame, value: Value, kind: Value) -> bool | None:
     if isinstance(kind, Class) and isinstance(value, (Tensor, Sequence, Mapping, Const)):
         return False
     return None
+
+
+def sift(frame: Frame, test: ast.expr, *, holds: bool) -> None:
+    """Keep, of what a name may be bound to, what a test of its type leaves on one of the ways that it opens."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            sift(frame, inner, holds=not holds)
+        case ast.BoolOp(op=op, values=parts) if isinstance(op, ast.And) is holds:
+            for part in parts:
+                sift(frame, part, holds=holds)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=name), kinds]):
+            value = frame.local.get(name)
+            if not isinstance(value, Choice):
+                return
+            kind = evaluate(frame, kinds)
+            wrong = FALSE if holds else TRUE
+            left = [(option, guard) for option, guard in value.options if _isinstance(frame, option, kind) is not wrong]
+            if 0 < len(left) < len(value.options):
+                frame.machine.journal.set(frame.local, name, join(left))
 
 
 _UNRELATED = frozenset(

@@ -16,6 +16,7 @@ from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execu
 from gradsan.source.flow.modes import enter_context
 from gradsan.source.flow.names import class_of, closure
 from gradsan.source.flow.objects import set_attribute
+from gradsan.source.flow.reflection import sift
 from gradsan.source.flow.subscripts import store, subscript
 from gradsan.source.flow.tensors import node_of
 from gradsan.source.flow.values import (
@@ -62,16 +63,24 @@ def _bind(frame: Frame, name: str, value: Value) -> None:
     frame.machine.journal.set(holder, name, value)
 
 
+def _may_be_tuple(frame: Frame, source: ast.AST) -> str:
+    """Return the doubt whether a parameter that is unpacked is a tensor, where nothing says so."""
+    if frame.info is None or not isinstance(source, ast.Name) or len(frame.machine.stack) < 2:
+        return ""
+    spec = frame.info.node.args
+    is_bare = any(
+        p.arg == source.id and p.annotation is None for p in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)
+    )
+    return f"`{source.id}` is a tensor and no tuple" if is_bare else ""
+
+
 def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
     if isinstance(value, Choice):
-        value = (
-            value.options[-1][0]
-            if not any(isinstance(v, Sequence) for v, _ in value.options)
-            else next(v for v, _ in value.options if isinstance(v, Sequence))
-        )
+        # What is unpacked is rather a tuple than a tensor, where it may be either.
+        value = min((v for v, _ in value.options[::-1]), key=lambda v: (type(v) is not Sequence, type(v) is Tensor))
     tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
     if tensor is not None and tensor.storage.is_tensor:
-        items = rows(frame, tensor, source, len(targets))
+        items = rows(frame, tensor, source, len(targets), caveat=_may_be_tuple(frame, source))
     elif isinstance(value, Opaque):
         items = [_unpacked(value, at) for at in range(len(targets))]
     else:
@@ -193,6 +202,7 @@ def _if(frame: Frame, node: ast.If) -> bool:
 
     def branch(body: list[ast.stmt], *, holds: bool) -> bool:
         undo = narrowed(frame, node.test, holds=holds)
+        sift(frame, node.test, holds=holds)
         goes_on = execute(frame, body)
         if undo is not None:
             undo()
