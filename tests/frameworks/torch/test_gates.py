@@ -161,3 +161,62 @@ def test_lines_of_functions_given_to_modules_are_known(activation: Callable[[Ten
             result.sum().backward()
     [finding] = session.findings
     assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels if label.role.value == "save"]
+
+
+class Doubling(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return exponent(gradient).clamp_(0, 1)
+
+
+def test_lines_that_run_during_a_backward_are_known() -> None:
+    with gradsan.watch() as session:
+        x = torch.ones(3, requires_grad=True)
+        weight = torch.ones(3, requires_grad=True)
+        y = Doubling.apply(x)
+        y.backward(weight.sin(), create_graph=True)
+        assert x.grad is not None
+        with pytest.raises(RuntimeError):
+            x.grad.sum().backward()
+    [finding] = session.findings
+    assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels if label.role.value == "save"]
+
+
+def test_lines_of_a_closure_that_an_optimizer_calls_are_known() -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.LBFGS([weight])
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        result = exponent(weight)
+        result.add_(1)
+        loss = result.sum()
+        loss.backward()
+        return loss
+
+    with gradsan.watch() as session, pytest.raises(RuntimeError):
+        optimizer.step(closure)
+    [finding] = session.findings
+    assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels if label.role.value == "save"]
+
+
+@pytest.mark.parametrize("method", ["step", "zero_grad"])
+def test_an_optimizer_that_raises_leaves_the_clock_running(method: str) -> None:
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight])
+    weight.grad = torch.ones(3)
+    optimizer.param_groups[0]["lr"] = optimizer.param_groups[0]["params"] = object()
+    with gradsan.watch() as session:
+        with pytest.raises(TypeError):
+            getattr(optimizer, method)()
+        result = exponent(torch.ones(3, requires_grad=True))
+        result.add_(1)
+        with pytest.raises(RuntimeError):
+            result.sum().backward()
+    [finding] = session.findings
+    assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels]

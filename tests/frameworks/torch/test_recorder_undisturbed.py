@@ -42,7 +42,19 @@ def outcome(program: Program) -> Any:
     return result, state, random.random(), [str(each.message) for each in warned]
 
 
-OURS = {"run_backward", "write", "mark", "new", "detach", "batch_norm", "construct", "init", "leave"}
+OURS = {
+    "run_backward",
+    "write",
+    "mark",
+    "new",
+    "detach",
+    "batch_norm",
+    "construct",
+    "init",
+    "leave",
+    "enter",
+    "go_to_engine",
+}
 
 
 def plain(value: Any) -> Any:

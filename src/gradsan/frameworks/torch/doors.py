@@ -6,8 +6,9 @@ by it (`__torch_function__` overrides, `torch.overrides`, Dynamo) find what they
 
 # NOTE [Quiet doors] A for-loop optimizer calls five methods a parameter, and a descriptor written in Python costs each
 of them a call.  A door is therefore a `property` underneath: while `Door.__get__` is absent, the interpreter's own
-getter hands out the original.  (Taking the doors themselves off `torch.Tensor` would void the interpreter's attribute
-cache of that class twice a step.)
+getter hands out the original, which it fetches by a second name (an `attrgetter` costs a third of calling
+`original.__get__`).  Taking the doors themselves off `torch.Tensor` would void the interpreter's attribute cache of
+that class twice a step.
 
 # NOTE [Where the callers look things up] `F.dropout` calls `torch._VF.dropout_`, `F.leaky_relu` calls
 `torch._C._nn.leaky_relu_`: a function is wrapped in every namespace from which the framework's own Python fetches it.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from operator import attrgetter
 from types import MethodType
 from typing import Any
 
@@ -40,8 +42,8 @@ _OPERATORS = (
 class Door(property):
     """A wrapped method; see NOTE [Doors on methods]."""
 
-    def __init__(self, original: Any, wrapper: Callee) -> None:
-        super().__init__(original.__get__)
+    def __init__(self, original: Any, wrapper: Callee, second_name: str) -> None:
+        super().__init__(attrgetter(second_name))
         self.original = original
         self.wrapper = wrapper
 
@@ -131,6 +133,15 @@ class Patches:
         name_as_found(value, owner, attribute)
         self._undo.append((owner, attribute, value, own.get(attribute), attribute in own))
         setattr(owner, attribute, value)
+
+    def set_door(self, owner: type, name: str, wrapper: Callee) -> None:
+        """Replace a method by a door; see NOTE [Quiet doors].
+
+        Effect: until `restore`.
+        """
+        original, second_name = getattr(owner, name), f"_gradsan_{name}"
+        self.set(owner, second_name, original)
+        self.set(owner, name, Door(original, wrapper, second_name))
 
     def restore(self) -> None:
         """Put everything back.

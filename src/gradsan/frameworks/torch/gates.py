@@ -27,7 +27,7 @@ _COMPILED = "torch._dynamo."
 def module_gate(recorder: Recorder, original: Callee) -> Callee:
     """Wrap `torch.nn.Module.__call__`."""
     pause, resume, paused = recorder.clock.pause, recorder.clock.resume, recorder.clock.paused
-    runs_user_code, was_given_function = _judge(recorder), _search(recorder)
+    kinds, was_given_function = _Kinds(recorder), _search(recorder)
     hooks: Any = torch.nn.modules.module
     before, after = hooks._global_forward_pre_hooks, hooks._global_forward_hooks
 
@@ -40,7 +40,7 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
         if not is_paused and not own.get("_modules"):
             return original(*args, **kwargs)
         try:
-            is_users = runs_user_code(type(module))
+            is_users = kinds[type(module)]
             if is_users is None:
                 is_users = was_given_function(own)
             is_users = is_users or own["_forward_hooks"] or own["_forward_pre_hooks"]
@@ -68,22 +68,51 @@ def module_gate(recorder: Recorder, original: Callee) -> Callee:
     return call
 
 
-def _judge(recorder: Recorder) -> Callable[[type], bool | None]:
-    """Return what tells whether modules of a class run code of the user's, other than in hooks and other modules.
+AT_ENGINE = "torch.autograd.backward"
+"""What a thread is paused for that is about to enter the engine, where hooks and Functions of the user's run."""
 
-    The answer is None where they do if a function of the user's was handed to them.
+
+def backward_gate(recorder: Recorder, original: Callee) -> Callee:
+    """Wrap `torch.autograd.backward`: the clock pauses until the engine's door, where it resumes."""
+    pause, resume, paused = recorder.clock.pause, recorder.clock.resume, recorder.clock.paused
+
+    @functools.wraps(original)
+    def go_to_engine(*args: Any, **kwargs: Any) -> Any:
+        thread = get_ident()
+        if thread in paused or not args or not isinstance(args[0], torch.Tensor):  # a generator of the user's?
+            return original(*args, **kwargs)
+        pause()
+        if thread in paused:
+            paused[thread] = AT_ENGINE
+        try:
+            return original(*args, **kwargs)
+        finally:
+            resume()
+
+    return go_to_engine
+
+
+class _Kinds(dict[type, "bool | None"]):
+    """Whether modules of a class run code of the user's, other than in hooks and other modules.
+
+    None where they do if a function of the user's was handed to them.
     """
 
-    @functools.cache
-    def runs_user_code(kind: type) -> bool | None:
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._user_code = recorder.user_code
+
+    def __missing__(self, kind: type) -> bool | None:
+        answer = self[kind] = self._judge(kind)
+        return answer
+
+    def _judge(self, kind: type) -> bool | None:
         if not kind.__module__.startswith("torch.") or kind.__module__.startswith(_COMPILED):
             return True
         code = getattr(getattr(kind, "forward", None), "__code__", None)
-        if code is not None and recorder.user_code(code):
+        if code is not None and self._user_code(code):
             return True
         return None if _takes_function(kind) else False
-
-    return runs_user_code
 
 
 def _takes_function(kind: type) -> bool:

@@ -9,7 +9,8 @@ and are seen the same way.
 # wrappers note which of them wrote to a parameter, and nothing else.
 
 # NOTE [A step may raise] Then no post hook runs (out of memory, an interrupt in a notebook).  Every step runs inside a
-`record_function`, whose exit runs always.  Source: torch/optim/optimizer.py, `profile_hook_step`, torch 2.6 to 2.13.
+`record_function`, whose exit runs always; so does `zero_grad`.  There the clock pauses, as at NOTE [Gates].
+Source: torch/optim/optimizer.py, `profile_hook_step` and `zero_grad`, torch 2.6 to 2.13.
 """
 
 from __future__ import annotations
@@ -180,23 +181,38 @@ def parameters_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
 def end_quiet(recorder: Recorder) -> None:
     """Record again on the calling thread after a step.
 
-    Effect: opens the doors, resumes the clock.
+    Effect: opens the doors.
     """
     open_doors()
     recorder.quiet_threads.discard(threading.get_ident())
-    recorder.clock.resume()
+
+
+def enter_wrapper(recorder: Recorder, original: Callee) -> Callee:
+    """Wrap the entry of `record_function`: an optimizer begins its step, or lets go of the gradients."""
+    pause = recorder.clock.pause
+
+    @functools.wraps(original)
+    def enter(self: Any) -> Any:
+        if self.name.startswith("Optimizer."):
+            pause()
+        return original(self)
+
+    return enter
 
 
 def exit_wrapper(recorder: Recorder, original: Callee) -> Callee:
     """Wrap the exit of `record_function`; see NOTE [A step may raise]."""
-    quiet_threads = recorder.quiet_threads
+    quiet_threads, paused, resume = recorder.quiet_threads, recorder.clock.paused, recorder.clock.resume
 
     @functools.wraps(original)
     def leave(self: Any, *args: Any) -> None:
         original(self, *args)
-        if quiet_threads and threading.get_ident() in quiet_threads and self.name.startswith("Optimizer.step#"):
-            recorder.steps.inner.pop(threading.get_ident(), None)
-            end_quiet(recorder)
+        if (quiet_threads or paused) and self.name.startswith("Optimizer."):
+            thread = threading.get_ident()
+            if thread in quiet_threads and self.name.startswith("Optimizer.step#"):
+                recorder.steps.inner.pop(thread, None)
+                end_quiet(recorder)
+            resume()
 
     return leave
 
@@ -208,7 +224,10 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
     """
 
     def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or ((len(args) > 1 or kwargs) and _has_closure(args, kwargs)):
+        if torch.compiler.is_compiling():
+            return
+        if (len(args) > 1 or kwargs) and _has_closure(args, kwargs):
+            recorder.clock.resume()
             return
         for guard in recorder.guards:
             for parameter in parameters_of(optimizer):
@@ -220,7 +239,6 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         elif threading.active_count() == 1:
             shut_doors()
         recorder.quiet_threads.add(threading.get_ident())
-        recorder.clock.pause()
 
     def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if torch.compiler.is_compiling():

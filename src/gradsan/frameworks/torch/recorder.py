@@ -17,7 +17,7 @@ import torch
 from gradsan.frameworks.torch import doors, modules, optimizers, tracers
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
-from gradsan.frameworks.torch.gates import module_gate
+from gradsan.frameworks.torch.gates import backward_gate, module_gate
 from gradsan.frameworks.torch.storages import is_dead, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
@@ -176,9 +176,7 @@ class Recorder:
         doors.open_doors()
         tensors, lists = doors.writing_operations()
         for name in doors.methods_that_write(tensors):
-            original = getattr(torch.Tensor, name)
-            door = doors.Door(original, wrappers.writing(original, name))
-            self._patches.set(torch.Tensor, name, door)
+            self._patches.set_door(torch.Tensor, name, wrappers.writing(getattr(torch.Tensor, name), name))
         for namespace, name in doors.functions_that_write(tensors):
             self._patches.set(namespace, name, wrappers.writing(getattr(namespace, name), name))
         for namespace, name in doors.functions_that_write(lists):
@@ -191,14 +189,16 @@ class Recorder:
         if self.clock.slows_framework:
             module: Any = torch.nn.Module
             self._patches.set(module, "__call__", module_gate(self, module.__call__))
+            self._patches.set(engine, "backward", backward_gate(self, engine.backward))
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
-        detach = torch.Tensor.detach_
-        self._patches.set(torch.Tensor, "detach_", doors.Door(detach, wrappers.detaching(detach)))
+        self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
         self.suspicion.wrap(self._patches)
         self._patches.set(torch.utils, "swap_tensors", wrappers.swapping(torch.utils.swap_tensors))
         step: Any = torch.autograd.profiler.record_function
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
+        if self.clock.slows_framework:
+            self._patches.set(step, "__enter__", optimizers.enter_wrapper(self, step.__enter__))
         self._removers.append(optimizers.watch_steps(self))
 
     def _look_into_file(self, filename: str) -> None:

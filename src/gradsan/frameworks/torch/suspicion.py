@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
-from gradsan.frameworks.torch.doors import Callee, Door, Patches
+from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
 from gradsan.frameworks.torch.graph import number_of, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
@@ -70,8 +70,7 @@ class Suspicion:
         tensor_type: Any = torch.Tensor
         data = tensor_type.data
         patches.set(tensor_type, "data", DataDoor(data, self))
-        detach = tensor_type.detach
-        patches.set(tensor_type, "detach", Door(detach, self._detach(detach)))
+        patches.set_door(tensor_type, "detach", self._detach(tensor_type.detach))
         patches.set(torch, "batch_norm", self._batch_norm(torch.batch_norm))
         parameter: Any = torch.nn.Parameter
         patches.set(parameter, "__new__", staticmethod(self._new_parameter(parameter.__new__)))

@@ -28,6 +28,7 @@ import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
+from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
 from gradsan.record.frames import Site
@@ -149,7 +150,7 @@ class Wrappers:
     def backward(self, original: Callee) -> Callee:
         """Wrap the engine's one door, behind ``backward()`` and ``grad()``."""
         recorder = self._recorder
-        threads = recorder.backward_threads
+        threads, paused, resume = recorder.backward_threads, recorder.clock.paused, recorder.clock.resume
 
         @functools.wraps(original)
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -158,6 +159,8 @@ class Wrappers:
             number, thread = recorder.next_number(), get_ident()
             silent.before_backward(recorder, t_outputs, args[3] if len(args) > 3 else (), site)
             threads.append(thread)
+            if paused.get(thread) is AT_ENGINE:
+                resume()
             try:
                 result = original(t_outputs, *args, **kwargs)
             except RuntimeError as error:
