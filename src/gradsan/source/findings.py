@@ -230,19 +230,30 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     written = _written(write, refused=True)
     events.append(written)
     events.append(
-        Raised(span=written.span, refusal=refused.refusal, message="", sequence=SequenceNumber(write.sequence))
+        Raised(
+            span=span_of(refused.raised_at) if refused.raised_at is not None else written.span,
+            refusal=refused.refusal,
+            message=refused.message,
+            sequence=SequenceNumber(write.sequence),
+        )
     )
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
-    if sure and write.place.function != "<module>":
+    # What a program runs is no matter of conventions.
+    if sure and write.place.function != "<module>" and not machine.is_program:
         if _is_own_leaf(refused):
             sure = not is_called_without_elsewhere(machine.project, write.place)
         else:
             sure = not is_only_called_without(write.place)
     is_alone = write.place.function == "<module>"
     asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_alone else None
-    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node), asks)
+    history = _history(write, events, tuple(notes), "")
+    if refused.raised_at is not None and view is not None:
+        history = replace(
+            history, subject=replace(history.subject, name="")
+        )  # another name than the view's was written
+    return Inference(history, sure, id(write.place.node), asks)
 
 
 def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> Wanted:

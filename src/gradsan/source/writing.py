@@ -17,6 +17,7 @@ _QUICK = re.compile(
     r"(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)"
     r"|\]\s*=(?!=)"
     r"|[A-Za-z0-9]_\("
+    r"|\baten\.\w+_\b"
     r"|\binplace\s*=(?!\s*False)"
     r"|\b(?:out|max_norm)\s*="
     r"|\bTrue\s*\)"
@@ -242,6 +243,9 @@ def _may_mutate(call: ast.Call, *, has_backward: bool, is_constructor: bool) -> 
         return has_backward
     if name in _OTHERS or knowledge.load().mutates(name):
         return True
+    match call.func:
+        case ast.Attribute(value=ast.Attribute(value=ast.Attribute(attr="aten"), attr=operation)):
+            return knowledge.load().mutates(operation)  # `torch.ops.aten.add_.Tensor`
     return not is_constructor and _takes_inplace(call)
 
 

@@ -129,6 +129,130 @@ BREAKS = {
         """,
         ("GS203", 3),
     ),
+    "a base whose parts are used afterwards": (
+        """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 6)
+
+            def forward(self, x):
+                both = self.fc(x)
+                value, gate = both.chunk(2, -1)
+                both += 1
+                return value * gate
+        """,
+        ("GS203", 9),
+    ),
+    "a base whose view a custom function returned": (
+        """\
+        class Alias(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x[:]
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, x):
+                h = self.fc(x)
+                y = Alias.apply(h)
+                h.neg_()
+                return y.exp()
+        """,
+        ("GS205", 18),
+    ),
+    "a dirty mark on a parameter": (
+        """\
+        class Clip(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, weight):
+                ctx.mark_dirty(weight)
+                weight.clamp_(-1, 1)
+                return weight
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.weight = nn.Parameter(torch.zeros(3))
+
+            def forward(self, x):
+                return x * Clip.apply(self.weight)
+        """,
+        ("GS210", 4),
+    ),
+    "a dirty mark that is not returned": (
+        """\
+        class Round(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, step):
+                x.mul_(step)
+                ctx.mark_dirty(x)
+                return x / step
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad, None
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, x):
+                return Round.apply(self.fc(x), 8.0)
+        """,
+        ("GS210", 5),
+    ),
+    "an operation below the framework's names": (
+        """\
+        def f(x, bias):
+            y = torch.softmax(x, -1)
+            torch.ops.aten.add_.Tensor(y, bias)
+            return y
+        """,
+        ("GS101", 3),
+    ),
+    "a result of a function in inference mode": (
+        """\
+        @torch.inference_mode()
+        def predict(x):
+            return x.sigmoid()
+
+        def f(x, weight):
+            y = predict(x)
+            y -= 1
+            return y * weight
+        """,
+        ("GS207", 7),
+    ),
+    "a name in a namespace": (
+        """\
+        import types
+
+        def squash(x):
+            y = torch.sigmoid(x)
+            return y
+
+        ops = types.SimpleNamespace(squash=squash)
+
+        def f(x):
+            y = ops.squash(x)
+            y += 1
+            return y
+        """,
+        ("GS101", 11),
+    ),
     "optimizer before backward": (
         """\
         def train(x, y):
@@ -179,6 +303,55 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 HARMLESS = {
+    "a base whose parts were used before": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 6)
+
+            def forward(self, x):
+                both = self.fc(x)
+                value, gate = both.chunk(2, -1)
+                y = value + gate
+                both += 1
+                return y + both.sum()
+        """,
+    "a dirty mark that is returned": """\
+        class Double(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                x.mul_(2)
+                ctx.mark_dirty(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad * 2
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, x):
+                return Double.apply(self.fc(x))
+        """,
+    "lists inside lists, detached by a call of itself": """\
+        def repackage(h):
+            if isinstance(h, torch.Tensor):
+                return h.detach()
+            return tuple(repackage(v) for v in h)
+
+        def train(data):
+            net = nn.Linear(3, 3)
+            optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+            hidden = [torch.zeros(3)]
+            for x in data:
+                hidden = repackage(hidden)
+                hidden = [net(x + hidden[0])]
+                hidden[0].sum().backward(retain_graph=True)
+                optimizer.step()
+        """,
     "nothing of it was saved": "def f(x):\n    y = x * 2\n    y += 1\n    return y\n",
     "cloned before": "def f(x):\n    y = torch.exp(x).clone()\n    y += 1\n    return y\n",
     "written before it is saved": "def f(x):\n    y = x * 2\n    y += 1\n    return y.exp()\n",

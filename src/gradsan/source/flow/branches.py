@@ -187,7 +187,7 @@ def _dtype_test(frame: Frame, test: ast.expr) -> int | None:
             value, dtype = evaluate(frame, holder), evaluate(frame, right)
             tensor = value.tensor if isinstance(value, Opaque) else value
             if isinstance(tensor, Tensor) and isinstance(dtype, External):
-                from gradsan.source.flow.operations import dtype_literal
+                from gradsan.source.flow.layouts import dtype_literal
 
                 literal = dtype_literal(frame, tensor, dtype.dotted)
                 return literal if isinstance(op, ast.Eq) else -literal

@@ -33,6 +33,8 @@ from gradsan.source.flow.values import (
 from gradsan.source.hierarchy import container_base, find_member, is_module_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
 
+MAX_RECURSION = 1
+"""How often a function is followed into a call of itself: from a list into what it holds."""
 CONSTRUCTION_FUEL = 300
 """Statements that one constructor may run."""
 
@@ -41,7 +43,7 @@ CONSTRUCTION_FUEL = 300
 def call_function(frame: Frame, function: Function, arguments: Arguments, node: ast.AST) -> Value:
     """Follow a call into a function of the project."""
     machine, info = frame.machine, function.info
-    if len(machine.stack) >= MAX_DEPTH or machine.fuel <= 0 or info in machine.stack:
+    if len(machine.stack) >= MAX_DEPTH or machine.fuel <= 0 or machine.stack.count(info) > MAX_RECURSION:
         return opaque_call(frame, Opaque(name=info.name), arguments, node)
     if any(d.endswith(("contextmanager", "singledispatch", "custom_op", "register_fake")) for d in info.decorators):
         return Opaque()
@@ -70,9 +72,10 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
 def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
     """Run a function's body in its frame and return what it may return."""
     machine = frame.machine
-    was = machine.grad_enabled, machine.guard
+    was = machine.grad_enabled, machine.guard, machine.is_inference
     if decorated_off(info.decorators):
         machine.grad_enabled = False
+        machine.is_inference = was[2] or any(name.endswith("inference_mode") for name in info.decorators)
     machine.stack.append(info)
     inner.start = machine.journal.mark()
     if isinstance(info.node, ast.Lambda):
@@ -80,7 +83,7 @@ def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
     else:
         result = _run_body(inner, info.node, was[1])
     machine.stack.pop()
-    machine.grad_enabled, machine.guard = was
+    machine.grad_enabled, machine.guard, machine.is_inference = was
     return result
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from gradsan.model.event import ViewKind
-from gradsan.source.flow.graph import Grad, Node
+from gradsan.model.event import Access, Refusal, ViewKind, Writer
+from gradsan.source.flow.graph import Grad, Node, Refused, Write
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import grad_of, node_of, nodes_and_grad, record_save, roots_of, tensors_of, view_of
-from gradsan.source.flow.values import Class, Context, Function, Opaque, Sequence, Tensor, Value, tensors_in
+from gradsan.source.flow.values import Class, Const, Context, Function, Opaque, Sequence, Tensor, Value, tensors_in
 from gradsan.source.hierarchy import find_member
 from gradsan.source.index import FunctionInfo
 
@@ -41,6 +41,8 @@ def call_apply(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) 
             call(frame, Function(setup[1]), Arguments([context, given, result]), node)
     machine.in_custom_forward -= 1
     machine.grad_enabled = was
+    if enabled:
+        _refuse_marks(frame, context, result, node)
     result = _hang(frame, value, result, inputs, context, graph, grad, roots, node)
     if graph is not None:
         for saved, place in context.saved:
@@ -60,6 +62,40 @@ def call_apply(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) 
     return result
 
 
+def _refuse_marks(frame: Frame, context: Context, result: Value, node: ast.AST) -> None:
+    """Record what the framework raises at a dirty mark.
+
+    Source: torch/csrc/autograd/custom_function.cpp, _process_backward_mode_ad (2.13.0).
+    """
+    parts = result.items if isinstance(result, Sequence) else [result]
+    returned = {id(part.storage) for part in parts if isinstance(part, Tensor)}
+    is_known = all(isinstance(part, (Tensor, Const)) for part in parts)
+    for marked, place in context.dirty:
+        if not isinstance(marked, Tensor):
+            continue
+        message = ""
+        if marked.is_leaf and marked.grad is Grad.YES:
+            message = "a leaf Variable that requires grad has been used in an in-place operation"
+        elif is_known and id(marked.storage) not in returned:
+            message = "Some elements marked as dirty during the forward method were not returned as output"
+        if message:
+            write = Write(
+                marked.storage,
+                place,
+                "mark_dirty",
+                marked.storage.version,
+                frame.machine.guard,
+                frame.machine.tick(),
+                Access.ITSELF,
+                Writer.PROGRAM,
+                True,
+                "",
+            )
+            frame.machine.refusals.append(
+                Refused(Refusal.DIRTY_MARK, write, Grad.YES, frozenset(), None, message, frame.place(node))
+            )
+
+
 def _hang(
     frame: Frame,
     value: Class,
@@ -76,7 +112,7 @@ def _hang(
         return Sequence(items, is_exact=result.is_exact, is_tuple=True)
     if not isinstance(result, Tensor):
         return Opaque(node=graph, roots=roots)
-    dirty = {id(t.storage) for d in context.dirty for t in tensors_in(d)}
+    dirty = {id(t.storage) for d, _ in context.dirty for t in tensors_in(d)}
     if any(t.storage is result.storage for t in inputs) and id(result.storage) not in dirty:
         view = view_of(frame, result, value.info.name, node, kind=ViewKind.CUSTOM_FUNCTION)
         return replace(view, grad=grad if graph else Grad.NO, roots=roots, node=graph, is_detached=False)

@@ -96,6 +96,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return _call_torch(frame, dotted, arguments, node)
     if head == "builtins":
         return _call_builtin(frame, rest, arguments, node)
+    if dotted == "types.SimpleNamespace":
+        return Opaque(attributes=dict(arguments.keywords.items()))
     if dotted == "functools.partial" and arguments.positional:
         return Partial(arguments.positional[0], arguments.positional[1:], arguments.keywords)
     if dotted in ("copy.deepcopy", "copy.copy") and arguments.positional:
@@ -213,6 +215,10 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
         return first
     if dotted in FUNCTIONAL_CALLS:
         return call_functionally(frame, arguments, node)
+    if dotted.startswith("torch.ops.aten."):
+        last = dotted.split(".")[3]
+        is_method = frame.machine.operation(f"torch.Tensor.{last}") is not None
+        dotted = f"torch.Tensor.{last}" if is_method else f"torch.{last}"
     if dotted == "torch.optim.swa_utils.AveragedModel" and first is not None:
         return copy_value(frame, first, deep=True)
     if dotted.startswith("torch.Tensor.") and first is not None:

@@ -83,6 +83,10 @@ class Storage:
     """It was made in inference mode."""
     is_custom_saved: bool = False
     """It came out of ``ctx.saved_tensors``."""
+    has_special_views: bool = False
+    """Views of it were made that don't outlive a write to their base."""
+    base_write: Write | None = None
+    """The last write since, by another way than these views."""
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +160,8 @@ class Refused:
     roots: frozenset[str]
     view: View | None = None
     message: str = ""
+    raised_at: Place | None = None
+    """Where it raises, if not at the write."""
 
 
 @dataclass(slots=True, eq=False)

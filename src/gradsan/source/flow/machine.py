@@ -118,6 +118,8 @@ class Machine:
     """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
     fed_back: tuple[tuple[str, Value], int] | None = None
     """The parameter that the entry was run a second time with, what it had returned, and when that began."""
+    has_stale_views: bool = False
+    """The base of a view was written that doesn't outlive that."""
     is_open: bool = False
     """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
     equalities: dict[tuple[str, int], list[int]] = field(default_factory=dict)
@@ -140,7 +142,8 @@ class Machine:
             storage.saves.clear()
             storage.nodes = []
             storage.version = 0
-            storage.has_gradient = False
+            storage.has_gradient = storage.has_special_views = False
+            storage.base_write = None
             storage.grad = Grad.NO
             storage.roots = frozenset()
         for tensor, grad, is_leaf, is_detached in reversed(self.regrads):
@@ -149,7 +152,7 @@ class Machine:
             known.clear()
         self.backward_passes.clear()
         self.fuel = fuel
-        self.is_open = False
+        self.is_open = self.has_stale_views = False
         self.fed_back = None
         self.grad_enabled = True
         self.guard = EVERYWHERE

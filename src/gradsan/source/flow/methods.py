@@ -68,7 +68,7 @@ def _context_method(frame: Frame, value: Context, name: str, arguments: Argument
         case "save_for_backward" | "save_for_forward":
             value.saved += [(given, frame.place(node)) for given in arguments.positional]
         case "mark_dirty":
-            value.dirty += arguments.positional
+            value.dirty += [(given, frame.place(node)) for given in arguments.positional]
     return Opaque()
 
 

@@ -10,7 +10,8 @@ from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
 from gradsan.source.flow.binding import effect_of, setting_of
 from gradsan.source.flow.graph import Grad, Guard, Node, Place
-from gradsan.source.flow.machine import Condition, Frame
+from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
+from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import (
     as_tensor,
     fresh,
@@ -19,6 +20,7 @@ from gradsan.source.flow.tensors import (
     record_save,
     roots_of,
     tensors_of,
+    use_stale,
     used_as_index,
     view_of,
     write,
@@ -56,6 +58,9 @@ def apply(
     effect = effect_of(frame, operation, given)
     spot = place or frame.place(node)
     inputs = _tensor_inputs(frame, operation, bound)
+    if frame.machine.has_stale_views and frame.machine.grad_enabled:
+        for _, tensor, _ in inputs:
+            use_stale(frame, tensor, node)
     if weights:
         inputs += [(name, tensor, frozenset()) for name, tensor in weights.items()]
         _renormalise(frame, effect, weights, node, label, module)
@@ -358,13 +363,13 @@ def _alias(
             caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
         else:
             caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
-        asked = dtype_literal(frame, tensor, _CASTS[label]) if label in _CASTS and not sure else None
+        asked = dtype_literal(frame, tensor, CASTS[label]) if label in CASTS and not sure else None
         if asked is not None:
             caveat = ""
             if -asked in frame.machine.guard:
                 views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
                 continue
-        view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=_keeps_layout(label, tensor))
+        view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=keeps_layout(label, tensor))
         if effect.may_return_input and effect.views != "single":
             view.view, view.is_leaf = tensor.view, tensor.is_leaf
         if asked is not None and asked not in frame.machine.guard:
@@ -372,29 +377,3 @@ def _alias(
             guard |= {asked}
         views.append((view, guard))
     return views[0][0] if len(views) == 1 else join(views)
-
-
-_CASTS = {
-    "float": "torch.float32",
-    "double": "torch.float64",
-    "half": "torch.float16",
-    "bfloat16": "torch.bfloat16",
-}
-"""What a tensor must be for a conversion to hand it back as it is.  Source: torch.Tensor documentation, 2.13."""
-
-
-def dtype_literal(frame: Frame, tensor: Tensor, dtype: str) -> int:
-    """Return the literal that says that a tensor has a dtype."""
-    name = tensor.storage.name or "the tensor"
-    return frame.machine.literal(("dtype", id(tensor.storage), dtype), Condition(f"{name}.dtype == {dtype}"))
-
-
-_REORDERING = frozenset(
-    {"transpose", "permute", "t", "T", "mT", "movedim", "swapaxes", "expand", "expand_as", "narrow"}
-)
-
-
-def _keeps_layout(label: str, tensor: Tensor) -> bool | None:
-    if label in _REORDERING or label in ("select", "slice", "diagonal", "unfold"):
-        return False if label in ("transpose", "permute", "t", "T", "mT") else None
-    return True if label == "contiguous" else tensor.is_contiguous

@@ -23,6 +23,15 @@ from gradsan.source.flow.graph import (
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, tensors_in
 
+STALE = {ViewKind.MULTI_OUTPUT: Refusal.MULTI_OUTPUT_VIEW, ViewKind.CUSTOM_FUNCTION: Refusal.CUSTOM_FUNCTION_VIEW}
+"""Views that can't be used any more once their base was written, and what is raised then.
+
+Source: torch/csrc/autograd/variable.cpp, grad_fn of a view (2.13.0).
+"""
+_SAID = {
+    ViewKind.MULTI_OUTPUT: "This view is the output of a function that returns multiple views",
+    ViewKind.CUSTOM_FUNCTION: "This view was created inside a custom Function",
+}
 MAX_SAVES = 24
 """Of one storage; more come from unrolled loops and tell nothing new."""
 
@@ -133,6 +142,7 @@ def view_of(
         view = base.view  # what the framework refuses is the first view
     else:
         view = View(kind, operation, frame.place(node), machine.tick(), base_is_leaf)
+        base.storage.has_special_views = base.storage.has_special_views or kind in STALE
     return replace(
         base,
         grad=grad_of(base),
@@ -256,6 +266,9 @@ def write(
     if enabled:
         _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
     storage.version += 1
+    if storage.has_special_views and (tensor.view is None or tensor.view.kind not in STALE):
+        storage.base_write = event
+        machine.has_stale_views = True
     for save in storage.saves:
         if save.node.is_freed or contradicts(save.guard, event.guard):
             continue
@@ -343,6 +356,20 @@ def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: froze
         refusal = Refusal.NO_GRAD_VIEW
     if refusal is not None:
         machine.refusals.append(Refused(refusal, event, grad, roots, view))
+
+
+def use_stale(frame: Frame, tensor: Tensor, node: ast.AST) -> None:
+    """Record that a view is used whose base was written after it was made, which the framework refuses."""
+    view, written = tensor.view, tensor.storage.base_write
+    if view is None or written is None or view.kind not in STALE or view.sequence > written.sequence:
+        return
+    guard = written.guard | frame.machine.guard
+    if grad_of(tensor) is not Grad.NO and not is_impossible(guard):
+        event = replace(written, guard=guard)
+        elsewhere = "is a view and its base or another view of its base has been modified inplace"
+        message = f"Output 0 of {view.operation} {elsewhere}. {_SAID[view.kind]}"
+        refused = Refused(STALE[view.kind], event, grad_of(tensor), roots_of(tensor), view, message, frame.place(node))
+        frame.machine.refusals.append(refused)
 
 
 def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:

@@ -187,7 +187,7 @@ class Context:
 
     name: str
     saved: list[tuple[Value, Place]] = field(default_factory=list)
-    dirty: list[Value] = field(default_factory=list)
+    dirty: list[tuple[Value, Place]] = field(default_factory=list)
     attributes: dict[object, Value] = field(default_factory=dict)
     is_backward: bool = False
 
