@@ -177,6 +177,8 @@ class Written:
             return "marked dirty here"
         if self.operation == "detach_":
             return "cut from its graph here, in place"
+        if self.refused and not self.operation:
+            return "refused here"
         if self.refused:
             return f"`{shown_operation(self.operation)}` was refused here"
         times = f" {self.n_times} times" if self.n_times > 1 else ""

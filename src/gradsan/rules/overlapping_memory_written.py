@@ -55,12 +55,12 @@ rows.add_(1)
             return None
         written, viewed = history.last(Written), history.last(Viewed)
         title = history.subject.title or "a tensor"
-        operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
+        operation = f"in-place `{shown_operation(written.operation)}`" if written and written.operation else "a write"
         if "input tensor" in raised.message:
-            message = f"in-place {operation} {history.was} refused on {title}, which overlaps what the write reads"
+            message = f"{operation} {history.was} refused on {title}, which overlaps what the write reads"
             events = tuple(event for event in attempts(history) if not isinstance(event, Viewed))
             return self.diagnose(history, message, events=events, helps=_copy_source(history, written))
-        message = f"in-place {operation} {history.was} refused on {title}, whose elements share memory"
+        message = f"{operation} {history.was} refused on {title}, whose elements share memory"
         if written is None or written.bumps_version:
             message = f"{title}, whose elements share memory, {history.was} modified in place, which backward refused"
         maker = viewed.operation if viewed is not None else "expand"

@@ -21,6 +21,7 @@ from gradsan.source.rewrites import (
     alias_copied,
     clone_at_save,
     clone_before_write,
+    clone_expanded,
     clone_parts,
     flag_handed_down,
     gradient_zeroed,
@@ -97,6 +98,9 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from _before_write(write)
                 yield from _out_of_place(write)
                 yield from () if write.span is None else clone_at_save.propose_each(write.span)
+            if refusal is Refusal.OVERLAP and history.first(Viewed) is None:
+                spans = [write.span.path for write in writes if write.span is not None]
+                yield from clone_expanded.propose([*spans, *files])
         case None | Refusal.SAVED_OVERWRITTEN:
             yield from _of_overwritten(history, writes, files)
         case _:

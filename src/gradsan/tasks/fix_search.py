@@ -116,6 +116,8 @@ class Search:
         if fewer.seen.problem or fewer.seen.findings:
             return None
         proof = self._prove(fewer, is_whole=True)
+        if proof.holds and self.is_interpreted:
+            proof = self._proof_as_compiled(fewer)
         return replace(fewer, proof=proof) if proof.holds and proof.is_gradient_compared else None
 
     def _interpreted(self, first: Seen) -> Seen:

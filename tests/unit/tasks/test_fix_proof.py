@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample, same_leaves
 from gradsan.tasks.fix_proof import Edits, Reference, prove, unstable_paths
@@ -122,3 +123,14 @@ def test_a_leaf_that_became_a_step_of_the_computation_has_lost_its_gradient() ->
     got.observations.steps.add("w")
     reference = Reference(seen(**{"w": sample(1.0), "w.grad": sample(2.0)}))
     assert not prove(reference, got, Edits(), is_whole=True).holds
+
+
+def test_a_run_that_failed_for_the_gradient_of_a_written_leaf() -> None:
+    refused = leaf_refused(cuts=True)
+    protected, replaced = seen(grad=0.5, status=1, refused=refused), seen(status=1, refused=refused)
+    replaced = replace(replaced, error="AttributeError: 'NoneType' object has no attribute 'clone'")
+    assert holds(Reference(protected, replaced), seen())
+    assert not holds(Reference(protected, replaced), seen(grad=0.5))
+    assert not holds(Reference(protected, replace(replaced, error="KeyError: 1")), seen())
+    kept = seen(status=1, refused=leaf_refused())
+    assert not holds(Reference(kept, replace(kept, error=replaced.error)), seen())

@@ -1,10 +1,11 @@
 """A witness: notes what a program computes, so that an edited version of it can be held against it.
 
 # NOTE [Refused writes] A program whose write is refused has no values after that line.  To know them, the write is
-performed all the same: "values" writes through ``.data``, so that every alias sees it and no gradient is recorded;
-"replaced" computes the written tensor out of place and puts it where the old one stood (`swap_tensors`), so that its
-gradient is recorded and no alias sees it.  Where both lead to the same values, nobody needed the alias, and the
-gradients of "replaced" are those that the program means.
+performed all the same: "replaced" computes the written tensor out of place and puts it where the old one stood
+(`swap_tensors`), so that its gradient is recorded and no alias sees it; "values" lets the new tensor have the memory of
+the old one, so that every alias sees it, but has no gradient of it; a leaf, which is to stay one, is written through
+``.data``.  Where both lead to the same values, nobody needed the alias, and the gradients of "replaced" are those that
+the program means.
 
 # NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
 on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
@@ -199,18 +200,23 @@ class Witness:
     ) -> Any:
         """See NOTE [Refused writes]."""
         self.observations.refused.append(_refused(refusal, tensor, (rest, kwargs)))
-        if self._performs_refused == "values":
+        # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its graph
+        # already holds.
+        is_leaf = tensor.is_leaf and tensor.requires_grad
+        if self._performs_refused == "values" and (is_leaf or refusal in _LEAF_REFUSALS):
             with torch.no_grad():
-                alias = tensor.data
-                write(alias, *rest, **kwargs)
-                if alias.shape != tensor.shape:  # `squeeze_` writes no memory, but the tensor itself
-                    tensor.data = alias
-        else:
-            # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its
-            # graph already holds.
-            copy = (tensor.detach().requires_grad_() if tensor.is_leaf and tensor.requires_grad else tensor).clone()
-            write(copy, *rest, **kwargs)
-            swap(tensor, copy)
+                write(tensor.data, *rest, **kwargs)
+            return tensor
+        copy = (tensor.detach().requires_grad_() if is_leaf else tensor).clone()
+        write(copy, *rest, **kwargs)
+        if self._performs_refused == "values" and copy.shape == tensor.shape:  # `squeeze_` writes no memory
+            with torch.no_grad():
+                if refusal is Refusal.OVERLAP:
+                    write(tensor.data, *rest, **kwargs)
+                else:
+                    tensor.data.copy_(copy)
+            copy.data = tensor.data
+        swap(tensor, copy)
         return tensor
 
     def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
@@ -306,7 +312,10 @@ def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], 
     try:
         tensor.copy_(copy)
     except RuntimeError:
-        swap(tensor, copy)
+        if tensor.is_leaf:
+            tensor.data = copy.detach()
+        else:
+            swap(tensor, copy)
 
 
 def _shares_its_elements(tensor: Any) -> bool:

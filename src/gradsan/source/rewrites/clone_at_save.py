@@ -69,7 +69,7 @@ def propose_named(span: Span, name: str) -> Fix | None:
     read = dict.fromkeys(_widest_view(program, n) for n in named if isinstance(n.ctx, ast.Load))
     edits: list[Edit] = []
     for expression in read:
-        if expression in inside and not _is_written(program, expression):
+        if expression in inside and not (_is_written(program, expression) or _is_stored_into(program, expression)):
             edits += cloned(program, expression, span.path)
     return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(sorted(edits))) if edits else None
 
@@ -92,6 +92,8 @@ def propose_each(span: Span) -> Iterator[Fix]:
         text = dotted_name(name)
         if text in ("", "self") or (is_part and not _is_receiver(program, owner)) or is_module_name(program, name):
             continue
+        if _is_written(program, name) or _is_stored_into(program, name):
+            continue
         yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, cloned(program, name, span.path))
 
 
@@ -111,6 +113,16 @@ def _is_written(program: Program, node: ast.expr) -> bool:
     """Whether a method that works in place is called on an expression: a clone of it would take the write."""
     method = program.parent(node)
     return isinstance(method, ast.Attribute) and knowledge.load().mutates(method.attr)
+
+
+def _is_stored_into(program: Program, node: ast.expr) -> bool:
+    """Whether an item of an expression is assigned to: a clone of it would take the write."""
+    around = program.parent(node)
+    while isinstance(around, (ast.Subscript, ast.Attribute)) and around.value is node:
+        if not isinstance(around.ctx, ast.Load):
+            return True
+        node, around = around, program.parent(around)
+    return False
 
 
 def _widest_view(program: Program, node: ast.expr) -> ast.expr:

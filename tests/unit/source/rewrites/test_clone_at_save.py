@@ -107,3 +107,14 @@ def test_each_tensor_that_is_named(place) -> None:
         "return torch.sin(x) * self.table.t() + self.net(x.clone()[0])",
         "return torch.sin(x.clone()) * self.table.t() + self.net(x[0])",
     ]
+
+
+def test_nothing_that_is_written_is_cloned(place) -> None:
+    program = place("def f(self, x, i):\n    «self.x[x[i]] = x.mul_(i) + x»\n")
+    after = [program.applied(fix).split("\n")[1].strip() for fix in clone_at_save.propose_each(program.span)]
+    assert sorted(after) == [
+        "self.x[x.clone()[i]] = x.mul_(i) + x",
+        "self.x[x[i.clone()]] = x.mul_(i) + x",
+        "self.x[x[i]] = x.mul_(i) + x.clone()",
+        "self.x[x[i]] = x.mul_(i.clone()) + x",
+    ]
