@@ -4,7 +4,7 @@
 A function that breaks the gradient of its parameters is an error where somebody passes it what requires a gradient.
 Where the project calls it, its calls tell: each caller is run on its own, and what it passes is looked at.  A caller
 that hands its own parameters on is asked for in turn.  What nobody calls, and what a package offers by name, is there
-for others, who may.
+for others, who may; unless the package itself has use for it without gradients only.
 """
 
 from __future__ import annotations
@@ -75,7 +75,11 @@ class Callers:
             self._asked.clear()
         sites = self._sites(info) if depth and not _is_called_otherwise(info) else None
         parameters = _parameters(info)
-        if not sites or wanted.gradients - parameters or self._is_exported(info):
+        if not sites:
+            return True
+        if all(is_off for _, is_off in sites):
+            return False
+        if wanted.gradients - parameters or self._is_exported(info):
             return True
         wanted = Wanted(wanted.gradients, wanted.given & parameters)
         for caller, is_off in sites:
@@ -95,7 +99,7 @@ class Callers:
         package = home.root
         for part in home.name.split(".")[:-1]:
             package /= part
-            if spells(package / "__init__.py", info.name.encode()):
+            if spells(package / "__init__.py", info.name):
                 return True
         return f'"{info.name}"' in home.text or f"'{info.name}'" in home.text
 
@@ -133,15 +137,21 @@ class Callers:
             functions = list(functions_of(module))
             called = set[int]()
             for node in walk(module.tree):
+                named: ast.expr | None = None
                 if isinstance(node, ast.Call) and _last(node.func) == info.name:
-                    called.add(id(node.func))
-                    caller = _enclosing(functions, node.lineno)
-                    meant = self._is_meant(module, caller, node.func, info)
-                    if meant is not False:
-                        is_off = layout.is_off(node.lineno) or layout.is_off_by_name(node.lineno)
-                        (sure if meant else likely).append((caller, is_off))
-                elif _is_read(node, info.name) and id(node) not in called and self._is_meant(module, None, node, info):
-                    return None
+                    named = node.func
+                    called.add(id(named))
+                elif isinstance(node, ast.expr) and _is_read(node, info.name) and id(node) not in called:
+                    named = node
+                if named is None:
+                    continue
+                caller = _enclosing(functions, named.lineno)
+                meant = self._is_meant(module, caller, named, info)
+                is_off = layout.is_off(named.lineno) or layout.is_off_by_name(named.lineno)
+                if meant and named is node and not is_off:
+                    return None  # it is handed on as a value
+                if meant or (meant is None and named is not node):
+                    (sure if meant else likely).append((caller, is_off))
         return sure or likely
 
     def _modules(self, info: FunctionInfo) -> Iterator[ModuleInfo]:
@@ -151,7 +161,7 @@ class Callers:
         if not package.is_dir():
             return
         for path in self.project.files_of(package):
-            if path != home.path and spells(path, info.name.encode()):
+            if path != home.path and spells(path, info.name):
                 self.project.links.setdefault(str(home.path), set()).add(str(path))
                 try:
                     yield self.project.load_parsed(path)
@@ -159,10 +169,10 @@ class Callers:
                     continue
 
     def _is_meant(
-        self, module: ModuleInfo, caller: FunctionInfo | None, func: ast.AST, info: FunctionInfo
+        self, module: ModuleInfo, caller: FunctionInfo | None, func: ast.expr, info: FunctionInfo
     ) -> bool | None:
         """Return whether a name means the function; None where it is a method of an object that isn't known."""
-        dotted = dotted_name(func) if isinstance(func, ast.expr) else ""
+        dotted = dotted_name(func)
         if dotted and self.project.lookup(module, dotted) is info:
             return True
         if info.owner is None or isinstance(func, ast.Name):

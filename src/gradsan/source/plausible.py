@@ -29,7 +29,7 @@ _DATA = re.compile(
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:batch_)?(?-i:score)$"
     r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
     r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
@@ -39,7 +39,7 @@ _FUNCTIONS = re.compile(
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|datasets?|data|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
+    r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|generation_\w+|convert_\w+|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
@@ -146,7 +146,7 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
         return False
     wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
     for path in project.files_of(package):
-        if path == home.path or not spells(path, f"{name}(".encode()):
+        if path == home.path or not spells(path, name):
             continue
         try:
             module = project.load_parsed(path)
@@ -163,15 +163,17 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
     return is_called
 
 
-def spells(path: Path, text: bytes) -> bool:
-    """Return whether a file holds a text.
+def spells(path: Path, name: str) -> bool:
+    """Return whether a file holds a name.
 
     Effect: reads the file.
     """
     try:
-        return text in path.read_bytes()
+        data = path.read_bytes()
     except OSError:
         return False
+    word = name.encode()
+    return word in data and re.search(rb"\b" + re.escape(word) + rb"\b", data) is not None
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:

@@ -52,6 +52,21 @@ CALLED_WITHOUT = {
             def backward(ctx, grad):
                 return grad, grad
         """,
+    "inside a custom function, by name": """\
+        def solve(a, b):
+            y = torch.exp(a)
+            y -= b
+            return y
+
+        class Solve(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, a, b, method):
+                return {"solve": solve}[method](a, b)
+
+            @staticmethod
+            def backward(ctx, grad):
+                return grad, grad
+        """,
     "with gradients off, two calls away": """\
         def update(layer):
             for p in layer.parameters():
@@ -207,6 +222,12 @@ def render(alphas):
 def test_asks_callers_in_other_files(tmp_path: Path) -> None:
     outcome = check([package(tmp_path, "", RENDERS)], CheckOptions(n_jobs=1, use_cache=False))
     assert outcome.report.findings == ()
+
+
+def test_what_a_package_offers_but_uses_without_gradients(tmp_path: Path) -> None:
+    caller = "@torch.no_grad()\ndef look(alphas, prefix):\n    return weights(alphas, prefix)\n"
+    offered = package(tmp_path, "from library.ops import weights\n", caller)
+    assert check([offered], CheckOptions(n_jobs=1, use_cache=False)).report.findings == ()
 
 
 def test_what_a_package_offers_may_be_called_with_more(tmp_path: Path) -> None:
