@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-import keyword
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from gradsan.source.flow.user_operators import FOLLOWED
 from gradsan.source.hierarchy import find_member, is_function_class, is_module_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+from gradsan.source.mentions import Mentions, mentions_of
 from gradsan.source.project import Project
 from gradsan.source.writing import may_write
 
-_NAMES = re.compile(r"[A-Za-z_][\w.]*")
-_CALLS = re.compile(r"(\]|[A-Za-z_][\w.]*|\))\s*\(")
-_BUILTINS = frozenset({*dir(builtins), *keyword.kwlist, "self", "super"})
-_MEMBERS = re.compile(r"\.\s*([A-Za-z_]\w*)")
+_BUILTINS = frozenset(dir(builtins))
 _INPLACE = re.compile(r"\binplace\b(?!\s*(?::\s*bool\s*)?=\s*False)|ReLU6?\(\s*True|ELU\([^()]*\bTrue|\bmax_norm\b")
 _BACKWARD = (
     re.compile(r"backward(?<!def backward)\s*\("),
@@ -35,6 +31,7 @@ _BACKWARD = (
 _DEPTH = 5
 """How far factories of modules are followed."""
 _CALLED = frozenset({"forward", "__call__"})
+"""What calling an object runs."""
 
 
 @dataclass(slots=True)
@@ -61,6 +58,7 @@ class Reach:
     project: Project
     is_open: Callable[[FunctionInfo], bool]
     is_method: Callable[[str], bool]
+    _mentions: dict[int, Mentions] = field(default_factory=dict)
     _texts: dict[int, Text] = field(default_factory=dict)
     _held: dict[int, Text] = field(default_factory=dict)
     _writes: dict[int, bool] = field(default_factory=dict)
@@ -70,7 +68,7 @@ class Reach:
 
     def forget(self) -> None:
         """Drop all answers; the objects that they are about are gone."""
-        for answers in (self._texts, self._held, self._writes, self._members, self._kept):
+        for answers in (self._mentions, self._texts, self._held, self._writes, self._members, self._kept):
             answers.clear()
 
     def needs_run(self, info: FunctionInfo) -> bool:
@@ -81,32 +79,39 @@ class Reach:
         owner = None if info.is_static else info.owner
         if owner is not None and (info.name == "__init__" or len(node.args.args) + len(node.args.kwonlyargs) < 2):
             return False
-        text = source_of(info)
-        called = {*_MEMBERS.findall(text)}
-        runs = self._runs_parts(info, owner, text)
+        mentioned = self.mentions_of(node)
+        runs = self._runs_parts(info, owner, mentioned)
         if owner is not None:
             held = self.held_by(owner)
-            if held.is_inplace and (runs or "inplace" in text):
+            if held.is_inplace and (runs or "inplace" in source_of(info)):
                 return True
-            if any(self._is_class_open(found, called, is_run=runs) for found in held.classes):
+            if any(self._is_class_open(found, mentioned, is_run=runs, asker=info) for found in held.classes):
                 return True
-        return self._leads_to_open(self.text_of(info), called, runs=runs)
+        return self._leads_to_open(self.text_of(info), mentioned, runs=runs)
 
-    def _runs_parts(self, info: FunctionInfo, owner: ClassInfo | None, text: str) -> bool:
+    def _runs_parts(self, info: FunctionInfo, owner: ClassInfo | None, mentioned: Mentions) -> bool:
         """Return whether a function may call an object that it holds: anything that has no better known meaning."""
-        for name in set(_CALLS.findall(text)) - {info.name}:
+        for name in mentioned.calls:
             head, _, rest = name.partition(".")
             last = name.rpartition(".")[2]
             if owner is not None and head == "self" and rest == last and find_member(self.project, owner, rest):
                 continue
-            if not rest and (
-                head in info.module.imports or head in _BUILTINS or self._leads_somewhere(info.module, head)
-            ):
+            if head in info.module.imports:
                 continue
-            if rest and (head in info.module.imports or self.is_method(last)):
+            if rest and self.is_method(last):
+                continue
+            if not rest and (head in _BUILTINS or self._leads_somewhere(info.module, head)):
                 continue
             return True
         return False
+
+    def mentions_of(self, node: ast.AST) -> Mentions:
+        """Return what a piece of a syntax tree mentions, remembered."""
+        known = self._mentions.get(id(node))
+        if known is None:
+            known = self._mentions[id(node)] = mentions_of(node)
+            self._kept.append(node)
+        return known
 
     def program_needs_run(self, module: ModuleInfo) -> bool:
         """Return whether running a module's body may find anything."""
@@ -116,12 +121,12 @@ class Reach:
         text = "\n".join(lines)
         if may_write(text, wrapped, has_backward=True) or has_backward(module):
             return True
-        mentioned = Text()
-        self._collect(module, None, text, mentioned)
-        homes = [function.module for function in mentioned.functions] + [found.module for found in mentioned.classes]
+        mentioned, found = mentions_of(wrapped), Text()
+        self._collect(module, None, mentioned, found)
+        homes = [function.module for function in found.functions] + [known.module for known in found.classes]
         if any(has_backward(home) for home in homes):
             return True
-        return self._leads_to_open(mentioned, {*_MEMBERS.findall(text)})
+        return self._leads_to_open(found, mentioned)
 
     def is_open_by_text(self, info: FunctionInfo, depth: int = 2) -> bool:
         """Return whether a function that isn't run may be open, as far as its text tells."""
@@ -146,8 +151,8 @@ class Reach:
             self._kept.append(info)
             text = source_of(info)
             known.is_inplace = _INPLACE.search(text) is not None
-            self._collect(info.module, info.owner, text, known)
-            # Its own name stands in its first line, and a call of itself isn't followed.
+            self._collect(info.module, info.owner, self.mentions_of(info.node), known)
+            # A call of itself isn't followed.
             known.functions = [found for found in known.functions if found is not info]
         return known
 
@@ -196,18 +201,27 @@ class Reach:
             self._kept.append(expression)
             text = "\n".join(home.lines[expression.lineno - 1 : expression.end_lineno])
             known.is_inplace = _INPLACE.search(text) is not None
-            self._collect(home, None, text, known)
+            self._collect(home, None, self.mentions_of(expression), known)
         return known
 
-    def _leads_to_open(self, text: Text, called: set[str], *, runs: bool = True) -> bool:
+    def _leads_to_open(self, text: Text, mentioned: Mentions, *, runs: bool = True) -> bool:
         return any(self.is_open(found) for found in text.functions) or any(
-            self._is_class_open(found, called, is_run=runs, is_constructed=True) for found in text.classes
+            self._is_class_open(found, mentioned, is_run=runs, is_constructed=True) for found in text.classes
         )
 
     def _is_class_open(
-        self, info: ClassInfo, called: set[str], *, is_run: bool = True, is_constructed: bool = False
+        self,
+        info: ClassInfo,
+        mentioned: Mentions,
+        *,
+        is_run: bool,
+        is_constructed: bool = False,
+        asker: FunctionInfo | None = None,
     ) -> bool:
-        """Return whether calling an object of a class, or those of its methods that are named, is open."""
+        """Return whether calling an object of a class, or those of its methods that are mentioned, is open.
+
+        ``asker`` is the method that asks: a call of itself isn't followed.
+        """
         if is_function_class(self.project, info):
             return any(self.writes_itself(method) for method in info.methods.values())
         members = self._members.get(id(info))
@@ -219,9 +233,13 @@ class Reach:
             self._kept.append(info)
         for method in members:
             name = method.name
-            is_special = name in FOLLOWED or name == "forward"
-            is_reached = name in called or (is_special and is_run) or (name == "__init__" and is_constructed)
-            if is_reached and self.is_open(method):
+            is_reached = (
+                name in mentioned.members
+                or name in mentioned.specials
+                or (is_run and name in _CALLED)
+                or (is_constructed and name == "__init__")
+            )
+            if is_reached and method is not asker and self.is_open(method):
                 return True
         return False
 
@@ -234,8 +252,8 @@ class Reach:
                     yield method
             yield from owner.setters.values()
 
-    def _collect(self, module: ModuleInfo, owner: ClassInfo | None, text: str, found: Text) -> None:
-        for name in set(_NAMES.findall(text)):
+    def _collect(self, module: ModuleInfo, owner: ClassInfo | None, mentioned: Mentions, found: Text) -> None:
+        for name in mentioned.names:
             head, _, rest = name.partition(".")
             if owner is not None and head in ("self", "cls"):
                 member = find_member(self.project, owner, rest.partition(".")[0]) if rest else None
@@ -243,10 +261,9 @@ class Reach:
                     found.functions.append(member[1])
             elif self._leads_somewhere(module, head):
                 self._file(module, name, found)
-        if owner is not None and "super(" in text:
-            named = {*_MEMBERS.findall(text)}
+        if owner is not None and "super" in mentioned.names:
             for base in linearize_known(self.project, owner)[0][1:]:
-                found.functions += [method for name, method in base.methods.items() if name in named]
+                found.functions += [method for name, method in base.methods.items() if name in mentioned.members]
 
     def _file(self, module: ModuleInfo, name: str, found: Text) -> None:
         while name:

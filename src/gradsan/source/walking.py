@@ -5,6 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+_PLAIN = frozenset(
+    {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "name", "op", "simple"}
+)
+"""Fields that hold no node, or one without fields.  Source: docs.python.org/3/library/ast.html, abstract grammar."""
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
+
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and all nodes below it, in no particular order; an outer one before those inside it."""
@@ -12,9 +18,18 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     while stack:
         inner = stack.pop()
         yield inner
-        for name in inner._fields:
-            part = getattr(inner, name, None)
-            if part.__class__ is list:
-                stack += [item for item in part if isinstance(item, ast.AST)]
-            elif isinstance(part, ast.AST) and part._fields:
-                stack.append(part)
+        push_parts(inner, stack)
+
+
+def push_parts(node: ast.AST, stack: list[ast.AST]) -> None:
+    """Put the nodes directly below a node on a stack; contexts and operators are left out."""
+    kind = node.__class__
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _PLAIN)
+    for name in fields:
+        part = getattr(node, name, None)
+        if part.__class__ is list:
+            stack += [item for item in part if isinstance(item, ast.AST)]
+        elif isinstance(part, ast.AST):
+            stack.append(part)

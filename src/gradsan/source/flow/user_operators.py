@@ -23,15 +23,19 @@ _NAMES: dict[type[ast.operator], str] = {
     ast.BitXor: "xor",
 }
 """Source: the Python language reference, section Emulating numeric types."""
-FOLLOWED = frozenset(
-    {
-        "__call__",
-        "__getitem__",
-        "__setitem__",
-        *(f"__{kind}{name}__" for kind in ("", "r", "i") for name in _NAMES.values()),
-    }
-)
-"""The special methods that are called without being named."""
+
+
+def operator_methods(op: type[ast.operator], *kinds: str) -> set[str]:
+    """Return the special methods of an operator, of the kinds ``r`` (reflected), ``i`` (in place) and neither."""
+    name = _NAMES.get(op)
+    return {f"__{kind}{name}__" for kind in kinds} if name is not None else set()
+
+
+def item_method(context: ast.expr_context) -> str:
+    """Return the special method that reads or sets an item; empty for one that is deleted."""
+    if isinstance(context, ast.Load):
+        return "__getitem__"
+    return "__setitem__" if isinstance(context, ast.Store) else ""
 
 
 def special_method(frame: Frame, value: Value, name: str, arguments: list[Value], node: ast.AST) -> Value | None:
