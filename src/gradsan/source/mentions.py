@@ -19,12 +19,14 @@ class Mentions:
         members: The attributes that are read, called or set.
         calls: What is called, by dotted name; ``.relu`` is a method of something else than a name, empty anything else.
         specials: The special methods that operators and items may call.
+        nodes: All nodes but names, constants and attributes; an outer one before those inside it.
     """
 
     names: dict[str, None] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
     calls: set[str] = field(default_factory=set)
     specials: set[str] = field(default_factory=set)
+    nodes: list[ast.AST] = field(default_factory=list)
 
 
 def mentions_of(node: ast.AST) -> Mentions:
@@ -36,6 +38,8 @@ def mentions_of(node: ast.AST) -> Mentions:
         match inner:
             case ast.Name():
                 found.names[inner.id] = None
+                continue
+            case ast.Constant():
                 continue
             case ast.Attribute():
                 found.members.add(inner.attr)
@@ -51,6 +55,7 @@ def mentions_of(node: ast.AST) -> Mentions:
                 found.specials |= operator_methods(type(inner.op), "i", "", "r")
                 if isinstance(inner.target, ast.Subscript):
                     found.specials.add("__getitem__")
+        found.nodes.append(inner)
         push_parts(inner, stack)
     return found
 

@@ -19,7 +19,7 @@ from gradsan.source.hierarchy import find_member, is_function_class, is_module_c
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.mentions import Mentions, mentions_of
 from gradsan.source.project import Project
-from gradsan.source.writing import may_write
+from gradsan.source.writing import may_write, spells_write
 
 _BUILTINS = frozenset(dir(builtins))
 _INPLACE = re.compile(r"\binplace\b(?!\s*(?::\s*bool\s*)?=\s*False)|ReLU6?\(\s*True|ELU\([^()]*\bTrue|\bmax_norm\b")
@@ -94,8 +94,10 @@ class Reach:
         for name in mentioned.calls:
             head, _, rest = name.partition(".")
             last = name.rpartition(".")[2]
-            if owner is not None and head == "self" and rest == last and find_member(self.project, owner, rest):
-                continue
+            if owner is not None and head == "self" and rest == last:
+                if find_member(self.project, owner, rest):
+                    continue
+                return True
             if head in info.module.imports:
                 continue
             if rest and self.is_method(last):
@@ -119,9 +121,9 @@ class Reach:
         lines = ["\n".join(module.lines[s.lineno - 1 : s.end_lineno]) for s in body]
         wrapped = ast.Module(body, [])
         text = "\n".join(lines)
-        if may_write(text, wrapped, has_backward=True) or has_backward(module):
-            return True
         mentioned, found = mentions_of(wrapped), Text()
+        if (spells_write(text) and may_write(mentioned.nodes, has_backward=True)) or has_backward(module):
+            return True
         self._collect(module, None, mentioned, found)
         homes = [function.module for function in found.functions] + [known.module for known in found.classes]
         if any(has_backward(home) for home in homes):
@@ -138,7 +140,9 @@ class Reach:
         """Return whether a function's own text may mutate a tensor."""
         known = self._writes.get(id(info))
         if known is None:
-            known = may_write(source_of(info), info.node, has_backward=has_backward(info.module))
+            known = spells_write(source_of(info)) and may_write(
+                self.mentions_of(info.node).nodes, has_backward=has_backward(info.module)
+            )
             self._writes[id(info)] = known
             self._kept.append(info)
         return known

@@ -6,7 +6,8 @@ import ast
 
 from gradsan.source.index import FunctionInfo, dotted_name
 from gradsan.source.project import Project
-from gradsan.source.writing import may_write
+from gradsan.source.walking import walk
+from gradsan.source.writing import may_write, spells_write
 
 
 def wraps_and_writes(project: Project, info: FunctionInfo) -> bool:
@@ -16,6 +17,6 @@ def wraps_and_writes(project: Project, info: FunctionInfo) -> bool:
         found = project.lookup(info.module, name) if name else None
         if isinstance(found, FunctionInfo) and found is not info:
             lines = found.module.lines[found.node.lineno - 1 : found.node.end_lineno]
-            if may_write("\n".join(lines), found.node, has_backward=False):
+            if spells_write("\n".join(lines)) and may_write(walk(found.node), has_backward=False):
                 return True
     return False

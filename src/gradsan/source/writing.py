@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 
 from gradsan import knowledge
 from gradsan.source.program import last_name
-from gradsan.source.walking import walk
 
 _QUICK = re.compile(
     r"(?:\*\*|//|>>|<<|[-+*/%&|^])=(?!=)"
@@ -80,29 +79,32 @@ _ACTIVATIONS = frozenset(
 _MAPPINGS = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})
 
 
-def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
-    """Return whether a function may mutate a tensor itself.
+def spells_write(text: str) -> bool:
+    """Return whether a function's source has a pattern of one that mutates a tensor."""
+    return _QUICK.search(text) is not None
+
+
+def may_write(nodes: Iterable[ast.AST], *, has_backward: bool) -> bool:
+    """Return whether a function whose text spells a write may mutate a tensor itself.
 
     Args:
-        text: Its source.
-        node: Its syntax tree; functions inside it belong to it.
+        nodes: Its syntax tree, itself first; functions inside it belong to it.
         has_backward: Whether its module runs backward passes: without one an optimizer's step breaks nothing.
     """
-    if _QUICK.search(text) is None:
-        return False
+    nodes = list(nodes)
     # A constructor makes layers that work in place, and calls none.
-    is_constructor = isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    is_constructor = isinstance(nodes[0], ast.FunctionDef) and nodes[0].name == "__init__"
     bindings: dict[str, list[ast.expr]] | None = None
-    for inner in walk(node):
+    for inner in nodes:
         match inner:
             case ast.AugAssign():
                 if bindings is None:
-                    bindings = _bindings(node)
+                    bindings = _bindings(nodes)
                 if _may_update(inner, bindings):
                     return True
             case ast.Subscript(ctx=ast.Store()):
                 if bindings is None:
-                    bindings = _bindings(node)
+                    bindings = _bindings(nodes)
                 if not _is_key(inner.slice) and not _is_container(inner.value, bindings):
                     return True
             case ast.Call() if _may_mutate(inner, has_backward=has_backward, is_constructor=is_constructor):
@@ -110,11 +112,11 @@ def may_write(text: str, node: ast.AST, *, has_backward: bool) -> bool:
     return False
 
 
-def _bindings(node: ast.AST) -> dict[str, list[ast.expr]]:
+def _bindings(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
     """Return what each name is bound to; an unknown binding is an ellipsis."""
     found: dict[str, list[ast.expr]] = {}
     unknown = ast.Constant(value=...)
-    for inner in walk(node):
+    for inner in nodes:
         match inner:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:

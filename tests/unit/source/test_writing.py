@@ -4,11 +4,11 @@ import ast
 
 import pytest
 
-from gradsan.source.writing import may_write
+from gradsan.source.writing import may_write, spells_write
 
 
 def writes(text: str, *, has_backward: bool = False) -> bool:
-    return may_write(text, ast.parse(text).body[0], has_backward=has_backward)
+    return spells_write(text) and may_write(ast.walk(ast.parse(text).body[0]), has_backward=has_backward)
 
 
 @pytest.mark.parametrize(

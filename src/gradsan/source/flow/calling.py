@@ -66,7 +66,11 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
     elif function.scope is not None:
         inner.receiver = function.scope.receiver
     bind_parameters(inner, info.node, Arguments(positional, arguments.keywords, arguments.is_exact))
-    return run_function(frame, inner, info)
+    reserve = machine.fuel // 2
+    machine.fuel -= reserve
+    result = run_function(frame, inner, info)
+    machine.fuel += reserve
+    return result
 
 
 def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:

@@ -172,11 +172,14 @@ def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.
 def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:
     """Return something unknown that was computed from values."""
     nodes, _, roots = nodes_and_grad(frame, values)
-    number = bool(values) and all(
-        (isinstance(v, Const) and isinstance(v.value, (int, float))) or (isinstance(v, Opaque) and v.is_number)
-        for v in values
-    )
+    number = bool(values) and all(map(_is_number, values))
     return Opaque(name=name, roots=roots, node=nodes, is_number=number)
+
+
+def _is_number(value: Value) -> bool:
+    if type(value) is Opaque:
+        return value.is_number
+    return type(value) is Const and isinstance(value.value, (int, float))
 
 
 def _is_tensor(value: Value) -> bool:

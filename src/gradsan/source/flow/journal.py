@@ -51,14 +51,19 @@ class Journal:
 
     def changes(self, mark: int) -> Changes:
         """Return what was set since a point, with the values now."""
-        return {(id(holder), key): (holder, key, _read(holder, key)) for holder, key, _ in self.entries[mark:]}
+        found: Changes = {}
+        for holder, key, _ in self.entries[mark:]:
+            at = id(holder), key
+            if at not in found:
+                found[at] = holder, key, _read(holder, key)
+        return found
 
     def undo(self, mark: int) -> None:
         """Go back to a point."""
         entries = self.entries
-        while len(entries) > mark:
-            holder, key, old = entries.pop()
+        for holder, key, old in reversed(entries[mark:]):
             _write(holder, key, old)
+        del entries[mark:]
 
     def merge(self, exits: list[Exit]) -> None:
         """Set what several ways out of a block set, each on its own paths."""
@@ -85,7 +90,7 @@ class Journal:
 
 
 def _join_any(values: list[tuple[object, Guard]]) -> object:
-    present = [(value, guard) for value, guard in values if value is not MISSING]
+    present = [pair for pair in values if pair[0] is not MISSING]
     if present and isinstance(present[0][0], tuple):
         lists = [cast("tuple[list[Value], bool]", value) for value, _ in present]
         first, first_exact = lists[0]
@@ -96,7 +101,7 @@ def _join_any(values: list[tuple[object, Guard]]) -> object:
             ]
             return joined, all(exact for _, exact in lists) and first_exact
         return _join_lengths(lists, [guard for _, guard in present])
-    return join([(cast("Value", value), guard) for value, guard in present])
+    return join(cast("list[tuple[Value, Guard]]", present))
 
 
 def _join_lengths(lists: list[tuple[list[Value], bool]], guards: list[Guard]) -> tuple[list[Value], bool]:

@@ -64,15 +64,14 @@ def apply(
     if weights:
         inputs += [(name, tensor, frozenset()) for name, tensor in weights.items()]
         _renormalise(frame, effect, weights, node, label, module)
-    grad = max((grad_of(tensor) for _, tensor, _ in inputs), default=Grad.NO)
-    roots = frozenset().union(*(roots_of(tensor) for _, tensor, _ in inputs)) if inputs else frozenset()
+    grad, roots = _incoming(inputs)
     if not frame.machine.grad_enabled or not operation.differentiable:
         grad, roots = Grad.NO, frozenset()
     graph = _graph(inputs) if grad is not Grad.NO else None
     name = label or _short(operation.name)
     if graph is not None:
         _save_inputs(frame, operation, effect, inputs, graph, spot, grad, roots, name)
-    if any(operand in bound for operand in effect.writes):
+    if not bound.keys().isdisjoint(effect.writes):
         return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
     return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
 
@@ -120,6 +119,15 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
                 continue
         found += [(name, tensor, guard) for tensor, guard in tensors_of(frame, value, is_sure=is_sure)]
     return found
+
+
+def _incoming(inputs: _Inputs) -> tuple[Grad, frozenset[str]]:
+    """Return the gradient that the inputs bring together, and the parameters that it flows to."""
+    grad, roots = Grad.NO, frozenset[str]()
+    for _, tensor, _ in inputs:
+        grad = max(grad, grad_of(tensor))
+        roots |= roots_of(tensor)
+    return grad, roots
 
 
 def _graph(inputs: _Inputs) -> Node:
