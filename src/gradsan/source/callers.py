@@ -147,7 +147,8 @@ class Callers:
                     continue
                 caller = _enclosing(functions, named.lineno)
                 meant = self._is_meant(module, caller, named, info)
-                is_off = layout.is_off(named.lineno) or layout.is_off_by_name(named.lineno)
+                is_off = layout.is_off(named.lineno)
+                is_off = is_off or (named is not node and layout.is_off_by_name(named.lineno))
                 if meant and named is node and not is_off:
                     return None  # it is handed on as a value
                 if meant or (meant is None and named is not node):

@@ -165,6 +165,17 @@ CALLED_WITH = {
         def block(x):
             return squash(x)
         """,
+    "handed on to a layer": """\
+        def squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.TransformerEncoderLayer(8, 2, activation=squash)
+        """,
     "handed on as a value": """\
         def squash(x):
             y = torch.sigmoid(x)
