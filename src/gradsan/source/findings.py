@@ -240,19 +240,18 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
-    # What a program runs is no matter of conventions.
-    if sure and write.place.function != "<module>" and not machine.is_program:
+    # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
+    is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
+    if sure and not is_settled:
         if _is_own_leaf(refused):
             sure = not is_called_without_elsewhere(machine.project, write.place)
         else:
             sure = not is_only_called_without(write.place)
-    is_alone = write.place.function == "<module>"
-    asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_alone else None
+    asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_settled else None
     history = _history(write, events, tuple(notes), "")
     if refused.raised_at is not None and view is not None:
-        history = replace(
-            history, subject=replace(history.subject, name="")
-        )  # another name than the view's was written
+        # Another name than the view's was written.
+        history = replace(history, subject=replace(history.subject, name=""))
     return Inference(history, sure, id(write.place.node), asks)
 
 

@@ -253,6 +253,28 @@ BREAKS = {
         """,
         ("GS101", 11),
     ),
+    "a buffer that was expanded": (
+        """\
+        class A(nn.Module):
+            def __init__(self, groups, n):
+                super().__init__()
+                self.register_buffer("mean", torch.zeros(1, n).expand(groups, n))
+
+            def forward(self, x):
+                self.mean.mul_(0.9)
+                return x - self.mean
+        """,
+        ("GS209", 7),
+    ),
+    "all rows of an expanded tensor": (
+        """\
+        def f(x, n):
+            eye = torch.eye(4).unsqueeze(0).expand(n, -1, -1)
+            eye[:, 0] = x
+            return eye
+        """,
+        ("GS209", 3),
+    ),
     "optimizer before backward": (
         """\
         def train(x, y):
@@ -303,6 +325,29 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 HARMLESS = {
+    "expanded, and copied": """\
+        def f(x, n):
+            eye = torch.eye(4)[None].expand(n, 4, 4).clone()
+            eye[:, 0] = x
+            rest = torch.zeros(1, 3).expand(n, 3).contiguous()
+            rest.add_(x)
+            return eye, rest
+        """,
+    "expanded to the size it has": """\
+        def f(x, n):
+            row = torch.zeros(1, 3).expand(1, -1)
+            row.add_(x)
+            whole = torch.zeros(n, 3).expand(n, 3)
+            whole.add_(x)
+            return row, whole
+        """,
+    "a row of an expanded tensor": """\
+        def f(x, n):
+            rows = torch.zeros(1, 3).expand(n, 3)
+            first = rows[0]
+            first.add_(x)
+            return rows
+        """,
     "a base whose parts were used before": """\
         class A(nn.Module):
             def __init__(self):

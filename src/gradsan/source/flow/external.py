@@ -22,6 +22,7 @@ from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import SWITCH, switch
 from gradsan.source.flow.operations import apply
+from gradsan.source.flow.overlaps import made_by
 from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
 from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.stateless import FUNCTIONAL_CALLS, call_functionally
@@ -283,7 +284,9 @@ def _new(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
     requires = arguments.keywords.get("requires_grad")
     if isinstance(requires, Const) and requires.value is True:
         return leaf(frame, kind=TensorKind.LEAF)
-    return fresh(frame, kind=TensorKind.CONSTANT)
+    made = fresh(frame, kind=TensorKind.CONSTANT)
+    made.ones = made_by(name, arguments.positional)
+    return made
 
 
 def _construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:

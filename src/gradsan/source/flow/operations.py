@@ -12,6 +12,8 @@ from gradsan.source.flow.binding import effect_of, setting_of
 from gradsan.source.flow.graph import Grad, Guard, Node, Place
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
 from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.overlaps import VIEWS, follow
+from gradsan.source.flow.stale import use_stale
 from gradsan.source.flow.tensors import (
     as_tensor,
     fresh,
@@ -20,7 +22,6 @@ from gradsan.source.flow.tensors import (
     record_save,
     roots_of,
     tensors_of,
-    use_stale,
     used_as_index,
     view_of,
     write,
@@ -378,8 +379,10 @@ def _alias(
                 views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
                 continue
         view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=keeps_layout(label, tensor))
+        if label in VIEWS:
+            follow(view, tensor, label, bound)
         if effect.may_return_input and effect.views != "single":
-            view.view, view.is_leaf = tensor.view, tensor.is_leaf
+            view.view, view.is_leaf, view.ones, view.shared = tensor.view, tensor.is_leaf, tensor.ones, tensor.shared
         if asked is not None and asked not in frame.machine.guard:
             views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard | {-asked}))
             guard |= {asked}

@@ -300,12 +300,19 @@ def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, nod
         target=text_of(frame, node.value) if isinstance(node, ast.Subscript) else "",
         sources=(new,),
         guard=guard,
+        is_indexed=not _writes_all(index),
     )
     grad = grad_of(tensor)
     if frame.machine.grad_enabled and grad is not Grad.NO and any(kind == "advanced" for kind, _ in parts):
         graph = Node(tuple(tensor.storage.nodes) + ((tensor.node,) if tensor.node is not None else ()))
         tensor.storage.nodes = [graph]
         save_indices(frame, parts, graph, node, grad, roots_of(tensor))
+
+
+def _writes_all(index: ast.expr) -> bool:
+    """Return whether an index is made of slices alone: whatever shares memory is among what is written."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    return isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None
 
 
 __all__ = ["apply", "store", "subscript"]

@@ -28,10 +28,6 @@ STALE = {ViewKind.MULTI_OUTPUT: Refusal.MULTI_OUTPUT_VIEW, ViewKind.CUSTOM_FUNCT
 
 Source: torch/csrc/autograd/variable.cpp, grad_fn of a view (2.13.0).
 """
-_SAID = {
-    ViewKind.MULTI_OUTPUT: "This view is the output of a function that returns multiple views",
-    ViewKind.CUSTOM_FUNCTION: "This view was created inside a custom Function",
-}
 MAX_SAVES = 24
 """Of one storage; more come from unrolled loops and tell nothing new."""
 
@@ -151,6 +147,8 @@ def view_of(
         view=view,
         is_leaf=False,
         is_contiguous=is_contiguous,
+        ones=None,
+        shared=None,
         caveats=(*base.caveats, caveat) if caveat else base.caveats,
     )
 
@@ -235,8 +233,12 @@ def write(
     graph: Node | None = None,
     is_first: bool = False,
     is_between_steps: bool = False,
+    is_indexed: bool = False,
 ) -> None:
-    """Record that a tensor was mutated, and what that breaks; ``is_first`` gives a parameter its first value."""
+    """Record that a tensor was mutated, and what that breaks.
+
+    ``is_first`` gives a parameter its first value; ``is_indexed`` writes some of its elements only.
+    """
     machine = frame.machine
     enabled = machine.grad_enabled if grad_enabled is None else grad_enabled
     storage = tensor.storage
@@ -262,6 +264,9 @@ def write(
     grad, roots = _incoming(frame, sources)
     if storage.is_inference and not machine.is_inference:
         machine.refusals.append(Refused(Refusal.INFERENCE_TENSOR, event, Grad.YES, frozenset()))
+        return
+    if tensor.shared is not None and not is_indexed:
+        machine.refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), tensor.shared))
         return
     if enabled:
         _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
@@ -356,20 +361,6 @@ def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: froze
         refusal = Refusal.NO_GRAD_VIEW
     if refusal is not None:
         machine.refusals.append(Refused(refusal, event, grad, roots, view))
-
-
-def use_stale(frame: Frame, tensor: Tensor, node: ast.AST) -> None:
-    """Record that a view is used whose base was written after it was made, which the framework refuses."""
-    view, written = tensor.view, tensor.storage.base_write
-    if view is None or written is None or view.kind not in STALE or view.sequence > written.sequence:
-        return
-    guard = written.guard | frame.machine.guard
-    if grad_of(tensor) is not Grad.NO and not is_impossible(guard):
-        event = replace(written, guard=guard)
-        elsewhere = "is a view and its base or another view of its base has been modified inplace"
-        message = f"Output 0 of {view.operation} {elsewhere}. {_SAID[view.kind]}"
-        refused = Refused(STALE[view.kind], event, grad_of(tensor), roots_of(tensor), view, message, frame.place(node))
-        frame.machine.refusals.append(refused)
 
 
 def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:

@@ -11,6 +11,7 @@ from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 
 if TYPE_CHECKING:
     from gradsan.source.flow.machine import Frame
+    from gradsan.source.flow.overlaps import Ones
 
 MAX_OPTIONS = 4
 
@@ -55,6 +56,10 @@ class Tensor:
     is_data: bool = False
     is_integer: bool = False
     is_contiguous: bool | None = None
+    ones: Ones | None = None
+    """What is known of its sizes."""
+    shared: View | None = None
+    """How its elements came to share memory with each other."""
     caveats: tuple[str, ...] = ()
     """Why it may not share its storage after all, `"if `.float()` returns its input"`."""
 

@@ -1,0 +1,83 @@
+"""Tensors whose elements share memory: what ``expand`` makes of dimensions of size one.
+
+Sizes are known as far as the source spells them: of a factory, a view, an added dimension.  Whatever isn't spelled as
+one may be more, so that an expansion to it surely shares memory, but for batches of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradsan.model.event import ViewKind
+from gradsan.source.flow.graph import View
+from gradsan.source.flow.values import Const, Sequence, Tensor, Value
+
+FACTORIES = frozenset({"zeros", "ones", "empty", "rand", "randn"})
+VIEWS = frozenset({"view", "reshape", "unsqueeze", "expand", "expand_as", "broadcast_to"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ones:
+    """Which dimensions have one element, counted from the right; 0 is the first one, of however many."""
+
+    at: frozenset[int] = frozenset()
+    n_dims: int | None = None
+
+
+def sizes_given(values: list[Value]) -> list[Value] | None:
+    """Return sizes that are passed one by one or as one sequence; None where they aren't known."""
+    if len(values) == 1 and isinstance(values[0], Sequence):
+        return list(values[0].items) if values[0].is_exact else None
+    return values
+
+
+def ones_of(sizes: list[Value] | None) -> Ones | None:
+    """Return which of some sizes are one."""
+    if sizes is None or any(isinstance(size, Sequence) for size in sizes):
+        return None
+    count = len(sizes)
+    at = {i - count for i, size in enumerate(sizes) if _is(size, 1)}
+    return Ones(frozenset(at | ({0} if -count in at else set())), count)
+
+
+def made_by(name: str, positional: list[Value]) -> Ones | None:
+    """Return what is known of the sizes of a new tensor."""
+    if name == "eye":
+        return Ones(n_dims=2)
+    return ones_of(sizes_given(positional)) if name in FACTORIES and positional else None
+
+
+def follow(view: Tensor, base: Tensor, label: str, bound: dict[str, Value]) -> None:
+    """Note what a view knows of its sizes, and whether its elements share memory."""
+    rest = bound.get("<rest>")
+    first = bound.get("size", bound.get("shape"))
+    given = [*([first] if first is not None else []), *(rest.items if isinstance(rest, Sequence) else [])]
+    if label in ("view", "reshape"):
+        view.ones = ones_of(sizes_given(given)) if given else None
+    elif label == "unsqueeze":
+        dim = bound.get("dim")
+        if isinstance(dim, Const) and isinstance(dim.value, int) and dim.value <= 0:
+            view.ones = Ones(frozenset({dim.value}))
+    elif base.ones is not None and view.view is not None and _is_expanded(base.ones, label, given, bound):
+        view.shared = View(ViewKind.EXPANDED, label, view.view.place, view.view.sequence, view.view.base_is_leaf)
+        view.is_contiguous = False
+
+
+def _is_expanded(ones: Ones, label: str, given: list[Value], bound: dict[str, Value]) -> bool:
+    if label == "expand_as":
+        other = bound.get("other")
+        known = other.ones if isinstance(other, Tensor) else None
+        return bool(ones.at) and (known is None or not ones.at & known.at)
+    sizes = sizes_given(given)
+    if not sizes:
+        return False
+    grown = {i - len(sizes) for i, size in enumerate(sizes) if not _is(size, 1) and not _is(size, -1)}
+    if -len(sizes) in grown:
+        grown.add(0)
+    if ones.n_dims is not None and any(-len(sizes) <= at < -ones.n_dims for at in grown):
+        return True
+    return bool(ones.at & grown)
+
+
+def _is(size: Value, number: int) -> bool:
+    return isinstance(size, Const) and size.value == number
