@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = [
     pytest.mark.torch,
-    pytest.mark.skipif(find_spec("torch") is None, reason="there is nothing to run without torch"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the programs run in forks of a process that has torch loaded"),
 ]
 Repair = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture
-def repair(tmp_path: Path) -> Repair:
-    def repaired(text: str) -> dict[str, Any]:
-        (tmp_path / "train.py").write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-m", "gradsan", "fix", "--output-format", "json", "train.py"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert done.returncode in (0, 1), done.stderr
-        return {**json.loads(done.stdout)["repair"], "status": done.returncode}
-
-    return repaired
-
-
-def lines(told: dict[str, Any], sign: str) -> list[str]:
-    """The lines that the diff adds or takes away, without their indentation."""
-    assert told["outcome"] == "repaired", told["remains"]
-    found = [line[1:].strip() for line in told["diff"].splitlines() if line[0] == sign and line[:3] != sign * 3]
-    return [line for line in found if line]
+Added = Callable[[str], list[str]]
 
 
 REGION = """
@@ -64,22 +34,22 @@ REGION = """
 """
 
 
-def test_a_region_keeps_the_attributes_of_its_module(repair: Repair) -> None:
-    told = repair(f"""{REGION}
+def test_a_region_keeps_the_attributes_of_its_module(added: Added) -> None:
+    told = added(f"""{REGION}
     parts = []
     for strength in (1.0, 0.1):
         gate.strength = strength
         parts.append(checkpoint(gate, x, use_reentrant=False).sum())
     sum(parts).backward()
     """)
-    assert lines(told, "+") == [
+    assert told == [
         "import copy",
         "parts.append(checkpoint(copy.copy(gate), x, use_reentrant=False).sum())",
     ]
 
 
-def test_a_region_that_draws_is_not_run_twice(repair: Repair) -> None:
-    told = repair("""
+def test_a_region_that_draws_is_not_run_twice(added: Added) -> None:
+    told = added("""
     import random
 
     import torch
@@ -93,11 +63,11 @@ def test_a_region_that_draws_is_not_run_twice(repair: Repair) -> None:
     loss = regions.checkpoint(noisy, w * 2, use_reentrant=False, low=0.01).sum()
     loss.backward()
     """)
-    assert lines(told, "+") == ["loss = noisy(w * 2, low=0.01).sum()"]
+    assert told == ["loss = noisy(w * 2, low=0.01).sum()"]
 
 
-def test_two_that_are_wrong_in_one_backward(repair: Repair) -> None:
-    told = repair("""
+def test_two_that_are_wrong_in_one_backward(added: Added) -> None:
+    told = added("""
     import torch
 
     w = torch.randn(3, requires_grad=True)
@@ -107,7 +77,7 @@ def test_two_that_are_wrong_in_one_backward(repair: Repair) -> None:
     b.data.fill_(3.0)
     loss.backward()
     """)
-    assert len(lines(told, "+")) in (1, 2)
+    assert len(told) in (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +116,9 @@ def test_two_that_are_wrong_in_one_backward(repair: Repair) -> None:
         ),
     ],
 )
-def test_a_value_that_became_a_leaf(before: list[str], after: list[str], repair: Repair) -> None:
+def test_a_value_that_became_a_leaf(before: list[str], after: list[str], added: Added) -> None:
     body = textwrap.indent("\n".join(before), " " * 12)
-    told = repair(f"""
+    told = added(f"""
     import torch
     from torch import nn
 
@@ -166,11 +136,11 @@ def test_a_value_that_became_a_leaf(before: list[str], after: list[str], repair:
     loss = model(torch.ones(3, 2)).pow(2).sum()
     loss.backward()
     """)
-    assert lines(told, "+") == after
+    assert told == after
 
 
-def test_state_that_is_the_gradient_itself(repair: Repair) -> None:
-    told = repair("""
+def test_state_that_is_the_gradient_itself(added: Added) -> None:
+    told = added("""
     import torch
 
     class Difference(torch.optim.Optimizer):
@@ -192,11 +162,11 @@ def test_state_that_is_the_gradient_itself(repair: Repair) -> None:
         (w * (k + 1.0)).pow(2).sum().backward()
         optimizer.step()
     """)
-    assert lines(told, "+") == ['state["last"] = p.grad.clone()']
+    assert told == ['state["last"] = p.grad.clone()']
 
 
-def test_a_hook_that_scales_the_gradient_of_all(repair: Repair) -> None:
-    told = repair("""
+def test_a_hook_that_scales_the_gradient_of_all(added: Added) -> None:
+    told = added("""
     import torch
 
     def halve(grad):
@@ -208,11 +178,11 @@ def test_a_hook_that_scales_the_gradient_of_all(repair: Repair) -> None:
     b.register_hook(halve)
     (a + b).pow(2).sum().backward()
     """)
-    assert lines(told, "+") == ["grad = grad.data.mul(0.5)"]
+    assert told == ["grad = grad.data.mul(0.5)"]
 
 
-def test_a_writer_that_nothing_sees(repair: Repair) -> None:
-    told = repair("""
+def test_a_writer_that_nothing_sees(added: Added) -> None:
+    told = added("""
     import ctypes
 
     import torch
@@ -222,7 +192,7 @@ def test_a_writer_that_nothing_sees(repair: Repair) -> None:
     (ctypes.c_float * 2).from_address(scale.data_ptr())[0] = 5.0
     loss.backward()
     """)
-    assert lines(told, "+") == ["loss = (torch.sin(w) * scale.clone()).sum()"]
+    assert told == ["loss = (torch.sin(w) * scale.clone()).sum()"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-SECONDS_A_COMMAND = 60
+SECONDS_A_COMMAND = 300
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ class Adapter(Protocol):
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
 
-    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False) -> Witness:
+    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> Witness:
         """Return a witness, not started.
 
         Args:

@@ -24,6 +24,7 @@ from gradsan.source.rewrites import (
     clone_expanded,
     clone_parts,
     flag_handed_down,
+    foreach_write,
     gradient_zeroed,
     gradients_dropped,
     graph_joined,
@@ -38,6 +39,7 @@ from gradsan.source.rewrites import (
     region_kept,
     returned_write,
     single_views,
+    unmarked,
     write_moved,
 )
 
@@ -58,6 +60,8 @@ MEANT = {
     "graph-value-written-off-tape": _OTHER_VALUES,
 }
 """Rule -> why a repair that changes what is computed is shown, and not applied unless asked: no run can prove it."""
+
+SEEN = "other names would have seen the write that was refused; whether they are meant to is for you to decide"
 
 _KEPT = re.compile(r"(\w+)\.state\[\.\.\.\]\['(\w+)'\]")
 """How the audit names what an optimizer's state keeps."""
@@ -88,7 +92,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
     match refusal:
         case Refusal.LEAF | Refusal.LEAF_VIEW:
             for write in writes:
-                yield from _of_leaf(write, history)
+                yield from _of_leaf(write, history, files)
         case Refusal.INFERENCE_SAVED:
             yield from _at_saves(history, writes)
             for saved in history.all(Saved):
@@ -101,6 +105,8 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             if refusal is Refusal.OVERLAP and history.first(Viewed) is None:
                 spans = [write.span.path for write in writes if write.span is not None]
                 yield from clone_expanded.propose([*spans, *files])
+        case Refusal.DIRTY_MARK:
+            yield from (unmarked.propose(write.span) for write in writes if write.span is not None)
         case None | Refusal.SAVED_OVERWRITTEN:
             yield from _of_overwritten(history, writes, files)
         case _:
@@ -201,12 +207,15 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
     yield from _before_write(write)
 
 
-def _of_leaf(write: Written, history: History) -> Iterator[Fix | None]:
+def _of_leaf(write: Written, history: History, files: Sequence[str]) -> Iterator[Fix | None]:
     """A leaf held as state is set; a leaf held by a local name takes part in a computation."""
     span = write.span
     if span is None:
         return
     off_tape = no_grad.propose(span)
+    if write.created is not None:
+        yield inplace_flag.propose(write.created, call=span)
+        yield flag_handed_down.propose(write.created, paths=files)
     if history.subject.kind in _STATE or _is_attribute(write) or no_grad.is_step(span):
         yield off_tape
         return
@@ -219,6 +228,7 @@ def _out_of_place(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
         yield returned_write.propose(write.span)
         yield loop_write.propose(write.span)
+        yield foreach_write.propose(write.span)
         yield out_of_place.propose(write.span)
         yield item_write.propose(write.span)
 

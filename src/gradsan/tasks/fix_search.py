@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gradsan.knowledge.error_texts import recognise
 from gradsan.model.diagnostic import Diagnostic, Role
+from gradsan.model.event import Refusal
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.record.observations import Observations
 from gradsan.source.rewrites import graph_joined, module_copies, no_grad, on_tape
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
-from gradsan.tasks.cures import MEANT, UNDECIDED, cures_of
+from gradsan.tasks.cures import MEANT, SEEN, UNDECIDED, cures_of
 from gradsan.tasks.fix_files import is_in_project
 from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
 from gradsan.tasks.fix_prune import without
@@ -74,6 +76,8 @@ class Search:
     n_trials: int = 0
     is_reference_checked: bool = False
     is_interpreted: bool = False
+    copies_at_once: bool = False
+    is_apart: bool = False
 
     def find(self, first: Seen) -> Step | None:
         """Return the edited program that is clean and proven; None where none was found.
@@ -132,6 +136,12 @@ class Search:
 
     def _make_reference(self) -> Reference:
         protected = self._hold({}, Mode.PROTECTED)
+        if _is_overwritten(protected) and not self.copies_at_once:  # by a write that protection does not know
+            self.copies_at_once = True
+            protected = self._hold({}, Mode.PROTECTED)
+        if _is_overwritten(protected) and not self.is_apart:  # where protection keeps nothing
+            self.is_apart = True
+            protected = self._hold({}, Mode.PROTECTED)
         replaced = self._hold({}, Mode.REPLACED) if protected.observations.refused else None
         return Reference(protected, replaced)
 
@@ -208,8 +218,11 @@ class Search:
         if not seen.findings and seen.status not in (0, *self.reference.statuses):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
         proof = self._prove(after, is_whole=False)
-        if not proof.holds and finding.name in MEANT and not seen.findings and self.unproven is None:
-            proof = replace(proof, why_not=f"{proof.why_not}: {MEANT[finding.name]}")
+        meant = MEANT.get(finding.name, "")
+        if self.reference.is_refused and not self.reference.is_unseen and not after.edits.keep_off_tape:
+            meant = SEEN
+        if not proof.holds and meant and not seen.findings and self.unproven is None:
+            proof = replace(proof, why_not=f"{proof.why_not}: {meant}")
             self.unproven = replace(after, proof=proof)
         return "" if proof.holds else proof.why_not
 
@@ -269,7 +282,16 @@ class Search:
 
     def _hold(self, sources: dict[str, bytes], mode: Mode) -> Seen:
         self.n_trials += 1
-        asked = Trial(self.program, sources, mode, self.audit, self.roots, self.is_interpreted)
+        asked = Trial(
+            self.program,
+            sources,
+            mode,
+            self.audit,
+            self.roots,
+            copies_at_once=self.copies_at_once,
+            is_apart=self.is_apart,
+            is_interpreted=self.is_interpreted,
+        )
         seen = trial.hold(asked, timeout_s=self.timeout_s)
         trial.preload(seen.modules)
         return seen
@@ -280,6 +302,11 @@ class Search:
         sentence = f"{place}{reason}"
         if sentence not in self.reasons and len(self.reasons) < MAX_REASONS:
             self.reasons.append(sentence)
+
+
+def _is_overwritten(seen: Seen) -> bool:
+    said = recognise(seen.error) if seen.status else None
+    return said is not None and said.refusal is Refusal.SAVED_OVERWRITTEN
 
 
 def _edited(sources: dict[str, bytes], edits: tuple[Edit, ...]) -> dict[str, bytes]:

@@ -68,6 +68,10 @@ class Trial:
     writes that nothing sees."""
     roots: tuple[Path, ...] = ()
     """The folders in which what the program does to files is undone; see NOTE [Trials leave no files]."""
+    copies_at_once: bool = False
+    """Whether protection copies what is saved when it is saved, for writes that it does not know."""
+    is_apart: bool = False
+    """Whether operations under transforms, where nothing can be kept, compute on copies."""
     is_interpreted: bool = False
     """Whether functions that the program compiles run as the Python that they were; the recorder sees their lines."""
 
@@ -202,8 +206,12 @@ def _perform(trial: Trial, errors: Path) -> Seen:
     _make_repeatable()
     adapter = frameworks.load("torch")
     is_plain = trial.mode is Mode.PLAIN
-    witness = adapter.witness("" if is_plain else trial.mode.value, is_interpreted=trial.is_interpreted)
-    protect = None if is_plain else Protect(at_once=bool(trial.audit))
+    witness = adapter.witness(
+        "" if is_plain else trial.mode.value,
+        is_interpreted=trial.is_interpreted,
+        is_apart=trial.is_apart and not is_plain,
+    )
+    protect = None if is_plain else Protect(at_once=bool(trial.audit) or trial.copies_at_once)
     with overlaid(trial.sources, folder=errors.parent):
         if protect is not None:
             protect.start()

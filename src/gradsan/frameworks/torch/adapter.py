@@ -92,8 +92,8 @@ class TorchAdapter:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
         return tuple(failures.inspect(self._recorder, roots))
 
-    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False) -> Witness:
+    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> Witness:
         """Return a witness, not started; writes that the framework refuses can be performed for it."""
         from gradsan.frameworks.torch.witness import Witness  # NOTE [Only those pay who ask]
 
-        return Witness(performs_refused, is_interpreted=is_interpreted)
+        return Witness(performs_refused, is_interpreted=is_interpreted, is_apart=is_apart)

@@ -89,6 +89,13 @@ class SavedTensorHooks:
         self._n_pushed += 1
         self._push_pair(keeper)
 
+    def push_in_thread(self, keeper: Keeper) -> None:
+        """Let a keeper keep what the calling thread saves until it ends: hooks belong to threads.
+
+        Effect: pushes a pair of hooks, which goes with the thread.
+        """
+        self._push_pair(keeper)
+
     def pop(self, keeper: Keeper) -> None:
         """Undo `push`; a keeper below hooks that the program still holds goes when these go.
 

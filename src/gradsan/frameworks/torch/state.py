@@ -31,6 +31,7 @@ def sample_of(tensor: Any) -> Sample | None:
         return None
     try:
         with torch.no_grad():
+            tensor = _unwrapped(tensor)
             plain = tensor.detach()
             values = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
             values = values.reshape(-1).to("cpu", torch.float64)
@@ -43,6 +44,14 @@ def sample_of(tensor: Any) -> Sample | None:
             return Sample(shape, dtype, *columns)
     except (RuntimeError, NotImplementedError):
         return None
+
+
+def _unwrapped(tensor: Any) -> Any:
+    """Return the values of all samples, where a transform shows one of them."""
+    functorch: Any = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(functorch.unwrap_if_dead(tensor))
+    return tensor
 
 
 def sample_of_numbers(value: Any) -> Sample:

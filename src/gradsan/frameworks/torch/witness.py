@@ -10,6 +10,9 @@ the program means.
 # NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
 on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
 
+# NOTE [Leaves of regions] A reentrant region is differentiated by a backward of its own, inside the one that reaches
+# it: the leaves that it meets belong to the outer pass, and its inputs, cut off for it, are no leaves.
+
 # NOTE [Inference mode] Inference tensors may neither be saved nor written, and hold the values that `no_grad` gives.
 Where refused writes are performed, `torch.inference_mode` is therefore `no_grad`: nothing is refused for it, and what
 was made in it is a constant as before.
@@ -28,18 +31,21 @@ from types import MethodType
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
+from gradsan.frameworks.torch.apart import Apart
 from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
 from gradsan.frameworks.torch.own_copies import give_copies
+from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
-from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused
+from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample
 
 MAX_PASSES_WITH_LEAVES = 200
 _SEEN = "gradsan has seen a backward from here"
@@ -56,15 +62,20 @@ class Witness:
         performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
             "joined", see NOTE [Joined graphs] in `joined`; empty to let the program do what it does.
         is_interpreted: Whether what the program compiles stays Python.
+        is_apart: Whether operations under transforms are kept apart, see NOTE [No hooks under transforms] in `apart`.
     """
 
-    def __init__(self, performs_refused: str = "", *, is_interpreted: bool = False) -> None:
+    def __init__(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> None:
         self.observations = Observations()
         self._is_interpreted = is_interpreted
+        self._apart = Apart() if is_apart else contextlib.nullcontext()
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
         self._depths: dict[int, int] = {}
         self._steps: RemovableHandle | None = None
+        self._inner: dict[int, list[tuple[torch.Tensor, Sample | None]]] = {}
+        self._cut_off: Any = WeakTensorKeyDictionary()
+        """The inputs of reentrant regions, as these are run again."""
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
         self._read: Any = WeakTensorKeyDictionary()
@@ -78,9 +89,13 @@ class Witness:
         engine: Any = torch.autograd
         self._patches.set(torch, "save", _announced(torch.save))
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
+        regions: Any = torch.utils.checkpoint
+        self._patches.set(regions, "detach_variable", self._cutting(regions.detach_variable))
         self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         if self._performs_refused:
             self._steps = give_copies(self._patches)
+            is_seen = self._performs_refused != "replaced"
+            OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
             self._wrap_writes()
             gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
@@ -90,9 +105,11 @@ class Witness:
             self._patches.set(torch.Tensor, "data", property(self._get_data(data), self._set_data(data)))
         if self._performs_refused == "joined":
             join(self._patches)
+        self._apart.__enter__()
 
     def stop(self) -> None:
         """Stop, and note the state of ``__main__``."""
+        self._apart.__exit__(None, None, None)
         self._patches.restore()
         if self._steps is not None:
             self._steps.remove()
@@ -224,6 +241,7 @@ class Witness:
             thread = get_ident()
             depth = self._depths.get(thread, 0)
             if depth:
+                self._note_inner(roots)
                 return engine(roots, *args, **kwargs)
             self._depths[thread] = depth + 1
             try:
@@ -241,6 +259,10 @@ class Witness:
         unread = [leaf for leaf in leaves if leaf not in self._read]
         values = [sample_of(leaf) for leaf in leaves]
         result = engine(roots, *args, **kwargs)
+        for leaf, value in self._inner.pop(get_ident(), ()):  # NOTE [Leaves of regions]
+            if not any(leaf is each for each in leaves):
+                leaves.append(leaf)
+                values.append(value)
         noted.leaves = tuple(Leaf(value, sample_of(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
         for leaf in unread:
             self._read.pop(leaf, None)
@@ -248,6 +270,23 @@ class Witness:
             noted.returned = tuple(sample_of(grad) for grad in result)
         noted.is_complete = True
         return result
+
+    def _note_inner(self, roots: Any) -> None:
+        """See NOTE [Leaves of regions]."""
+        if len(self.observations.passes) > MAX_PASSES_WITH_LEAVES:
+            return
+        found = self._inner.setdefault(get_ident(), [])
+        found += [(leaf, sample_of(leaf)) for leaf in _leaves(roots) if leaf not in self._cut_off]
+
+    def _cutting(self, detach_variable: Callable[..., Any]) -> Callable[..., Any]:
+        def detach(inputs: Any) -> Any:
+            given = detach_variable(inputs)
+            for each in given:
+                if isinstance(each, torch.Tensor):
+                    self._cut_off[each] = True
+            return given
+
+        return detach
 
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in walk(names):

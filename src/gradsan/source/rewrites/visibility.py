@@ -69,6 +69,8 @@ def is_used_later(program: Program, name: str, write: ast.stmt | ast.expr) -> bo
     Outside of functions, and where an inner function reads the name, the answer is yes.
     """
     function = program.function_of(write)
+    if isinstance(function, ast.Lambda) and not any(True for _ in program.loops_around(write)):
+        return any(n.id == name and _position(n) >= _end(write) for n in ast.walk(function) if isinstance(n, ast.Name))
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_shared(program, function, name):
         return True
     reads = [node for node in _names(function, name) if isinstance(node.ctx, ast.Load)]

@@ -1,0 +1,184 @@
+"""`gradsan fix` where the original has to be run in a way of its own to know what it means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the programs run in forks of a process that has torch loaded"),
+]
+Repair = Callable[[str], dict[str, Any]]
+Added = Callable[[str], list[str]]
+
+
+def test_threads(added: Added) -> None:
+    told = added("""
+    import threading
+
+    import torch
+
+    w, parts = torch.randn(3, requires_grad=True), {}
+
+    def branch(k):
+        h = torch.sigmoid(w * k)
+        h *= k
+        parts[k] = h.sum()
+
+    threads = [threading.Thread(target=branch, args=(k,)) for k in (1.0, 2.0)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    (parts[1.0] + parts[2.0]).backward()
+    """)
+    assert told == ["h = h * k"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("torch.Tensor.mul_(h, 2)", "h = torch.Tensor.mul(h, 2)"),
+        ("torch.ops.aten.mul_.Scalar(h, 2)", "h = torch.sigmoid(w).clone()"),
+        ("(lambda t: torch.Tensor.mul_(t, 2))(h)", "h = torch.sigmoid(w).clone()"),
+    ],
+)
+def test_writes_that_no_wrapper_sees(before: str, after: str, added: Added) -> None:
+    told = added(f"""
+    import torch
+
+    w = torch.randn(3, requires_grad=True)
+    h = torch.sigmoid(w)
+    {before}
+    h.sum().backward()
+    """)
+    assert told == [after]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "vmap(grad(loss), in_dims=(None, 0))(w, x)",
+        "jacrev(loss)(w, x[0])",
+        "vmap(loss, in_dims=(None, 0))(w.requires_grad_(), x).sum().backward()",
+    ],
+)
+def test_transforms(calls: str, added: Added) -> None:
+    told = added(f"""
+    import torch
+    from torch.func import grad, jacrev, vmap
+
+    def loss(w, x):
+        h = torch.exp(w * x)
+        h /= 2
+        return (h * x).sum()
+
+    w, x = torch.randn(3), torch.randn(4, 3)
+    result = {calls}
+    """)
+    assert told == ["h = h / 2"]
+
+
+def test_reentrant_regions(added: Added) -> None:
+    told = added("""
+    import torch
+    from torch import nn
+    from torch.utils.checkpoint import checkpoint
+
+    first, second = nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+    x = first(torch.randn(4, 3))
+    y = checkpoint(second, x, use_reentrant=True)
+    x.mul_(2)
+    (x + y).sum().backward()
+    """)
+    assert told == ["x = x.mul(2)"]
+
+
+def test_a_module_that_writes_the_input_of_a_region(added: Added) -> None:
+    told = added("""
+    import torch
+    from torch import nn
+    from torch.utils.checkpoint import checkpoint
+
+    block = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 3))
+    x = nn.Linear(3, 3)(torch.randn(4, 3))
+    checkpoint(block, x, use_reentrant=True).sum().backward()
+    """)
+    assert told == ["block = nn.Sequential(nn.ReLU(inplace=False), nn.Linear(3, 3))"]
+
+
+FUNCTION = """
+    import torch
+
+    class Rounded(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            %s
+
+        @staticmethod
+        def backward(ctx, grad):
+            %s
+
+    w = torch.randn(3, requires_grad=True)
+    loss = Rounded.apply(%s).pow(2).sum()
+    loss.backward()
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [
+        (["ctx.mark_dirty(x)", "return x.round_()"], "w"),
+        (["x.mul_(4).round_()", "ctx.mark_dirty(x)", "return x / 4"], "w * 2"),
+        (["y = x.mul_(2)", "ctx.mark_dirty(x)", "return y * 2"], "w"),
+    ],
+)
+def test_marks_that_are_refused(body: list[str], given: str, added: Added) -> None:
+    text = FUNCTION % (f"\n{' ' * 12}".join(body), "return grad", given)
+    assert added(text) == ["x = x.clone()"]
+
+
+def test_what_a_function_saves_before_it_writes(added: Added) -> None:
+    body = f"\n{' ' * 12}".join(["ctx.save_for_backward(x)", "return x.mul_(x).clone()"])
+    text = FUNCTION % (body, "return 2 * ctx.saved_tensors[0] * grad", "torch.sigmoid(w)")
+    assert added(text) == ["return x.mul(x).clone()"]
+
+
+def test_a_list_of_activations(added: Added) -> None:
+    told = added("""
+    import torch
+
+    w = torch.randn(3, requires_grad=True)
+    features = [torch.sigmoid(w), torch.exp(w)]
+    torch._foreach_mul_(features, 0.5)
+    sum(each.sum() for each in features).backward()
+    """)
+    assert told == ["features[:] = torch._foreach_mul(features, 0.5)"]
+
+
+def test_whether_a_view_of_a_function_is_to_see_the_write_is_left_to_a_person(repair: Repair) -> None:
+    told = repair("""
+    import torch
+
+    class Reversed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return -grad
+
+    w = torch.randn(3, requires_grad=True)
+    h = w * 2
+    r = Reversed.apply(h)
+    r += 1
+    (h.pow(2) + r.pow(2)).sum().backward()
+    """)
+    assert (told["status"], told["outcome"]) == (1, "unproven")
+    assert "+r = r + 1" in told["diff"].splitlines()
+    assert "other names would have seen the write" in told["remains"][0]
