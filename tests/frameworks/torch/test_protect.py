@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -373,3 +374,13 @@ def test_ends_inside_hooks_of_the_program() -> None:
     a.exp().sum().backward()
     hooks.__exit__()
     assert torch._C._autograd._top_saved_tensors_default_hooks(False) is None
+
+
+def test_threads_that_begin_under_protection_are_protected() -> None:
+    a, losses = square(), []
+    with gradsan.protect():
+        thread = threading.Thread(target=lambda: losses.append(result(a)))
+        thread.start()
+        thread.join()
+        losses[0].backward()
+    assert torch.equal(a.grad, a.detach().exp())

@@ -10,9 +10,6 @@ the program means.
 # NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
 on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
 
-# NOTE [Leaves of regions] A reentrant region is differentiated by a backward of its own, inside the one that reaches
-# it: the leaves that it meets belong to the outer pass, and its inputs, cut off for it, are no leaves.
-
 # NOTE [Inference mode] Inference tensors may neither be saved nor written, and hold the values that `no_grad` gives.
 Where refused writes are performed, `torch.inference_mode` is therefore `no_grad`: nothing is refused for it, and what
 was made in it is a constant as before.
@@ -26,7 +23,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from threading import get_ident
 from types import MethodType
 from typing import Any
 
@@ -41,14 +37,13 @@ from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
 from gradsan.frameworks.torch.own_copies import give_copies
 from gradsan.frameworks.torch.own_functions import OwnFunctions
+from gradsan.frameworks.torch.passes import Passes
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
-from gradsan.record.observations import BackwardPass, Leaf, Observations, Refused, Sample
+from gradsan.record.observations import Observations, Refused
 
-MAX_PASSES_WITH_LEAVES = 200
-_SEEN = "gradsan has seen a backward from here"
 _PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
@@ -71,11 +66,7 @@ class Witness:
         self._apart = Apart() if is_apart else contextlib.nullcontext()
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
-        self._depths: dict[int, int] = {}
         self._steps: RemovableHandle | None = None
-        self._inner: dict[int, list[tuple[torch.Tensor, Sample | None]]] = {}
-        self._cut_off: Any = WeakTensorKeyDictionary()
-        """The inputs of reentrant regions, as these are run again."""
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
         self._read: Any = WeakTensorKeyDictionary()
@@ -86,12 +77,9 @@ class Witness:
 
         Effect: wraps the engine; with ``performs_refused``, whatever writes.
         """
-        engine: Any = torch.autograd
         self._patches.set(torch, "save", _announced(torch.save))
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
-        regions: Any = torch.utils.checkpoint
-        self._patches.set(regions, "detach_variable", self._cutting(regions.detach_variable))
-        self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+        Passes(self.observations, self._read).wrap(self._patches)
         if self._performs_refused:
             self._steps = give_copies(self._patches)
             is_seen = self._performs_refused != "replaced"
@@ -236,58 +224,6 @@ class Witness:
         swap(tensor, copy)
         return tensor
 
-    def _backward(self, engine: Callable[..., Any]) -> Callable[..., Any]:
-        def run_backward(roots: Any, *args: Any, **kwargs: Any) -> Any:
-            thread = get_ident()
-            depth = self._depths.get(thread, 0)
-            if depth:
-                self._note_inner(roots)
-                return engine(roots, *args, **kwargs)
-            self._depths[thread] = depth + 1
-            try:
-                return self._noted(engine, roots, args, kwargs)
-            finally:
-                self._depths[thread] = depth
-
-        return run_backward
-
-    def _noted(self, engine: Callable[..., Any], roots: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        passes = self.observations.passes
-        noted = BackwardPass(tuple(sample_of(root) for root in roots), is_again=_are_again(roots))
-        passes.append(noted)
-        leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
-        unread = [leaf for leaf in leaves if leaf not in self._read]
-        values = [sample_of(leaf) for leaf in leaves]
-        result = engine(roots, *args, **kwargs)
-        for leaf, value in self._inner.pop(get_ident(), ()):  # NOTE [Leaves of regions]
-            if not any(leaf is each for each in leaves):
-                leaves.append(leaf)
-                values.append(value)
-        noted.leaves = tuple(Leaf(value, sample_of(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
-        for leaf in unread:
-            self._read.pop(leaf, None)
-        if isinstance(result, (tuple, list)):
-            noted.returned = tuple(sample_of(grad) for grad in result)
-        noted.is_complete = True
-        return result
-
-    def _note_inner(self, roots: Any) -> None:
-        """See NOTE [Leaves of regions]."""
-        if len(self.observations.passes) > MAX_PASSES_WITH_LEAVES:
-            return
-        found = self._inner.setdefault(get_ident(), [])
-        found += [(leaf, sample_of(leaf)) for leaf in _leaves(roots) if leaf not in self._cut_off]
-
-    def _cutting(self, detach_variable: Callable[..., Any]) -> Callable[..., Any]:
-        def detach(inputs: Any) -> Any:
-            given = detach_variable(inputs)
-            for each in given:
-                if isinstance(each, torch.Tensor):
-                    self._cut_off[each] = True
-            return given
-
-        return detach
-
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in walk(names):
             if self.observations.passes and isinstance(tensor, torch.Tensor) and not _is_leaf(tensor):
@@ -412,27 +348,3 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from _tensors(item)
-
-
-def _are_again(roots: Any) -> bool:
-    """Whether one of the roots has been here before; all of them have, from now on."""
-    nodes: list[Any] = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]
-    found = any(_SEEN in node.metadata for node in nodes)
-    for node in nodes:
-        node.metadata[_SEEN] = True
-    return found
-
-
-def _leaves(roots: Any) -> Iterator[torch.Tensor]:
-    """Yield the leaves of a graph, each once, in an order that depends on the graph alone."""
-    seen: set[Any] = set()
-    waiting = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        variable = getattr(node, "variable", None)
-        if isinstance(variable, torch.Tensor) and not node.next_functions:
-            yield variable
-        waiting += [after for after, _ in node.next_functions if after is not None]
