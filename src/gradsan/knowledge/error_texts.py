@@ -87,6 +87,12 @@ _PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
             r"(?:is being|(?P<elsewhere>its base or another view of its base has been)) modified inplace",
         ),
         (Refusal.SAVED_DETACHED, r"Trying to use a saved tensor that has been detached in-place"),
+        (Refusal.VIEW_DETACHED, r"Can't detach views in-place"),
+        (
+            Refusal.OUT_WITH_GRADIENT,
+            r"functions with out=\.\.\. arguments don't support automatic differentiation, but one of the arguments requires"
+            r" grad",
+        ),
         (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
         (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
         (

@@ -305,6 +305,8 @@ class Refusal(Enum):
     OVERLAP = "overlap"
     DIRTY_MARK = "dirty-mark"
     SAVED_DETACHED = "saved-detached"
+    VIEW_DETACHED = "view-detached"
+    OUT_WITH_GRADIENT = "out-with-gradient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ _MEANINGS = {
     Refusal.DIRTY_MARK: "A custom `autograd.Function` modified an input and marked it in a way that the engine can't"
     " follow.",
     Refusal.SAVED_DETACHED: "`detach_` took away the graph of a tensor that an operation had saved for backward.",
+    Refusal.VIEW_DETACHED: "A view was to be cut from its graph in place, which would cut it from its base as well.",
+    Refusal.OUT_WITH_GRADIENT: "A function was to write its result into `out=`, where its gradient must be recorded.",
 }
 
 

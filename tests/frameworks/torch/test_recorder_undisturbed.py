@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import io
 import pickle
 import random
@@ -466,11 +467,38 @@ def copies() -> Any:
     return again[0].weight, twice[0].weight, tensor, copy.deepcopy(needs(2)), inplace[1](1), repr(net)
 
 
+def looked_into() -> Any:
+    """A program that asks constructors what they take, and modules that refuse to be kept by what is not ready yet."""
+
+    class Odd(nn.ReLU):
+        def __init__(self) -> None:
+            super().__init__(inplace=True)
+            self.name = "odd"
+
+        def __hash__(self) -> int:
+            return hash(self.name)
+
+    asked = (nn.SiLU, nn.Dropout, nn.ReLU6, nn.Hardtanh, nn.Module, Odd)
+    specs = [inspect.getfullargspec(kind.__init__) for kind in asked]
+    names = [kind.__init__.__code__.co_varnames[: kind.__init__.__code__.co_argcount] for kind in asked]
+    return [str(spec.args) for spec in specs], names, [str(spec.defaults) for spec in specs], Odd().inplace
+
+
+def refused_otherwise() -> Any:
+    x, scratch = needs(3), torch.empty(3)
+    return [
+        raised(lambda: torch.add(x, 1, out=scratch)),
+        raised(lambda: torch.add(scratch, "1", out=scratch)),
+        raised(lambda: (x * 2)[:2].detach_()),
+        raised(lambda: torch.Tensor.detach_(3)),
+    ]
+
+
 PROGRAMS = [
     *(double_backward, retained_graph, unused_input, errors_of_other_kinds, hooks, custom_functions),
     *(scaler_and_autocast, optimizers, sparse, complex_numbers, quantised, meta, nested, masked, inference),
     *(lazy_and_odd_shapes, subclass, wrapper_subclass, overriding_subclass, function_mode, dispatch_mode, duck),
-    *(transforms, fakes, copies),
+    *(transforms, fakes, copies, looked_into, refused_otherwise),
 ]
 
 

@@ -184,6 +184,13 @@ def test_overwritten_text_that_was_cut_off() -> None:
             Refusal.DIRTY_MARK,
         ),
         ("mark_dirty can only accept variables, but argument 0 is of type int", Refusal.DIRTY_MARK),
+        ("Can't detach views in-place. Use detach() instead. If you are using", Refusal.VIEW_DETACHED),
+        ("Can't detach views in-place. Use detach() instead", Refusal.VIEW_DETACHED),
+        (
+            "add(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
+            " requires grad.",
+            Refusal.OUT_WITH_GRADIENT,
+        ),
     ],
 )
 def test_other_refusals(text: str, refusal: Refusal) -> None:
@@ -237,8 +244,6 @@ def test_first_refusal_of_a_traceback_is_the_cause() -> None:
     [
         "",
         "Trying to backward through the graph a second time",
-        "add(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
-        " requires grad.",
         "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
     ],
 )

@@ -271,6 +271,13 @@ NO_GRAD_TEXT = "A view was created in {} mode and {} modified inplace"
             "GS209",
             "in-place `+=` was refused on `h`, which overlaps what the write reads",
         ),
+        (Refusal.VIEW_DETACHED, "", "GS211", "`detach_` was refused on `h`, a view"),
+        (
+            Refusal.OUT_WITH_GRADIENT,
+            "",
+            "GS212",
+            "the result of `torch.__iadd__` was refused in `h` as `out`, for its gradient is recorded",
+        ),
     ],
 )
 def test_refused_write(refusal: Refusal, text: str, code: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import inspect
@@ -30,15 +31,20 @@ def classes_with_inplace_flag() -> Iterator[type]:
 
 
 def construction_wrapper(
-    owner: type, constructions: weakref.WeakKeyDictionary[object, Site], user_code: UserCode
+    original: Callable[..., None], constructions: weakref.WeakKeyDictionary[object, Site], user_code: UserCode
 ) -> Callable[..., None]:
-    """Return an ``__init__`` that also notes the user's line that constructs the module."""
-    original = vars(owner)["__init__"]
+    """Return a ``Module.__init__`` that also notes the user's line that constructs a module with the flag.
+
+    The constructors themselves stay what they are: programs look at their parameters, to learn which take ``inplace``.
+    """
+    owners = tuple(classes_with_inplace_flag())
 
     def note(module: Any, frame: FrameType) -> None:
-        user_frame = user_code.innermost(frame)
+        user_frame = user_code.innermost(frame) if isinstance(module, owners) else None
         if user_frame is not None:
-            constructions[module] = Site(user_frame.f_code, user_frame.f_lasti)
+            # A program's module can refuse to be hashed, before it has its attributes or for good.
+            with contextlib.suppress(Exception):
+                constructions[module] = Site(user_frame.f_code, user_frame.f_lasti)
 
     # A compiler that traces a construction looks into the cells of this closure: they hold functions only.
     @functools.wraps(original)

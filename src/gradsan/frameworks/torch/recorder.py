@@ -183,11 +183,10 @@ class Recorder:
             self._patches.set(namespace, name, wrappers.writing_list(getattr(namespace, name), name))
         engine: Any = torch.autograd
         self._patches.set(engine, "_engine_run_backward", wrappers.backward(engine._engine_run_backward))
-        for owner in modules.classes_with_inplace_flag():
-            wrapper = modules.construction_wrapper(owner, self.constructions, self.user_code)
-            self._patches.set(owner, "__init__", wrapper)
+        module: Any = torch.nn.Module
+        constructing = modules.construction_wrapper(module.__init__, self.constructions, self.user_code)
+        self._patches.set(module, "__init__", constructing)
         if self.clock.slows_framework:
-            module: Any = torch.nn.Module
             self._patches.set(module, "__call__", module_gate(self, module.__call__))
             self._patches.set(engine, "backward", backward_gate(self, engine.backward))
         context: Any = torch.autograd.function.FunctionCtx

@@ -141,7 +141,11 @@ class Wrappers:
                 for tensor in tensors:
                     guard(tensor, operation)
             number = recorder.next_number()
-            result = original(*args, **kwargs)
+            try:
+                result = original(*args, **kwargs)
+            except RuntimeError as error:
+                refuse_write(recorder, error, tensors[0] if tensors else None, operation, sys._getframe(1))
+                raise
             log(tensors, operation, number, sys._getframe(1), False, (None, *args))
             return result
 
@@ -200,7 +204,11 @@ class Wrappers:
                 code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
                 if code is not None:
                     recorder.detached.append((weakref.ref(tensor), Site(code, offset)))
-            return original(tensor, *args, **kwargs)
+            try:
+                return original(tensor, *args, **kwargs)
+            except RuntimeError as error:
+                refuse_write(recorder, error, tensor, "detach_", sys._getframe(1))
+                raise
 
         return detach_
 

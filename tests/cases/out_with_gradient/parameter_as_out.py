@@ -1,0 +1,14 @@
+# framework: torch
+# outcome: raises
+#~ missed-by: static (`out=` where gradients are recorded)
+#~ missed-by: fix (`out=` where gradients are recorded)
+"""The average of two models is written into the parameters of a third."""
+
+import torch
+from torch import nn
+
+student, other, teacher = nn.Linear(2, 1), nn.Linear(2, 1), nn.Linear(2, 1)
+with torch.no_grad():
+    torch.add(student.bias, other.bias, out=teacher.bias)  # not recorded: allowed
+for mine, theirs, target in zip(student.parameters(), other.parameters(), teacher.parameters()):
+    torch.lerp(mine.detach(), theirs.detach(), 0.5, out=target)  #~ error[GS212]: in `weight` as `out`

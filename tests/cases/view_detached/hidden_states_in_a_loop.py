@@ -1,0 +1,24 @@
+# framework: torch
+# outcome: raises
+#~ missed-by: fix (the tensor that the view is a part of has to be bound)
+#~ missed-by: static (views that are detached)
+"""The hidden state of a stacked recurrent network is cut layer by layer."""
+
+import torch
+from torch import nn
+
+rnn = nn.GRU(3, 4, num_layers=2, batch_first=True)
+head = nn.Linear(4, 1)
+hidden = torch.zeros(2, 1, 4)
+
+
+def cut(state):
+    for layer in state:
+        layer.detach_()  #~ error[GS211]: `detach_` was refused on `layer`
+    return state
+
+
+for piece in torch.ones(2, 1, 5, 3):
+    out, hidden = rnn(piece, hidden)
+    head(out).mean().backward()
+    hidden = cut(hidden)
