@@ -90,8 +90,8 @@ _PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
         (Refusal.VIEW_DETACHED, r"Can't detach views in-place"),
         (
             Refusal.OUT_WITH_GRADIENT,
-            r"functions with out=\.\.\. arguments don't support automatic differentiation, but one of the arguments requires"
-            r" grad",
+            r"functions with out=\.\.\. arguments don't support automatic differentiation,"
+            r" but one of the arguments requires grad",
         ),
         (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
         (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
