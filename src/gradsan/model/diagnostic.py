@@ -57,6 +57,18 @@ class Help:
     """Source to write, one or more lines; empty where prose is enough."""
 
 
+@dataclass(frozen=True, slots=True)
+class GradientError:
+    """How wrong the gradient of one leaf was."""
+
+    leaf: str
+    relative_error: float | None
+    """The norm of the difference from the true gradient, by the larger norm of the two; None where one of them was not
+    finite."""
+    backward: int
+    """Which backward pass of the program computed it, from 1."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One finding.
@@ -75,6 +87,8 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     count: int = 1
     ranks: tuple[int, ...] = field(default=(0,))
+    gradient_errors: tuple[GradientError, ...] = ()
+    """What a measurement found, the largest error first."""
     history: History | None = field(default=None, compare=False, repr=False)
     """What the finding was judged on; the cures are chosen by it."""
 

@@ -60,6 +60,8 @@ class Leaf:
 
     value: Sample | None
     grad: Sample | None
+    name: str = field(default="", compare=False)
+    """The path by which the program's global names lead to it; empty where none does."""
 
     def agrees(self, other: Leaf, *, by_gradient: bool = False) -> bool:
         """Whether both are the same leaf with the same gradient; or, if asked so, have the same gradient."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from gradsan import __version__
@@ -56,6 +57,7 @@ def _finding(finding: Diagnostic, report: Report) -> dict[str, Any]:
         "count": finding.count,
         "ranks": list(finding.ranks),
         "fixes": [_fix(fix, report) for fix in finding.fixes],
+        **({"gradient_errors": [asdict(each) for each in finding.gradient_errors]} if finding.gradient_errors else {}),
     }
 
 

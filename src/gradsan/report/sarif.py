@@ -99,7 +99,7 @@ def _result(
         "locations": [_location(finding.primary, report)] if finding.primary is not None else [],
         "occurrenceCount": finding.count,
         "partialFingerprints": {"gradsan/v1": _fingerprint(finding, report, lines_of)},
-        "properties": {"certainty": finding.certainty.value, "ranks": list(finding.ranks)},
+        "properties": _properties(finding),
     }
     related = [label for label in finding.labels if label.span != finding.primary]
     if related:
@@ -115,6 +115,16 @@ def _result(
     if is_suppressed:
         result["suppressions"] = [{"kind": "inSource"}]
     return result
+
+
+def _properties(finding: Diagnostic) -> dict[str, Any]:
+    properties: dict[str, Any] = {"certainty": finding.certainty.value, "ranks": list(finding.ranks)}
+    if finding.gradient_errors:
+        properties["gradientErrors"] = [
+            {"leaf": each.leaf, "relativeError": each.relative_error, "backward": each.backward}
+            for each in finding.gradient_errors
+        ]
+    return properties
 
 
 def _message(finding: Diagnostic) -> str:

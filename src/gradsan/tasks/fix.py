@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +44,7 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     """
     wishes = wishes or Wishes()
     trial.prepare()
-    roots = _roots(program)
+    roots = trial.roots_of(program)
     first, audit = _looked_at(program, roots, wishes)
     if first.problem or not first.findings:
         return _report(first, _nothing(first))
@@ -152,22 +149,3 @@ def _report(seen: Seen, repair: Repair) -> Report:
         not_covered=seen.not_covered,
         repair=repair,
     )
-
-
-def _roots(program: Program) -> tuple[Path, ...]:
-    """Return the folders whose files are the project's: the working directory, and the program's own."""
-    roots = [Path.cwd().resolve()]
-    if not program.is_module:
-        roots.append(Path(os.path.realpath(program.target)).parent)
-        return tuple(roots)
-    with_cwd = sys.path
-    sys.path = [os.getcwd(), *with_cwd]
-    try:
-        spec = importlib.util.find_spec(program.target.partition(".")[0])
-    except (ImportError, ValueError):
-        spec = None
-    finally:
-        sys.path = with_cwd
-    if spec is not None and spec.origin:
-        roots.append(Path(os.path.realpath(spec.origin)).parent)
-    return tuple(roots)

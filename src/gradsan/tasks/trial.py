@@ -10,6 +10,7 @@ imported once, before any thread exists, and each trial is a fork; elsewhere eac
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import random
@@ -98,8 +99,16 @@ class Seen:
     """Our own complaint about the request: there is no such script."""
 
 
-def hold(trial: Trial, *, timeout_s: float) -> Seen:
-    """Run a trial to its end.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a program was started: working directory and environment."""
+
+    directory: Path
+    environment: dict[str, str]
+
+
+def hold(trial: Trial, *, timeout_s: float, origin: Origin | None = None) -> Seen:
+    """Run a trial to its end; with ``origin`` in a fresh interpreter, as this one has run the program before.
 
     Effect: starts a process; what the program does to files below ``trial.roots`` is undone, its effects on other
     machines are real.
@@ -108,14 +117,35 @@ def hold(trial: Trial, *, timeout_s: float) -> Seen:
         request, answer = Path(folder) / "request", Path(folder) / "answer"
         request.write_bytes(pickle.dumps(trial))
         try:
-            run = _in_a_fork if hasattr(os, "fork") else _in_an_interpreter
-            problem = run(request, timeout_s)
+            if origin is None and hasattr(os, "fork"):
+                problem = _in_a_fork(request, timeout_s)
+            else:
+                problem = _in_an_interpreter(request, timeout_s, origin)
         finally:
             left = footprint.restore(Path(folder))
         if not answer.exists():
             return Seen(problem=problem or "the program ended its process at once (os._exit, or a crash)")
         seen: Seen = pickle.loads(answer.read_bytes())
         return replace(seen, not_covered=(*seen.not_covered, *left)) if left else seen
+
+
+def roots_of(program: running.Program) -> tuple[Path, ...]:
+    """Return the folders whose files are the project's: the working directory, and the program's own."""
+    roots = [Path.cwd().resolve()]
+    if not program.is_module:
+        roots.append(Path(os.path.realpath(program.target)).parent)
+        return tuple(roots)
+    with_cwd = sys.path
+    sys.path = [os.getcwd(), *with_cwd]
+    try:
+        spec = importlib.util.find_spec(program.target.partition(".")[0])
+    except (ImportError, ValueError):
+        spec = None
+    finally:
+        sys.path = with_cwd
+    if spec is not None and spec.origin:
+        roots.append(Path(os.path.realpath(spec.origin)).parent)
+    return tuple(roots)
 
 
 def prepare() -> None:
@@ -172,10 +202,12 @@ def _await(child: int, timeout_s: float) -> str:
         time.sleep(POLL_S)
 
 
-def _in_an_interpreter(request: Path, timeout_s: float) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+def _in_an_interpreter(request: Path, timeout_s: float, origin: Origin | None) -> str:
+    origin = origin or Origin(Path.cwd(), dict(os.environ))
+    environment = {**origin.environment, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _CHILD, str(request)]
     try:
-        subprocess.run([sys.executable, "-c", _CHILD, str(request)], env=environment, timeout=timeout_s, check=False)
+        subprocess.run(command, cwd=origin.directory, env=environment, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
         return f"the program did not end within {timeout_s:g} s"
     return ""

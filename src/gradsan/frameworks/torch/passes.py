@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import get_ident
 from typing import Any
 
@@ -15,7 +17,7 @@ import torch.utils.checkpoint
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.state import sample_of
+from gradsan.frameworks.torch.state import sample_of, walk
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Sample
 
 MAX_PASSES_WITH_LEAVES = 200
@@ -37,6 +39,8 @@ class Passes:
         self._inner: dict[int, list[tuple[torch.Tensor, Sample | None]]] = {}
         self._cut_off: Any = WeakTensorKeyDictionary()
         """The inputs of reentrant regions, as these are run again."""
+        self._reached: list[tuple[BackwardPass, list[weakref.ref[torch.Tensor]]]] = []
+        """The leaves of each pass; they are named at the end."""
 
     def wrap(self, patches: Patches) -> None:
         """Wrap the entrance of the engine.
@@ -76,12 +80,21 @@ class Passes:
                 leaves.append(leaf)
                 values.append(value)
         noted.leaves = tuple(Leaf(value, sample_of(leaf.grad)) for leaf, value in zip(leaves, values, strict=True))
+        self._reached.append((noted, [weakref.ref(leaf) for leaf in leaves]))
         for leaf in unread:
             self._read.pop(leaf, None)
         if isinstance(result, (tuple, list)):
             noted.returned = tuple(sample_of(grad) for grad in result)
         noted.is_complete = True
         return result
+
+    def name_leaves(self, names: dict[str, Any]) -> None:
+        """Name the leaves of all passes by the paths that lead to them now."""
+        paths = {id(tensor): path for path, tensor in walk(names) if isinstance(tensor, torch.Tensor)}
+        for noted, leaves in self._reached:
+            living = [leaf() for leaf in leaves]
+            named = [paths.get(id(leaf), "") if leaf is not None else "" for leaf in living]
+            noted.leaves = tuple(replace(leaf, name=name) for leaf, name in zip(noted.leaves, named, strict=True))
 
     def _note_inner(self, roots: Any) -> None:
         """See NOTE [Leaves of regions]."""

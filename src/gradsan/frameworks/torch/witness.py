@@ -71,6 +71,7 @@ class Witness:
         """What ``.data`` gave, and of which tensor."""
         self._read: Any = WeakTensorKeyDictionary()
         """Whose ``.grad`` somebody asked for."""
+        self._passes = Passes(self.observations, self._read)
 
     def start(self) -> None:
         """Begin to note.
@@ -79,7 +80,7 @@ class Witness:
         """
         self._patches.set(torch, "save", _announced(torch.save))
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
-        Passes(self.observations, self._read).wrap(self._patches)
+        self._passes.wrap(self._patches)
         if self._performs_refused:
             self._steps = give_copies(self._patches)
             is_seen = self._performs_refused != "replaced"
@@ -104,6 +105,7 @@ class Witness:
         main = sys.modules.get("__main__")
         if main is not None:
             self._note_state(vars(main))
+            self._passes.name_leaves(vars(main))
 
     def _wrap_writes(self) -> None:
         for owner in (torch, torch.autograd):

@@ -6,12 +6,16 @@ import argparse
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gradsan.model.report import Report
 from gradsan.surfaces.cli.output import add_output_options, check_output, emit
 from gradsan.tasks.ranks import Ranks
 from gradsan.tasks.rule_pages import rule_pages
 from gradsan.tasks.run import Options, Program, run
+
+if TYPE_CHECKING:
+    from gradsan.tasks.measure import Measurement
 
 HELP = "run an unmodified program and explain each in-place gradient error"
 
@@ -30,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     help_ = "compare what saved tensors contain too: finds writes that nothing else sees; large ones by sample"
     parser.add_argument("--audit", action="store_const", const="sampled", default="", help=help_)
     parser.add_argument("--audit=full", dest="audit", action="store_const", const="full", help="... or wholly")
+    help_ = "after a run that found something, run the program twice more: how wrong are the gradients?"
+    parser.add_argument("--measure", action="store_true", help=help_)
     parser.add_argument("--protect", action="store_true", help="copy saved tensors before they are overwritten")
     add_output_options(parser)
     parser.add_argument("script", metavar="SCRIPT", help="the program to run")
@@ -51,10 +57,12 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.output = os.path.abspath(arguments.output)  # the program may go to another folder
     program = Program(arguments.script, tuple(arguments.arguments), is_module=arguments.module)
     options = Options(trace_full=arguments.trace == "full", audit=arguments.audit, protect=arguments.protect)
+    measurement = _measurement(program) if arguments.measure else None
     outcome = run(program, options=options)
     with suppress(OSError, ValueError):  # the program may have closed it
         sys.stdout.flush()
-    _tell(outcome.report, arguments, ranks)
+    report = outcome.report if measurement is None or outcome.interrupted else measurement.report(outcome)
+    _tell(report, arguments, ranks)
     for copied in outcome.copies:
         place = "" if copied.span is None else f"{outcome.report.shown_path(copied.span.path)}:{copied.span.line}: "
         print(f"gradsan: {place}{copied.describe()}", file=sys.stderr)
@@ -63,6 +71,12 @@ def execute(arguments: argparse.Namespace) -> int:
         sys.excepthook = _was_shown
         raise KeyboardInterrupt
     return outcome.status or (1 if outcome.report.findings else 0)
+
+
+def _measurement(program: Program) -> Measurement:
+    from gradsan.tasks.measure import Measurement  # only who asks for it loads what trials need
+
+    return Measurement(program)
 
 
 def _was_shown(*_error: object) -> None:
