@@ -212,7 +212,7 @@ class _Local:
             watch._step(None if caller is None else _line_of(caller))
         if self.inner is not None:
             self.inner = self.inner(frame, event, argument)
-        return self
+        return self if watch.is_on else self.inner
 
 
 def _line_of(frame: FrameType) -> Site:

@@ -5,15 +5,17 @@ the version moved, the engine's own error is raised.  Where only the content dif
 one that the recorder saw is told by it, any other by the audit.
 
 # NOTE [Bracketing the write] Memory that was handed out (to NumPy, to a pointer, to another process) and is needed is
-compared after each line of user code, so that the line that wrote is known.  A write through any other way is found at
-the backward that needs the value; from then on all that is needed is compared after each line, and the next time the
-program comes by, the line is known too.
+compared after each line of user code, so that the line that wrote is known.  So is everything else that is needed, for
+the first `CLOSE_LOOKS` comparisons of a program.  Later a write through any other way is found at the backward that
+needs the value; from then on all that is needed is compared after each line again, and the next time the program comes
+by, the line is known too.
 
 # NOTE [Saved is not used] Batch norm in train mode saves its running statistics, overwrites them and never reads them.
 """
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 FIRST_PRUNE = 512
+CLOSE_LOOKS = 16384
+"""Comparisons at the beginning of a program of what nobody was seen to hand out."""
 MAX_WATCHED = 64
 """Tensors compared after each line; the youngest ones, where there are more."""
 
@@ -76,12 +80,14 @@ class Audit:
         self._found: dict[int, tuple[Callable[[], object], Site | None]] = {}
         """By identity of what is watched: a reference to it, and the line after which it differed."""
         self._watches_all = False
+        self._n_close = CLOSE_LOOKS
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
         self._gradients, self._expanded = GradientAudit(self), ExpandedAudit(self)
+        self._functions = FunctionAudit(self)
         self._parts = (
-            FunctionAudit(self),
+            self._functions,
             self._regions,
             self._optimizers,
             self._gradients,
@@ -104,6 +110,7 @@ class Audit:
         """Undo `start`."""
         self.lines.stop()
         self._hooks.pop(self)
+        self._functions.unwrap()
         self._expanded.unwrap()
         self._gradients.unwrap()
         self._optimizers.unwrap()
@@ -146,8 +153,8 @@ class Audit:
         if kept.tensor is None:
             kept.mark = None
 
-    def watch(self, value: object, tensor: Any, mark: object) -> None:
-        """Compare a tensor after each line from now on, as long as ``value`` lives.
+    def watch(self, value: object, tensor: Any, mark: object, *, is_close: bool = False) -> None:
+        """Compare a tensor after each line from now on, as long as ``value`` lives; see NOTE [Bracketing the write].
 
         Effect: starts to follow lines.
         """
@@ -157,7 +164,7 @@ class Audit:
             self._drop_dead()
         while len(self._watched) >= MAX_WATCHED:
             self._watched.pop(next(iter(self._watched)))
-        self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark)
+        self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark, is_close)
         self.lines.start()
 
     def look(self) -> None:
@@ -223,6 +230,8 @@ class Audit:
             storage = kept.tensor.untyped_storage()
             if self._watches_all or not storage.resizable() or storage._cdata in self.exposure.keys:
                 self.watch(kept, kept.tensor, kept.mark)
+            elif self._n_close > 0 and len(self._watched) < MAX_WATCHED:
+                self.watch(kept, kept.tensor, kept.mark, is_close=True)
         except REFUSALS:
             pass  # nothing to watch
 
@@ -237,6 +246,10 @@ class Audit:
         if not self._watched:
             return
         try:
+            if self._n_close > 0:
+                self._n_close -= len(self._watched)
+                if self._n_close <= 0:
+                    self._watch_less()
             for number, watched in list(self._watched.items()):
                 value = watched.value()
                 if value is None:
@@ -248,6 +261,12 @@ class Audit:
                         self.exposure.tell_parent(watched.tensor, site)
         except Exception as error:
             self.recorder.switch_off(error)
+
+    def _watch_less(self) -> None:
+        """Compare what was handed out only, and follow no lines where that is nothing."""
+        self._watched = {number: watched for number, watched in self._watched.items() if not watched.is_close}
+        if not self._watched:
+            self.lines.stop()
 
     def _drop_dead(self) -> None:
         for number in [number for number, watched in self._watched.items() if watched.value() is None]:
@@ -311,18 +330,22 @@ class Audit:
     def _is_on_record(self, slot: Slot) -> bool:
         """Whether the recorder saw a write to the storage after the save, and so tells of it."""
         recorder, key = self.recorder, key_of(slot.tensor)
-        if any(suspect.number > slot.number for suspect in recorder.suspects.writes_to(key)):
+        # NOTE [While it runs] in `running`: of a graph that is kept, the recorder knows what came before.
+        limit = min((each.order for each in recorder.running if each.keeps_graph), default=math.inf)
+        suspects = (each for each in recorder.suspects.writes_to(key) if each.order < limit)
+        if any(suspect.number > slot.number for suspect in suspects):
             return True
         steps = recorder.steps.writes_to(key) if key is not None else ()
-        return any(run.last_number > slot.number for run in steps)
+        return any(run.last_number > slot.number for run in steps if run.last_order < limit)
 
 
 class Watched:
     """A tensor that is compared after each line, for as long as a value lives."""
 
-    __slots__ = ("mark", "tensor", "value")
+    __slots__ = ("is_close", "mark", "tensor", "value")
 
-    def __init__(self, value: Callable[[], object], tensor: Any, mark: object) -> None:
+    def __init__(self, value: Callable[[], object], tensor: Any, mark: object, is_close: bool) -> None:
+        self.is_close = is_close
         self.value = value
         self.tensor = tensor
         self.mark = mark

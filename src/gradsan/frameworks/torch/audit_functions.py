@@ -4,13 +4,18 @@
 somebody else holds it, which its use count tells: one for our own handle in a custom backward, two in a tensor hook,
 one in a module's backward hook (what its results received), three in one that runs before the module's backward.
 Source: checked on torch 2.13.0.
+
+# NOTE [Hooks of nodes] Hooks of graph nodes, and of several tensors at once, can't be wrapped.  A recorded write in a
+backward pass to what a hook was given, and more than it and the engine hold, is compared after its line instead.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +27,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, UserCode, current_site
 from gradsan.record.writes import IN_BACKWARD
 
 if TYPE_CHECKING:
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 _IN_BACKWARD_USE_COUNT = 1
 _IN_HOOK_USE_COUNT = 2
 _IN_MODULE_HOOKS_USE_COUNT = {"register_full_backward_hook": 1, "register_full_backward_pre_hook": 3}
+_IN_NODE_HOOK_USE_COUNT = 2
+MAX_FRAMES = 8
 _ZERO = Version(0)
 
 
@@ -51,6 +58,8 @@ class FunctionAudit:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
+        self._guarded: list[tuple[Marked, CodeType]] = []
+        """Gradients that a hook is about to write, and the hook; see NOTE [Hooks of nodes]."""
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -64,6 +73,47 @@ class FunctionAudit:
         patches.set(torch.Tensor, "register_hook", self._hooking(torch.Tensor.register_hook))
         for name, own in _IN_MODULE_HOOKS_USE_COUNT.items():
             patches.set(torch.nn.Module, name, self._hooking_module(getattr(torch.nn.Module, name), own))
+        engine: Any = torch.autograd
+        patches.set(engine, "_engine_run_backward", self._running(engine._engine_run_backward))
+        self._audit.recorder.guards.append(self._guard)
+
+    def unwrap(self) -> None:
+        """Undo the guard."""
+        if self._guard in self._audit.recorder.guards:
+            self._audit.recorder.guards.remove(self._guard)
+
+    def _guard(self, tensor: Any, _operation: str) -> None:
+        recorder = self._audit.recorder
+        if not recorder.running or recorder.is_quiet() or type(tensor) is not torch.Tensor or tensor.requires_grad:
+            return
+        if not _is_held_elsewhere(tensor, _IN_NODE_HOOK_USE_COUNT):
+            return
+        with recorder.border():
+            code = _given_to(tensor, sys._getframe(1), recorder.user_code)
+            for marked in self._mark({"gradient": tensor}) if code is not None else ():
+                assert code is not None
+                self._audit.watch(marked, tensor, marked.mark)
+                self._guarded.append((marked, code))
+
+    def _running(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def run_backward(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(*args, **kwargs)
+            finally:
+                if self._guarded:
+                    with self._audit.recorder.border():
+                        self._after_hooks()
+
+        return run_backward
+
+    def _after_hooks(self) -> None:
+        for marked, code in self._guarded:
+            site = self._audit.line_of(marked)
+            self._audit.unwatch(marked)
+            if site is not None and site.code is code:
+                self._tell(Witness.GRADIENT, code.co_name, marked, self._audit.written(site))
+        self._guarded.clear()
 
     def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -253,6 +303,20 @@ def _held_on(node: Any) -> dict[str, Any]:
         elif isinstance(value, dict):
             found.update((f"{name}[{key!r}]", each) for key, each in value.items())
     return found
+
+
+def _given_to(tensor: Any, frame: FrameType | None, user_code: UserCode) -> CodeType | None:
+    """Return the code of the user's function that was called by the engine with a tensor, alone or in a sequence."""
+    for _ in range(MAX_FRAMES):
+        if frame is None:
+            return None
+        if user_code(frame.f_code) and frame.f_back is not None and not user_code(frame.f_back.f_code):
+            names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+            given = [frame.f_locals.get(name) for name in names]
+            held = [each for value in given if isinstance(value, (tuple, list)) for each in value]
+            return frame.f_code if any(each is tensor for each in (*given, *held)) else None
+        frame = frame.f_back
+    return None
 
 
 def _is_held_elsewhere(gradient: Any, own: int) -> bool:
