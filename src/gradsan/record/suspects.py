@@ -51,6 +51,10 @@ class Alias:
     """Weak reference to the alias itself."""
     origin: Callable[[], object]
     """Weak reference to the tensor of which it is one."""
+    number: int = -1
+    """The sequence number that was next when it was made."""
+    content: object = None
+    """What the storage contained then; None where that wasn't read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +87,11 @@ class Suspect:
     """A constant was added: the derivative of what was there is as before."""
     is_in_function: bool = False
     """Written inside the forward of a custom Function, before that has saved anything."""
+    is_in_pack: bool = False
+    """Written by a pack hook, which hands on what it has written."""
     n_times: int = 1
+    previous_number: int = -1
+    """Number of the last of the writes before this one, where there are several."""
 
     @property
     def site(self) -> Site | None:
@@ -109,15 +117,29 @@ class Moves:
     entries: list[Move]
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The memory of a storage was given up: when, and what it contained; None where that wasn't read."""
+
+    order: int
+    content: object
+
+
 class SuspectLog:
     """Aliases and suspicious writes, by the key of the storage; moves, by the tensor."""
 
-    __slots__ = ("_is_dead", "_release", "_sweep_at", "aliases", "has_cuts", "last_number", "moves", "writes")
+    __slots__ = (
+        *("_is_dead", "_release", "_released", "_sweep_at"),
+        *("aliases", "has_cuts", "last_number", "moves", "shared", "writes"),
+    )
 
     def __init__(self, *, is_dead: Callable[[object], bool], release: Callable[[object], None]) -> None:
         self.aliases: dict[int, Alias] = {}
         self.writes: dict[int, tuple[object, list[Suspect]]] = {}
         self.moves: dict[int, Moves] = {}
+        self.shared: dict[int, object] = {}
+        """Weak references to storages that several tensors, each with its own counter, were given by assignment."""
+        self._released: dict[int, tuple[object, GivenUp]] = {}
         self.has_cuts = False
         """Whether a value with history was put into a leaf."""
         self.last_number = -1
@@ -152,7 +174,7 @@ class SuspectLog:
         for at, last in enumerate(entries):
             same_place = last.code is suspect.code and last.offset == suspect.offset
             if same_place and last.operation == suspect.operation and last.region == suspect.region:
-                suspect.n_times = last.n_times + 1
+                suspect.n_times, suspect.previous_number = last.n_times + 1, last.number
                 del entries[at]
                 break
         if len(entries) >= MAX_PER_STORAGE:
@@ -176,6 +198,27 @@ class SuspectLog:
         known.entries.append(move)
         self.last_number = max(self.last_number, move.suspect.number)
         self.has_cuts = self.has_cuts or move.suspect.cuts_graph
+
+    def add_shared(self, key: int, weak: object) -> None:
+        """Remember that several tensors live in a storage, each with a counter of its own."""
+        if key in self.shared:
+            self._release(weak)
+        else:
+            self.shared[key] = weak
+
+    def add_given_up(self, key: int, weak: object, given_up: GivenUp) -> None:
+        """Remember that the memory of a storage was given up."""
+        before = self._released.get(key)
+        if before is not None:
+            self._release(before[0])
+        elif len(self._released) >= self._sweep_at:
+            self.sweep()
+        self._released[key] = weak, given_up
+
+    def given_up(self, key: int) -> GivenUp | None:
+        """Return the last time that the memory of a storage was given up."""
+        known = self._released.get(key)
+        return None if known is None else known[1]
 
     def moves_of(self, tensor: object) -> list[Move]:
         """Return the moves of a tensor, oldest first."""
@@ -207,9 +250,14 @@ class SuspectLog:
             self._release(self.aliases.pop(key).weak)
         for key in [key for key, (weak, _) in self.writes.items() if self._is_dead(weak)]:
             self._release(self.writes.pop(key)[0])
+        for key in [key for key, weak in self.shared.items() if self._is_dead(weak)]:
+            self._release(self.shared.pop(key))
+        for key in [key for key, (weak, _) in self._released.items() if self._is_dead(weak)]:
+            self._release(self._released.pop(key)[0])
         for identity in [identity for identity, moves in self.moves.items() if moves.tensor() is None]:
             self._forget(self.moves.pop(identity))
-        self._sweep_at = max(FIRST_SWEEP, 2 * max(len(self.aliases), len(self.writes), len(self.moves)))
+        most = max(len(self.aliases), len(self.writes), len(self.moves), len(self._released))
+        self._sweep_at = max(FIRST_SWEEP, 2 * most)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -222,5 +270,11 @@ class SuspectLog:
         self.aliases.clear()
         self.writes.clear()
         self.moves.clear()
+        for weak in self.shared.values():
+            self._release(weak)
+        self.shared.clear()
+        for weak, _ in self._released.values():
+            self._release(weak)
+        self._released.clear()
         self.has_cuts = False
         self.last_number = -1

@@ -57,6 +57,14 @@ def item_through_data() -> None:
     y[:2].sum().backward()
 
 
+def fused_step_in_a_hook() -> None:
+    layer, x = nn.Linear(3, 3, bias=False), leaf(2, 3)
+    optimizer = FUSED(layer.parameters())
+    layer.weight.register_post_accumulate_grad_hook(lambda _: optimizer.step())
+    stopped = nn.functional.linear(x.tanh(), layer.weight.detach())
+    (stopped.pow(2).sum() + layer(x.detach()).tanh().sum()).backward()
+
+
 def flat_buffer() -> None:
     flat = torch.ones(6)
     weight, other = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3))
@@ -228,6 +236,7 @@ def overwritten_under_identity_hooks() -> None:
 WRONG: dict[str, tuple[Callable[[], None], str]] = {
     "assigned-data": (assigned_data, "GS301"),
     "item-through-data": (item_through_data, "GS301"),
+    "fused-step-in-a-hook": (fused_step_in_a_hook, "GS302"),
     "flat-buffer": (flat_buffer, "GS301"),
     "storage-filled": (storage_filled, "GS301"),
     "bits-through-data": (bits_through_data, "GS301"),

@@ -14,6 +14,7 @@ import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_REGIONS = 4096
 MAX_DEPTH = 3
+MAX_FRAMES = 16
 _NOTE = "_gradsan_packed"
 _REGION = "_gradsan_region"
 
@@ -56,6 +58,8 @@ class CheckpointedRegions:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._regions: list[Region] = []
+        self._packing_code: set[CodeType] = set()
+        """What the program's pack hooks run."""
         self._told: set[int] = set()
         """The beginnings of the regions of which the recorder told something."""
 
@@ -73,6 +77,7 @@ class CheckpointedRegions:
     def clear(self) -> None:
         """Forget everything."""
         self._regions.clear()
+        self._packing_code.clear()
         self._told.clear()
 
     def note_told(self, number: int) -> None:
@@ -84,6 +89,16 @@ class CheckpointedRegions:
         """Return whether something was told of the region in which a node was made."""
         region = self.region_of(number)
         return (number if region is None else region.start) in self._told
+
+    def is_packing(self, frame: FrameType | None) -> bool:
+        """Return whether a pack hook of the program's runs in a frame, or has called it."""
+        for _ in range(MAX_FRAMES):
+            if frame is None:
+                return False
+            if frame.f_code in self._packing_code:
+                return True
+            frame = frame.f_back
+        return False
 
     def region_of(self, number: int) -> Region | None:
         """Return the region in which a node was made."""
@@ -100,6 +115,9 @@ class CheckpointedRegions:
 
         def follow(hooks: Any) -> None:
             recorder.hooks_were_used = True
+            code = getattr(hooks.pack_hook, "__code__", None)
+            if code is not None:
+                packing_code.add(code)
             if type(hooks).__name__ == "_checkpoint_hook":
                 with recorder.border():
                     number = recorder.next_number()
@@ -110,7 +128,7 @@ class CheckpointedRegions:
                     setattr(hooks, _REGION, region)
                     hooks.pack_hook = self._packing(hooks.pack_hook, region)
 
-        recorder, regions = self._recorder, self._regions
+        recorder, regions, packing_code = self._recorder, self._regions, self._packing_code
         return init
 
     def _packing(self, pack: Callee, region: Region) -> Callee:

@@ -49,10 +49,15 @@ ENOUGH_COUNTED = 3
 
 @dataclass(slots=True, eq=False)
 class Steps:
-    """Steps of one optimizer from one line; ``skipped`` holds the parameters that had no gradient then."""
+    """Steps of one optimizer from one line.
+
+    ``skipped`` holds the parameters that had no gradient then, ``shared`` the storages of others whose memory is also
+    that of tensors which may outlive them.
+    """
 
     run: Run
     skipped: frozenset[int]
+    shared: frozenset[int]
 
 
 @dataclass(slots=True, eq=False)
@@ -83,12 +88,18 @@ class StepLog:
         self.inner: dict[int, InnerWrites] = {}
         """Thread -> what the step of the program's own that runs there wrote so far."""
 
-    def add(self, optimizer: Optimizer, run: Run, skipped: frozenset[int] = frozenset()) -> None:
+    def add(
+        self,
+        optimizer: Optimizer,
+        run: Run,
+        skipped: frozenset[int] = frozenset(),
+        shared: frozenset[int] = frozenset(),
+    ) -> None:
         """Append a step."""
         steps = self._of(optimizer).steps
         if len(steps) >= MAX_RUNS:
             del steps[: MAX_RUNS // 4]
-        steps.append(Steps(run, skipped))
+        steps.append(Steps(run, skipped, shared))
 
     def goes_on(
         self,
@@ -147,6 +158,9 @@ class StepLog:
         found: dict[int, list[Run]] = {}
         gathered: dict[int, int] | None = None
         for stepped in (*self._gone, *self._known.values()):
+            for each in stepped.steps:
+                for key in each.shared:
+                    found.setdefault(key, []).append(each.run)
             for parameter in stepped.living():
                 runs = [each.run for each in stepped.steps if id(parameter) not in each.skipped]
                 for key in keys_of(parameter) if runs else ():
@@ -248,12 +262,21 @@ def watch_steps(recorder: Recorder) -> Callable[[], None]:
         place, now = (code, -1 - offset), (recorder.next_number(), recorder.writes.next_order())
         is_unseen = bool(marks) and is_unseen_by_counter(optimizer)
         skipped: frozenset[int] = frozenset()
+        shared = shared_keys(optimizer) if recorder.suspects.shared else frozenset()
+        is_unseen = is_unseen or bool(shared)
         if recorder.hooks_were_used or is_unseen:
             skipped = frozenset(id(parameter) for parameter in parameters_of(optimizer) if parameter.grad is None)
             recorder.suspects.last_number = max(recorder.suspects.last_number, now[0])
         inner = recorder.steps.inner.pop(threading.get_ident(), None) if recorder.steps.inner else None
         if not recorder.steps.goes_on(optimizer, place, now, skipped, inner):
-            recorder.steps.add(optimizer, run_of_step(optimizer, place, now, inner), skipped)
+            recorder.steps.add(optimizer, run_of_step(optimizer, place, now, inner), skipped, shared)
+        if is_unseen and recorder.running:
+            for parameter in parameters_of(optimizer):
+                recorder.note_unseen(storage_key(parameter))
+
+    def shared_keys(optimizer: Optimizer) -> frozenset[int]:
+        updated = (each for each in parameters_of(optimizer) if each.grad is not None)
+        return frozenset(key for each in updated for key in keys_of(each) if key in recorder.suspects.shared)
 
     def is_unseen_by_counter(optimizer: Optimizer) -> bool:
         marked = marks.pop(threading.get_ident(), ())

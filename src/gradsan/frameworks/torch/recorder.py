@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, modules, optimizers, tracers
+from gradsan.frameworks.torch import doors, modules, optimizers, replicas, tracers
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
+from gradsan.frameworks.torch.running import Running
+from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
@@ -68,6 +70,8 @@ class Recorder:
         """Threads inside an optimizer step, which is recorded as one write."""
         self.backward_threads: list[int] = []
         """The threads on which a backward pass runs, once for each pass."""
+        self.running: list[Running] = []
+        """The backward passes that run."""
         self.sessions: list[Session] = []
         self.guards: list[Guard] = []
         """Called with a tensor and an operation just before a known write to it; must not raise."""
@@ -193,6 +197,7 @@ class Recorder:
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
         self.suspicion.wrap(self._patches)
+        replicas.wrap(self, self._patches)
         self._patches.set(torch.utils, "swap_tensors", wrappers.swapping(torch.utils.swap_tensors))
         step: Any = torch.autograd.profiler.record_function
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
@@ -235,6 +240,14 @@ class Recorder:
     def ran_backward(self, start: int, end: int) -> bool:
         """Return whether a backward pass began between two sequence numbers."""
         return any(start <= number <= end for number, _, _ in self.backwards)
+
+    def note_unseen(self, key: int | None) -> None:
+        """Look at the graphs in use after an unseen write to a storage; see NOTE [While it runs] in `running`.
+
+        Effect: may tell the sessions.
+        """
+        if key is not None and self.running:
+            while_running(self, key)
 
     def runs_again(self, site: Site, *, after: int) -> bool:
         """Return whether a line made nodes again after a sequence number."""

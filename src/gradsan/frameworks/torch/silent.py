@@ -25,6 +25,7 @@ from gradsan.frameworks.torch.graph import (
 )
 from gradsan.frameworks.torch.overlap import overlaps, shows
 from gradsan.frameworks.torch.regions import parts_of
+from gradsan.frameworks.torch.restored import is_restored
 from gradsan.frameworks.torch.silent_history import Told
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.frameworks.torch.suspicion import is_collective, region_of
@@ -69,6 +70,24 @@ def before_backward(recorder: Recorder, roots: Any, inputs: Any, site: Site | No
                 session.tell(history, None)
 
 
+def while_running(recorder: Recorder, key: int) -> None:
+    """Look at the graphs in use after an unseen write to a storage.
+
+    Effect: tells the sessions what will be silently wrong.
+    """
+    for running in recorder.running:
+        histories: list[History] = []
+        with recorder.border():
+            nodes = list(running.nodes_that_need(key))
+            look = _Look(recorder, running.roots, running.inputs, running.site) if nodes else None
+            for node in nodes:
+                histories += look.of_slots(node, since=running.order) if look is not None else ()
+        for session in list(recorder.sessions) if histories else ():
+            if session.is_on:
+                for history in histories[:MAX_HISTORIES]:
+                    session.tell(history, None)
+
+
 class _Look:
     """One look at one graph."""
 
@@ -108,7 +127,7 @@ class _Look:
         for node in nodes_between(self.roots, self.inputs):
             number = int(node._sequence_nr())
             if number < self.youngest:
-                yield from self._of_slots(node, number)
+                yield from self.of_slots(node)
                 if hooked:
                     yield from self._of_recomputed(node, number)
             if has_edges:
@@ -116,11 +135,17 @@ class _Look:
                     if child is not None:
                         yield from self._of_edge(node, child, number)
 
-    def _of_slots(self, node: Any, number: int) -> Iterator[History]:
+    def of_slots(self, node: Any, since: int = -1) -> Iterator[History]:
+        """Yield what a node saved and was overwritten after that, by events whose order is above ``since``."""
+        number = int(node._sequence_nr())
         for slot in slots_of(node, with_hooked=True):
             if _is_saved_but_unread(slot.node, slot.attribute):
                 continue
             suspects, steps = self._writes_after(slot.tensor, number, is_custom=slot.attribute == "saved_tensors")
+            if slot.is_hooked:  # what a pack hook wrote while it packed is what it hands on
+                suspects = [each for each in suspects if not (each.is_in_pack and each.number <= number + 1)]
+            suspects = [each for each in suspects if each.order > since]
+            steps = [each for each in steps if each.last_order > since]
             if (suspects or steps) and (slot.is_hooked or conflict_of(slot) is None):
                 yield self.told.overwritten(slot, suspects, steps)
 
@@ -138,12 +163,14 @@ class _Look:
             region = region_of(part)
             if region is None:
                 continue
-            suspects += [
+            written = [
                 suspect
                 for suspect in log.writes_to(key)
                 # A custom Function saves at the end of its forward; its number is older than what that wrote.
                 if suspect.number > number + (is_custom and suspect.is_in_function) and overlaps(suspect.region, region)
             ]
+            if written and not is_restored(part.untyped_storage(), written, log.given_up(key), number):
+                suspects += written
             moves = [move for move in log.moves_of(part) if move.suspect.number > number]
             if moves and moves[0].before != (key, region):
                 suspects.append(moves[-1].suspect)

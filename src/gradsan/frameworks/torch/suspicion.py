@@ -23,8 +23,10 @@ from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
 from gradsan.frameworks.torch.graph import number_of, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
+from gradsan.frameworks.torch.restored import content_if_held, content_of
+from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
 from gradsan.model.event import Access
-from gradsan.record.suspects import Alias, Move, Region, Suspect
+from gradsan.record.suspects import Alias, GivenUp, Move, Region, Suspect
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -75,6 +77,7 @@ class Suspicion:
         parameter: Any = torch.nn.Parameter
         patches.set(parameter, "__new__", staticmethod(self._new_parameter(parameter.__new__)))
         self._recorder.checkpointed.wrap(patches)
+        patches.set(torch.UntypedStorage, "resize_", self._storage_resize(torch.UntypedStorage.resize_))
         for name in STORAGE_WRITES:
             patches.set(torch.UntypedStorage, name, self._storage_write(getattr(torch.UntypedStorage, name), name))
         if torch.distributed.is_available():
@@ -93,6 +96,7 @@ class Suspicion:
             operation = "data" if access is Access.DATA else "detach"
             one, two = weakref.ref(other), weakref.ref(tensor)
             alias = Alias(storage._weak_ref(), operation, access, producers, code, offset, one, two)
+            alias.number, alias.content = self._recorder.number_now(), content_if_held(storage, n_own=1)
             self._log.add_alias(storage._cdata, alias)
 
     def note_write(
@@ -124,7 +128,9 @@ class Suspicion:
             suspect.keeps_derivative = operation in _ADDITIVE and not _has_history(args)
             if is_outside and _has_history(args):
                 self._note_cut(suspect, origin, args, frame)
+            suspect.is_in_pack = self._recorder.hooks_were_used and self._recorder.checkpointed.is_packing(frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
+            self._recorder.note_unseen(storage._cdata)
 
     def note_move(self, tensor: Any, before: Place | None, value: Any, frame: FrameType) -> None:
         """Remember that a tensor was given other memory."""
@@ -139,6 +145,8 @@ class Suspicion:
                 is_leaf = tensor.is_leaf
             if is_leaf and _has_history((value,)):
                 self._note_cut(suspect, tensor, (value,), frame)
+            if n_holders(after.seat[0]) > TENSOR_ALONE + 1:  # more than the tensor and the value that it was given
+                self._log.add_shared(after.seat[0], after.storage._weak_ref())
             move = Move(before.seat, after.seat, before.storage._weak_ref(), suspect)
             self._log.add_move(id(tensor), weakref.ref(tensor), move)
 
@@ -180,16 +188,18 @@ class Suspicion:
     def _batch_norm(self, original: Callee) -> Callee:
         @functools.wraps(original)
         def batch_norm(*args: Any, **kwargs: Any) -> Any:
+            is_noted = len(args) > 5 and args[3] is not None and not torch.compiler.is_compiling()
+            is_held = is_noted and bool(args[5]) and any(map(_is_held, args[3:5]))
             result = original(*args, **kwargs)
-            if len(args) > 5 and args[3] is not None and not torch.compiler.is_compiling():
-                note(args[3:5], is_training=bool(args[5]), frame=sys._getframe(1))
+            if is_noted:
+                note(args[3:5], is_training=bool(args[5]), is_held=is_held, frame=sys._getframe(1))
             return result
 
-        def note(statistics: tuple[Any, ...], *, is_training: bool, frame: FrameType) -> None:
-            # Only a graph made in eval mode reads the statistics again: without one, train mode writes unsuspected.
+        def note(statistics: tuple[Any, ...], *, is_training: bool, is_held: bool, frame: FrameType) -> None:
+            # A graph reads the statistics again only if it was made in eval mode, or by something else that holds them.
             if not is_training:
                 recorder.has_eval_statistics = recorder.has_eval_statistics or torch.is_grad_enabled()
-            elif recorder.has_eval_statistics:
+            elif recorder.has_eval_statistics or is_held:
                 for each in statistics:
                     self.note_write(each, "batch_norm", recorder.next_number(), frame)
 
@@ -244,6 +254,20 @@ class Suspicion:
         recorder = self._recorder
         return write
 
+    def _storage_resize(self, original: Callee) -> Callee:
+        @functools.wraps(original)
+        def resize_(storage: Any, size: int, *args: Any) -> Any:
+            if size == 0 and not torch.compiler.is_compiling() and n_holders(storage._cdata) > TENSOR_ALONE:
+                note(storage)
+            return original(storage, size, *args)
+
+        def note(storage: Any) -> None:
+            with self._recorder.border():
+                given_up = GivenUp(self._recorder.writes.next_order(), content_of(storage))
+                self._log.add_given_up(storage._cdata, storage._weak_ref(), given_up)
+
+        return resize_
+
     def _collective(self, original: Callee, operation: str) -> Callee:
         first = next(iter(inspect.signature(original).parameters))
 
@@ -290,6 +314,12 @@ class DataDoor:
 
     def _is_quiet(self) -> bool:
         return self.suspicion._recorder.is_quiet()
+
+
+def _is_held(tensor: torch.Tensor) -> bool:
+    """Return whether something beside a tensor holds its storage: a view of it, or what a node saved."""
+    key = storage_key(tensor)
+    return key is not None and n_holders(key) >= TENSOR_ALONE  # our own handle of the storage is gone again
 
 
 def _is_computed(tensor: torch.Tensor) -> bool:

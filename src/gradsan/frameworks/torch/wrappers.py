@@ -30,6 +30,7 @@ from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
+from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
@@ -154,14 +155,19 @@ class Wrappers:
     def backward(self, original: Callee) -> Callee:
         """Wrap the engine's one door, behind ``backward()`` and ``grad()``."""
         recorder = self._recorder
-        threads, paused, resume = recorder.backward_threads, recorder.clock.paused, recorder.clock.resume
+        threads, all_running = recorder.backward_threads, recorder.running
+        paused, resume = recorder.clock.paused, recorder.clock.resume
 
         @functools.wraps(original)
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             frame = recorder.user_code.innermost(sys._getframe(1))
             site = None if frame is None else Site(frame.f_code, frame.f_lasti)
-            number, thread = recorder.next_number(), get_ident()
-            silent.before_backward(recorder, t_outputs, args[3] if len(args) > 3 else (), site)
+            number, thread, inputs = recorder.next_number(), get_ident(), args[3] if len(args) > 3 else ()
+            silent.before_backward(recorder, t_outputs, inputs, site)
+            keeps_graph = len(args) < 2 or bool(args[1])
+            order = recorder.writes.next_order()
+            running = Running(t_outputs, inputs, site, keeps_graph=keeps_graph, order=order)
+            all_running.append(running)
             threads.append(thread)
             if paused.get(thread) is AT_ENGINE:
                 resume()
@@ -172,6 +178,7 @@ class Wrappers:
                 raise
             finally:
                 threads.remove(thread)
+                all_running.remove(running)
             recorder.backwards.append((number, recorder.writes.next_order(), site))
             return result
 

@@ -1,0 +1,53 @@
+"""Memory that holds what it held when it was saved, although it was written meanwhile.
+
+# NOTE [Restored] Weights are swapped for their average and put back, a parameter's memory is freed and gathered again:
+at backward they are what they were.  What a small storage on the CPU contains is noted before an alias of it can write,
+and before its memory is given up, where a graph may hold it; nothing is told of writes that left it as it was.
+Memory that was given up is known to be needed again, so whoever fills it is taken to restore it where that can't be
+read.  Source: torch/distributed/fsdp/_flat_param.py (`_free_storage`), torch 2.13.0.
+"""
+
+from __future__ import annotations
+
+from ctypes import string_at
+from typing import Any
+
+from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
+from gradsan.record.suspects import GivenUp, Suspect
+
+MAX_BYTES = 1 << 16
+
+
+def content_of(storage: Any) -> object:
+    """Return a hash of what a small storage on the CPU contains; None where it is another."""
+    try:
+        n_bytes = int(storage.nbytes())
+        if not 0 < n_bytes <= MAX_BYTES or storage.device.type != "cpu":
+            return None
+        return hash(string_at(storage.data_ptr(), n_bytes))
+    except REFUSALS:
+        return None
+
+
+def content_if_held(storage: Any, n_own: int) -> object:
+    """Return what a storage contains, where more than its tensor and ``n_own`` others of ours hold it."""
+    return content_of(storage) if n_holders(storage._cdata) > TENSOR_ALONE + n_own else None
+
+
+def is_restored(storage: Any, suspects: list[Suspect], given_up: GivenUp | None, number: int) -> bool:
+    """Return whether writes left a storage as it was when a node saved it; see NOTE [Restored].
+
+    Args:
+        storage: The storage.
+        suspects: The writes after the node, at least one.
+        given_up: The last time that its memory was given up.
+        number: The number of the node.
+    """
+    first = min(suspects, key=lambda suspect: suspect.order)
+    if given_up is not None and given_up.order < first.order:
+        return given_up.content is None or given_up.content == content_of(storage)
+    alias = first.alias
+    if alias is None or alias.content is None or alias.number < number or first.previous_number > number:
+        return False
+    return alias.content == content_of(storage)
