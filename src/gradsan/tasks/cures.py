@@ -34,6 +34,7 @@ from gradsan.source.rewrites import (
     loop_write,
     module_copies,
     no_grad,
+    no_inference,
     on_tape,
     out_of_place,
     region_kept,
@@ -97,14 +98,17 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             yield from _at_saves(history, writes)
             for saved in history.all(Saved):
                 yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
+            yield from no_inference.propose(files)
         case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
             for write in writes:
                 yield from _before_write(write)
                 yield from _out_of_place(write)
                 yield from () if write.span is None else clone_at_save.propose_each(write.span)
-            if refusal is Refusal.OVERLAP and history.first(Viewed) is None:
-                spans = [write.span.path for write in writes if write.span is not None]
-                yield from clone_expanded.propose([*spans, *files])
+            paths = [*(write.span.path for write in writes if write.span is not None), *files]
+            if refusal is Refusal.INFERENCE_TENSOR:
+                yield from no_inference.propose(paths)
+            elif history.first(Viewed) is None:
+                yield from clone_expanded.propose(paths)
         case Refusal.DIRTY_MARK:
             yield from (unmarked.propose(write.span) for write in writes if write.span is not None)
         case None | Refusal.SAVED_OVERWRITTEN:
@@ -257,14 +261,15 @@ def _cloned_view(view: Viewed) -> Fix | None:
 
 
 def _one_by_one(history: History, writes: list[Written]) -> Iterator[Fix]:
-    views = [view.span for view in history.all(Viewed) if view.span is not None]
-    for span in views:
-        yield from single_views.propose(span)
+    """Take views one by one: those that were made where a view was; those of the names; any of the function's."""
+    for view in history.all(Viewed):
+        yield from () if view.span is None else single_views.propose(view.span)
     raised = history.refusal
-    places = [] if views or raised is None else [raised.span, *(write.span for write in writes)]
-    for place in places:
-        names = [history.subject.name, *(_base_name(write.target) for write in writes)]
-        yield from () if place is None else single_views.propose_for(place, *names)
+    spans = [*([] if raised is None else [raised.span]), *(write.span for write in writes)]
+    names = [history.subject.name, *(_base_name(write.target) for write in writes)]
+    for span in dict.fromkeys(span for span in spans if span is not None):
+        yield from single_views.propose_for(span, *names)
+        yield from single_views.propose_for(span)
 
 
 def _is_state(history: History, writes: list[Written]) -> bool:

@@ -71,7 +71,7 @@ class Passes:
         passes = self._observations.passes
         noted = BackwardPass(tuple(sample_of(root) for root in roots), is_again=_are_again(roots))
         passes.append(noted)
-        leaves = list(_leaves(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
+        leaves = list(leaves_of(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []
         unread = [leaf for leaf in leaves if leaf not in self._read]
         values = [sample_of(leaf) for leaf in leaves]
         result = engine(roots, *args, **kwargs)
@@ -101,7 +101,7 @@ class Passes:
         if len(self._observations.passes) > MAX_PASSES_WITH_LEAVES:
             return
         found = self._inner.setdefault(get_ident(), [])
-        found += [(leaf, sample_of(leaf)) for leaf in _leaves(roots) if leaf not in self._cut_off]
+        found += [(leaf, sample_of(leaf)) for leaf in leaves_of(roots) if leaf not in self._cut_off]
 
     def _cutting(self, detach_variable: Callable[..., Any]) -> Callable[..., Any]:
         def detach(inputs: Any) -> Any:
@@ -123,7 +123,7 @@ def _are_again(roots: Any) -> bool:
     return found
 
 
-def _leaves(roots: Any) -> Iterator[torch.Tensor]:
+def leaves_of(roots: Any) -> Iterator[torch.Tensor]:
     """Yield the leaves of a graph, each once, in an order that depends on the graph alone."""
     seen: set[Any] = set()
     waiting = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]

@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 import torch.utils.checkpoint
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -37,7 +38,8 @@ from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
 from gradsan.frameworks.torch.own_copies import give_copies
 from gradsan.frameworks.torch.own_functions import OwnFunctions
-from gradsan.frameworks.torch.passes import Passes
+from gradsan.frameworks.torch.passes import Passes, leaves_of
+from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
 from gradsan.knowledge.error_texts import recognise
@@ -66,7 +68,9 @@ class Witness:
         self._apart = Apart() if is_apart else contextlib.nullcontext()
         self._performs_refused = performs_refused
         self._patches = doors.Patches()
-        self._steps: RemovableHandle | None = None
+        self._handles: list[RemovableHandle] = []
+        self._trained: Any = WeakTensorKeyDictionary()
+        """What an optimizer has updated: whatever it is, it is state."""
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
         self._read: Any = WeakTensorKeyDictionary()
@@ -82,7 +86,7 @@ class Witness:
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
         self._passes.wrap(self._patches)
         if self._performs_refused:
-            self._steps = give_copies(self._patches)
+            self._handles = [give_copies(self._patches), register_optimizer_step_post_hook(self._note_trained)]
             is_seen = self._performs_refused != "replaced"
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
@@ -100,8 +104,8 @@ class Witness:
         """Stop, and note the state of ``__main__``."""
         self._apart.__exit__(None, None, None)
         self._patches.restore()
-        if self._steps is not None:
-            self._steps.remove()
+        for handle in self._handles:
+            handle.remove()
         main = sys.modules.get("__main__")
         if main is not None:
             self._note_state(vars(main))
@@ -189,7 +193,7 @@ class Witness:
         if self._performs_refused == "recorded":
             return self._record(write, args, kwargs)
         tensor, rest = args[0], args[1:]
-        if _shares_its_elements(tensor) and _goes_through(write, tensor, rest, kwargs):  # until backward refuses it
+        if shares_its_elements(tensor) and goes_through(write, tensor, rest, kwargs):  # until backward refuses it
             return self._perform_refused(Refusal.OVERLAP, write, tensor, rest, kwargs)
         try:
             return write(*args, **kwargs)
@@ -198,7 +202,7 @@ class Witness:
             if said is None or said.refusal in _LATE:
                 raise
             if said.refusal is Refusal.OVERLAP:
-                _write_apart(write, tensor, rest, kwargs)
+                write_apart(write, tensor, rest, kwargs)
                 return tensor
             return self._perform_refused(said.refusal, write, tensor, rest, kwargs)
 
@@ -206,7 +210,7 @@ class Witness:
         self, refusal: Refusal, write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """See NOTE [Refused writes]."""
-        self.observations.refused.append(_refused(refusal, tensor, (rest, kwargs)))
+        self.observations.refused.append(self._refused(refusal, tensor, (rest, kwargs)))
         # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its graph
         # already holds.
         is_leaf = tensor.is_leaf and tensor.requires_grad
@@ -225,6 +229,24 @@ class Witness:
             copy.data = tensor.data
         swap(tensor, copy)
         return tensor
+
+    def _refused(self, refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
+        base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
+        is_trained = base in self._trained
+        given = [each for each in _tensors(arguments) if each.requires_grad]
+        if is_trained:  # what is made of the state itself, to be the state, needs no gradient
+            given = [each for each in given if any(leaf is not base for leaf in leaves_of([each]))]
+        return Refused(
+            refusal=refusal.value,
+            is_on_leaf=refusal in _LEAF_REFUSALS,
+            is_on_parameter=is_trained or isinstance(base, torch.nn.Parameter),
+            cuts=any(not _is_put_back(tensor, each, arguments[0]) for each in given),
+        )
+
+    def _note_trained(self, optimizer: Any, *_: Any) -> None:
+        for group in optimizer.param_groups:
+            for each in group["params"]:
+                self._trained[each] = True
 
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in walk(names):
@@ -282,54 +304,9 @@ class _Method:
         return MethodType(lambda tensor, *args, **kwargs: self._perform(self._inner, tensor, *args, **kwargs), instance)
 
 
-def _write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Write into a copy, and copy that back, on the tape; a tensor whose elements share memory becomes the copy."""
-    copy = tensor.clone()
-    write(copy, *rest, **kwargs)
-    try:
-        tensor.copy_(copy)
-    except RuntimeError:
-        if tensor.is_leaf:
-            tensor.data = copy.detach()
-        else:
-            swap(tensor, copy)
-
-
-def _shares_its_elements(tensor: Any) -> bool:
-    """Whether several elements of a tensor with a gradient are one piece of memory."""
-    if not torch.is_grad_enabled() or not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
-        return False
-    is_shared = any(step == 0 and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True))
-    return is_shared and tensor.requires_grad and not tensor.is_leaf
-
-
-def _goes_through(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a write into elements that share memory is refused by backward only, as one by an index is."""
-    memory = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    with torch.no_grad():
-        memory.set_(tensor.untyped_storage().clone(), tensor.storage_offset(), tensor.shape, tensor.stride())
-        try:
-            write(memory, *rest, **kwargs)
-        except RuntimeError:
-            return False
-    return True
-
-
 def _bind(inner: Any, tensor: Any) -> Callable[..., Any]:
     bound: Callable[..., Any] = inner.__get__(tensor, type(tensor))
     return bound
-
-
-def _refused(refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
-    base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
-    return Refused(
-        refusal=refusal.value,
-        is_on_leaf=refusal in _LEAF_REFUSALS,
-        is_on_parameter=isinstance(base, torch.nn.Parameter),
-        cuts=any(
-            given.requires_grad and not _is_put_back(tensor, given, arguments[0]) for given in _tensors(arguments)
-        ),
-    )
 
 
 def _is_put_back(tensor: torch.Tensor, given: torch.Tensor, arguments: tuple[Any, ...]) -> bool:

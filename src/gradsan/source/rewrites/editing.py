@@ -168,3 +168,15 @@ def arguments_of(program: Program, call: ast.Call) -> str:
         for k in call.keywords
     ]
     return f"{given}, {{{', '.join(named)}}}" if named else given
+
+
+def is_repeatable(node: ast.expr) -> bool:
+    """Whether an expression reads something by names and indices alone, so that it may be written twice."""
+    match node:
+        case ast.Attribute(value=inner):
+            return is_repeatable(inner)
+        case ast.Subscript(value=inner, slice=index):
+            parts = (ast.Call, ast.NamedExpr, ast.Await)
+            return is_repeatable(inner) and not any(isinstance(each, parts) for each in ast.walk(index))
+        case _:
+            return isinstance(node, ast.Name)

@@ -18,6 +18,7 @@ from gradsan.source.rewrites.editing import (
     framework_name,
     indentation,
     insert,
+    is_repeatable,
     locate,
     replace,
     unused_name,
@@ -44,7 +45,7 @@ def propose(span: Span, *, kind: str = "parameters") -> Iterator[Fix]:
     calls: dict[str, list[ast.Call]] = {}
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and _may_call_module(program, call):
-            calls.setdefault(dotted_name(call.func), []).append(call)
+            calls.setdefault(program.source(call.func), []).append(call)
     for module, of_module in calls.items():
         copies = f"{{name: each.clone() for name, each in {module}.named_{kind}()}}"
         head, copies = _on_its_own_line(program, of_module[0], copies, span.path)
@@ -71,6 +72,8 @@ def _on_its_own_line(program: Program, call: ast.Call, copies: str, path: str) -
 
 def _may_call_module(program: Program, call: ast.Call) -> bool:
     name = dotted_name(call.func)
+    if isinstance(call.func, ast.Subscript):  # of a list of modules
+        return is_repeatable(call.func) and "\n" not in program.source(call)
     if not name or is_module_name(program, call.func) or hasattr(builtins, name) or "\n" in program.source(call):
         return False
     owner, _, method = name.rpartition(".")

@@ -16,7 +16,7 @@ from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.expressions import node_of
 from gradsan.source.program import Program, dotted_name, last_name
-from gradsan.source.rewrites.editing import locate, replace
+from gradsan.source.rewrites.editing import is_repeatable, locate, replace
 from gradsan.source.targets import is_module_name, keyword_of
 
 TITLE = "take the views one by one"
@@ -54,20 +54,23 @@ def propose_for(span: Span, *names: str) -> Iterator[Fix]:
 
     Args:
         span: A place in the function that makes the views.
-        names: What the views are bound to, or what they are views of.
+        names: What the views are bound to, or what they are views of; none to propose it for each that is made.
     """
     found = locate(span)
     if found is None:
         return
     program, node = found
+    wanted = {*names} - {""}
     for statement in ast.walk(program.function_of(node) or program.tree):
         if not isinstance(statement, ast.Assign):
             continue
         bound = {dotted_name(n) for each in statement.targets for n in ast.walk(each)}
         for call in ast.walk(statement.value):
-            if isinstance(call, ast.Call) and (bound | {dotted_name(_viewed(program, call) or call)}) & {*names} - {""}:
+            if not isinstance(call, ast.Call):
+                continue
+            if not names or (bound | {dotted_name(_viewed(program, call) or call)}) & wanted:
                 yield from _fixes(_of_call(program, call, span.path))
-        if bound & {*names} - {""}:
+        if bound & wanted:
             yield from _implicit(program, statement, span.path)
 
 
@@ -98,7 +101,7 @@ def _of_call(program: Program, call: ast.Call, path: str) -> tuple[Edit, ...]:
             named = next((keyword_of(call, name) for name in _SIZES if keyword_of(call, name) is not None), None)
             size = named or (given[0] if given else None)
             return () if size is None else _of_split(program, call, of, size, dim, path)
-        case "unbind" if _is_repeatable(of):
+        case "unbind" if is_repeatable(of):
             return (replace(path, program.region(call), _one_by_one(program, of, dim)),)
         case _:
             return ()
@@ -111,7 +114,7 @@ def _of_split(
         parts = [_operand(program, each) for each in size.elts]
         ends = [" + ".join(parts[: n + 1]) for n in range(len(parts) - 1)]
         return _split_evenly(program, call, size, f"[{', '.join(ends)}]", path) if ends else ()
-    if not _is_repeatable(of):
+    if not is_repeatable(of):
         return ()
     axis = "0" if dim is None else program.source(dim)
     count = f"{program.source(of)}.shape[{axis}] // {_operand(program, size)}"
@@ -133,18 +136,6 @@ def _split_evenly(program: Program, call: ast.Call, size: ast.expr, text: str, p
             return ()
         text = f"{'indices' if text.startswith('[') else 'sections'}={text}"
     return name, replace(path, region, text)
-
-
-def _is_repeatable(node: ast.expr) -> bool:
-    """Whether an expression reads a tensor by names and indices alone, so that it may be written twice."""
-    match node:
-        case ast.Attribute(value=inner):
-            return _is_repeatable(inner)
-        case ast.Subscript(value=inner, slice=index):
-            parts = (ast.Call, ast.NamedExpr, ast.Await)
-            return _is_repeatable(inner) and not any(isinstance(each, parts) for each in ast.walk(index))
-        case _:
-            return isinstance(node, ast.Name)
 
 
 def _operand(program: Program, node: ast.expr) -> str:
@@ -170,7 +161,7 @@ def _implicit(program: Program, statement: ast.stmt, path: str) -> Iterator[Fix]
         if isinstance(around, ast.comprehension):
             yield from _of_iterated(program, around.iter, path)
     match statement:
-        case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=value) if _is_repeatable(value):
+        case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=value) if is_repeatable(value):
             if not any(isinstance(name, ast.Starred) for name in names):
                 parts = ", ".join(f"{program.source(value)}[{n}]" for n in range(len(names)))
                 yield from _fixes((replace(path, program.region(value), parts),))
@@ -181,7 +172,7 @@ def _of_iterated(program: Program, node: ast.expr, path: str) -> Iterator[Fix]:
         case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed" | "list"), args=args):
             for each in args:
                 yield from _of_iterated(program, each, path)
-        case _ if _is_repeatable(node):
+        case _ if is_repeatable(node):
             yield from _fixes((replace(path, program.region(node), _one_by_one(program, node, None)),))
 
 

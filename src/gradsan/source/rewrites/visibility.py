@@ -73,6 +73,8 @@ def is_used_later(program: Program, name: str, write: ast.stmt | ast.expr) -> bo
         return any(n.id == name and _position(n) >= _end(write) for n in ast.walk(function) if isinstance(n, ast.Name))
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_shared(program, function, name):
         return True
+    if isinstance(program.statement_of(write), ast.Return) and not _is_followed_up(program, write):
+        return False
     reads = [node for node in _names(function, name) if isinstance(node.ctx, ast.Load)]
     if any(_position(node) >= _end(write) for node in reads):
         return not _is_rebound_first(program, name, write)
@@ -80,6 +82,11 @@ def is_used_later(program: Program, name: str, write: ast.stmt | ast.expr) -> bo
     return any(
         _reads_in_next_turn(loop, name, inside) for loop in program.loops_around(write) if isinstance(loop, ast.stmt)
     )
+
+
+def _is_followed_up(program: Program, node: ast.AST) -> bool:
+    """Whether a `finally` runs after what returns."""
+    return any(isinstance(each, ast.Try) and each.finalbody for each in program.enclosing(node))
 
 
 def is_read_before_in_statement(program: Program, name: str, write: ast.stmt | ast.expr) -> bool:

@@ -37,6 +37,12 @@ def test_where_no_line_can_be_put_before(place) -> None:
     assert program.applied(fix) == f"{HEAD}    y = [torch.func.functional_call(net, {COPIES}, (x,)) for x in m]\n"
 
 
+def test_an_item_of_a_list_of_modules(place) -> None:
+    program = place(f"{HEAD}    y = «self.layers[-1](x)»\n")
+    (fix,) = module_copies.propose(program.span)
+    assert "functional_call(self.layers[-1], copies, (x,))" in program.applied(fix)
+
+
 def test_buffers(place) -> None:
     program = place(f"{HEAD}    y = «self.norm(x)»\n")
     (fix,) = module_copies.propose(program.span, kind="buffers")

@@ -122,6 +122,13 @@ def test_masks(before: str, after: str | None, place) -> None:
     assert program.applied(out_of_place.propose(program.span)) == expected
 
 
+def test_what_is_returned_is_bound_to_no_name(place) -> None:
+    program = place("def f(h, inplace):\n    if inplace:\n        return «h.mul_(2)»\n    return h.mul(2)\n")
+    assert "return h.mul(2)\n    return" in program.applied(out_of_place.propose(program.span))
+    program = place("def f(h):\n    try:\n        return «h.mul_(2)»\n    finally:\n        print(h)\n")
+    assert "return (h := h.mul(2))" in program.applied(out_of_place.propose(program.span))
+
+
 SAFE = [
     ("h = torch.exp(x)", "«h += 1»"),
     ("h = a * b", "«h.add_(1)»"),

@@ -46,3 +46,4 @@ def test_views_and_bases_by_name(names: tuple[str, ...], place) -> None:
     program = place(f"{HEAD}a, b = z.chunk(2)\n    z += 1\n    y = «a * b»\n    c, d = x.chunk(2)\n")
     (fix,) = single_views.propose_for(program.span, *names)
     assert program.applied(fix) == program.text.replace("z.chunk", "z.tensor_split")
+    assert len(list(single_views.propose_for(program.span))) == 2
