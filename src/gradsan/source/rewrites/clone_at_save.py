@@ -92,7 +92,7 @@ def propose_each(span: Span) -> Iterator[Fix]:
         text = dotted_name(name)
         if text in ("", "self") or (is_part and not _is_receiver(program, owner)) or is_module_name(program, name):
             continue
-        if _is_written(program, name) or _is_stored_into(program, name):
+        if _is_stored_into(program, name) or (_is_written(program, name) and _is_unused(program, name)):
             continue
         yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, cloned(program, name, span.path))
 
@@ -113,6 +113,14 @@ def _is_written(program: Program, node: ast.expr) -> bool:
     """Whether a method that works in place is called on an expression: a clone of it would take the write."""
     method = program.parent(node)
     return isinstance(method, ast.Attribute) and knowledge.load().mutates(method.attr)
+
+
+def _is_unused(program: Program, node: ast.expr) -> bool:
+    """Whether nobody takes what the methods called on an expression return."""
+    around = program.parent(node)
+    while isinstance(around, (ast.Attribute, ast.Call)):
+        around = program.parent(around)
+    return isinstance(around, ast.Expr)
 
 
 def _is_stored_into(program: Program, node: ast.expr) -> bool:

@@ -110,11 +110,13 @@ def test_each_tensor_that_is_named(place) -> None:
 
 
 def test_nothing_that_is_written_is_cloned(place) -> None:
+    assert list(clone_at_save.propose_each(place("def f(x):\n    «x.mul_(2).add_(1)»\n").span)) == []
     program = place("def f(self, x, i):\n    «self.x[x[i]] = x.mul_(i) + x»\n")
     after = [program.applied(fix).split("\n")[1].strip() for fix in clone_at_save.propose_each(program.span)]
     assert sorted(after) == [
         "self.x[x.clone()[i]] = x.mul_(i) + x",
         "self.x[x[i.clone()]] = x.mul_(i) + x",
+        "self.x[x[i]] = x.clone().mul_(i) + x",
         "self.x[x[i]] = x.mul_(i) + x.clone()",
         "self.x[x[i]] = x.mul_(i.clone()) + x",
     ]
