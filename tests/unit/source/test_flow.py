@@ -275,6 +275,30 @@ BREAKS = {
         """,
         ("GS209", 3),
     ),
+    "rows that are read while they are written": (
+        """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, x):
+                y = self.fc(x)
+                y[1:] += y[:-1]
+                return y
+        """,
+        ("GS209", 8),
+    ),
+    "a mask that is written through itself": (
+        """\
+        def search(losses, n):
+            active = torch.ones(n, dtype=torch.bool)
+            while active.any():
+                active[active] = torch.sigmoid(losses)[active] > 0.5
+            return active
+        """,
+        ("GS209", 4),
+    ),
     "optimizer before backward": (
         """\
         def train(x, y):
@@ -325,6 +349,17 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 HARMLESS = {
+    "rows that don't overlap, and copies": """\
+        def f(x, n):
+            y = torch.zeros(n, 3)
+            y[:n] += y[n:]
+            y[1:] += y[:-1].clone()
+            y[1:] += y[:-1] * 2
+            y[1:] += y[1:]
+            mask = torch.ones(n, dtype=torch.bool)
+            mask[mask] = False
+            return y + x, mask
+        """,
     "expanded, and copied": """\
         def f(x, n):
             eye = torch.eye(4)[None].expand(n, 4, 4).clone()

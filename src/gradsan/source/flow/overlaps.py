@@ -6,10 +6,12 @@ one may be more, so that an expansion to it surely shares memory, but for batche
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
-from gradsan.model.event import ViewKind
-from gradsan.source.flow.graph import View
+from gradsan.model.event import Refusal, ViewKind
+from gradsan.source.flow.graph import Grad, Refused, View, Write
+from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.values import Const, Sequence, Tensor, Value
 
 FACTORIES = frozenset({"zeros", "ones", "empty", "rand", "randn"})
@@ -81,3 +83,66 @@ def _is_expanded(ones: Ones, label: str, given: list[Value], bound: dict[str, Va
 
 def _is(size: Value, number: int) -> bool:
     return isinstance(size, Const) and size.value == number
+
+
+def refuse_overlap(
+    frame: Frame, tensor: Tensor, event: Write, sources: tuple[Value, ...], index: ast.expr | None
+) -> bool:
+    """Record that the framework refuses a write to memory that is written twice, or read meanwhile.
+
+    Source: aten/src/ATen/MemoryOverlap.cpp (2.13.0).
+    """
+    refusals = frame.machine.refusals
+    if tensor.shared is not None and (index is None or _writes_all(index)):
+        refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), tensor.shared))
+        return True
+    own = index if index is not None else _slice_of(tensor)
+    for at, source in enumerate(sources):
+        if type(source) is not Tensor or source.storage is not tensor.storage or not source.storage.is_own:
+            continue
+        is_index = at > 0 and index is not None
+        if is_index or (own is not None and is_shifted(own, _slice_of(source))):
+            said = "some elements of the input tensor and the written-to tensor refer to a single memory location"
+            refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), None, said))
+            return True
+    return False
+
+
+def _slice_of(tensor: Tensor) -> ast.expr | None:
+    """Return the slice that a tensor is of its base; None where it is something else."""
+    view = tensor.view
+    if view is None or view.operation != "slice" or not isinstance(view.place.node, ast.Subscript):
+        return None
+    return view.place.node.slice
+
+
+def _writes_all(index: ast.expr) -> bool:
+    """Return whether an index takes all rows: whatever shares memory is among what is written."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    return isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None
+
+
+def is_shifted(target: ast.expr, source: ast.expr | None) -> bool:
+    """Return whether two slices of one tensor surely overlap without being the same, ``[1:]`` and ``[:-1]``."""
+    if not isinstance(target, ast.Slice) or not isinstance(source, ast.Slice) or target.step or source.step:
+        return False
+    bounds = [_bound(part) for part in (target.lower, target.upper, source.lower, source.upper)]
+    if any(bound is None for bound in bounds):
+        return False
+    first, last, begin, end = (bound or 0 for bound in bounds)
+    return (first, last) != (begin, end) and min(first, begin) >= 0 and max(last, end) <= 0
+
+
+def _bound(node: ast.expr | None) -> int | None:
+    """Return a bound that is spelled, 0 where it is left out; None for any other."""
+    if node is None:
+        return 0
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return None
+    return value if isinstance(value, int) and value and abs(value) < _SMALL else None
+
+
+_SMALL = 4
+"""What is shifted by more may be shorter than that."""

@@ -298,21 +298,16 @@ def _store_tensor(frame: Frame, tensor: Tensor, index: ast.expr, new: Value, nod
         operation="__setitem__",
         node=node,
         target=text_of(frame, node.value) if isinstance(node, ast.Subscript) else "",
-        sources=(new,),
+        # A mask that is written through itself; a number is filled in without that.
+        sources=(new, *(m for _, m in parts if m is tensor)) if isinstance(new, Tensor) else (new,),
         guard=guard,
-        is_indexed=not _writes_all(index),
+        index=index,
     )
     grad = grad_of(tensor)
     if frame.machine.grad_enabled and grad is not Grad.NO and any(kind == "advanced" for kind, _ in parts):
         graph = Node(tuple(tensor.storage.nodes) + ((tensor.node,) if tensor.node is not None else ()))
         tensor.storage.nodes = [graph]
         save_indices(frame, parts, graph, node, grad, roots_of(tensor))
-
-
-def _writes_all(index: ast.expr) -> bool:
-    """Return whether an index is made of slices alone: whatever shares memory is among what is written."""
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    return isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None
 
 
 __all__ = ["apply", "store", "subscript"]

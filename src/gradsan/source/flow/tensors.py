@@ -21,6 +21,7 @@ from gradsan.source.flow.graph import (
     is_impossible,
 )
 from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.overlaps import refuse_overlap
 from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, tensors_in
 
 STALE = {ViewKind.MULTI_OUTPUT: Refusal.MULTI_OUTPUT_VIEW, ViewKind.CUSTOM_FUNCTION: Refusal.CUSTOM_FUNCTION_VIEW}
@@ -233,11 +234,11 @@ def write(
     graph: Node | None = None,
     is_first: bool = False,
     is_between_steps: bool = False,
-    is_indexed: bool = False,
+    index: ast.expr | None = None,
 ) -> None:
     """Record that a tensor was mutated, and what that breaks.
 
-    ``is_first`` gives a parameter its first value; ``is_indexed`` writes some of its elements only.
+    ``is_first`` gives a parameter its first value; with an ``index`` some of its elements only are written.
     """
     machine = frame.machine
     enabled = machine.grad_enabled if grad_enabled is None else grad_enabled
@@ -265,8 +266,7 @@ def write(
     if storage.is_inference and not machine.is_inference:
         machine.refusals.append(Refused(Refusal.INFERENCE_TENSOR, event, Grad.YES, frozenset()))
         return
-    if tensor.shared is not None and not is_indexed:
-        machine.refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), tensor.shared))
+    if (tensor.shared is not None or sources) and refuse_overlap(frame, tensor, event, sources, index):
         return
     if enabled:
         _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
