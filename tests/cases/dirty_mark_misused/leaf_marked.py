@@ -1,7 +1,6 @@
 # framework: torch
 # outcome: raises
 #~ missed-by: fix (dirty marks)
-#~ missed-by: static (dirty marks)
 """An in-place activation is applied to a parameter."""
 
 import torch

@@ -1,7 +1,6 @@
 # framework: torch
 # outcome: raises
 #~ missed-by: fix (dirty marks)
-#~ missed-by: static (dirty marks)
 """A custom shift marks its input dirty and returns something else."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (overlapping slices)
 """A line search narrows the mask of what is still searched, by assigning to the items that the mask itself selects."""
 
 import torch

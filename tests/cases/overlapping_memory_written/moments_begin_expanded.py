@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (expanded memory)
 """A running second moment, one number a column, is expanded to the gradient's shape and then updated in place."""
 
 import torch
