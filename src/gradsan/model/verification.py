@@ -63,4 +63,5 @@ class Verification:
             return "not compared: " + "; ".join(self.not_compared)
         name, worst = max(self.relative_errors.items(), key=lambda item: item[1])
         verdict = "the true gradient" if self.is_true else "not the true gradient"
-        return f"{verdict}, by {self.witness}: relative error {worst:.1e} in {name}"
+        told = f"{verdict}, by {self.witness}: relative error {worst:.1e} in {name}"
+        return "; not compared with ".join((told, *self.not_compared))

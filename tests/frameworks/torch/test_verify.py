@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from typing import Any
@@ -95,7 +96,8 @@ def test_what_differs_each_time_is_not_compared() -> None:
     count = itertools.count()
     result = gradsan.verify(lambda x: x * next(count), X)
     assert not result.is_true
-    assert str(result) == "not compared: the function returns another value each time, or none that is finite"
+    assert str(result) == "not compared: the function returns another value each time"
+    assert str(gradsan.verify(lambda x: x / 0, X)) == "not compared: the function's value is inf"
 
 
 def test_what_raises_is_not_true() -> None:
@@ -115,15 +117,81 @@ def test_parameters_of_a_module_are_named() -> None:
 
 
 def test_another_witness_decides_where_double_precision_is_refused() -> None:
-    weight = torch.ones(6)
-
     def needs_floats(x: Tensor) -> Tensor:
-        return torch.dot(x, weight)
+        return torch.dot(x, torch.ones(6))
 
     result = gradsan.verify(needs_floats, X)
     assert result.is_true
     assert result.witness == "functionalization"
-    assert any("finite differences" in sentence for sentence in result.not_compared)
+    assert "; not compared with finite differences: RuntimeError: " in str(result)
+
+
+def test_another_witness_decides_where_differences_tell_nothing() -> None:
+    def in_lower_precision(x: Tensor) -> Tensor:
+        return x.bfloat16().exp().float()
+
+    for fn in (in_lower_precision, lambda x: (x + 1e9) - 1e9):
+        result = gradsan.verify(fn, X)
+        assert result.is_true
+        assert result.witness == "functionalization"
+        assert "the differences depend on their step" in str(result)
+
+
+@pytest.mark.parametrize("fn", [torch.relu, torch.abs, lambda x: x.clamp(0, 1), lambda x: x.max()])
+def test_any_gradient_is_true_at_a_corner(fn: Any) -> None:
+    assert gradsan.verify(fn, torch.tensor([0.0, 1.0, -1.0, 1.0])).is_true
+    assert not gradsan.verify(lambda x: Doubling.apply(fn(x)), torch.tensor([0.0, 1.0, -1.0, 0.5])).is_true
+
+
+def test_a_gradient_of_zero_is_true_up_to_rounding() -> None:
+    model = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3), nn.ReLU())
+    result = gradsan.verify(model, torch.randn(8, 6))
+    assert result.is_true, result
+    assert result.witness == "finite differences"
+    assert gradsan.verify(lambda x: (x - x).sum() + 3, X).is_true
+    assert gradsan.verify(lambda x: x.softmax(0).sum(), X).is_true
+
+
+def test_tensors_inside_others_are_inputs() -> None:
+    def loss(batch: dict[str, Any], weights: list[Tensor]) -> Tensor:
+        return (batch["x"] * weights[0]).sum() + masked_through_data(weights[1]).sum() + batch["n"]
+
+    result = gradsan.verify(loss, {"x": X, "n": 3}, [X, X + 1])
+    assert result.names == ("input 0['x']", "input 1[0]", "input 1[1]")
+    assert not result.is_true
+    assert [name for name, error in result.relative_errors.items() if error > 1e-6] == ["input 1[1]"]
+
+
+class Held:
+    """A loss that is no module."""
+
+    def __init__(self) -> None:
+        self.net = nn.Linear(6, 2)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return masked_through_data(self.net(x)).sum()
+
+
+def test_what_a_function_holds_is_differentiated() -> None:
+    model, target, scale = nn.Linear(6, 2), torch.ones(1, 2), torch.ones(2, requires_grad=True)
+    before, dtype = model.weight.detach().clone(), model.weight.dtype
+    result = gradsan.verify(lambda x: nn.functional.mse_loss(model(x) * scale, target), X.view(1, 6))
+    assert result.is_true, result
+    assert result.witness == "finite differences"
+    assert set(result.names) == {"input 0", "model.weight", "model.bias", "scale"}
+    assert (model.weight.dtype, target.dtype, scale.dtype) == (dtype, dtype, dtype)
+    assert torch.equal(model.weight, before)
+    assert gradsan.verify(model.forward, X.view(1, 6)).names == ("input 0", "weight", "bias")
+    partial = functools.partial(nn.functional.linear, weight=model.weight)
+    assert gradsan.verify(partial, X.view(1, 6)).names == ("input 0", "weight")
+    assert gradsan.verify(Held(), X.view(2, 3).repeat(1, 2)).relative_errors["net.weight"] > 0.1
+
+
+def test_what_the_function_raises_itself_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        gradsan.verify(lambda x: x.view(2, 3) @ x.view(2, 3), X)
+    with pytest.raises(KeyError):
+        gradsan.verify(lambda x: {}["x"], X)
 
 
 def test_nothing_of_the_callers_changes() -> None:

@@ -1,30 +1,28 @@
 """The true gradient of a function, by witnesses: finite differences, functionalization, protection.
 
-# NOTE [Evaluating many times] Finite differences evaluate the function dozens of times.  Each evaluation begins with
-the same random state (torch's, Python's, NumPy's) and the same buffers, on fresh leaves; the caller's random state,
-tensors and module stay as they were.
+# NOTE [Corners] Where a function has a corner, as `relu` has at 0, the differences ahead and behind are different, and
+every gradient between them is as true as any.
 
-# NOTE [Inputs are no leaves] The function gets copies on the tape, as it would inside a model: so it may write its
-inputs.
+# NOTE [What differences can tell] A difference of two values is known up to their rounding, which the size of what was
+summed up to them bounds.  The gradient of a bias before a batch norm is zero; what is computed for it is rounding.
+Where the function computes in lower precision than it is given, or cancels large numbers, differences of another step
+are other ones: they don't tell.
 
 Source: `torch.func.functionalize` gives out-of-place semantics, `torch/func/functionalize`; checked on torch 2.13.0.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-import random
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
+from gradsan.frameworks.torch.verified import SEED, Function, function_of
+from gradsan.knowledge.error_texts import recognise
 from gradsan.model.errors import UsageError
 from gradsan.model.verification import Comparison, Verification
 
@@ -35,75 +33,25 @@ N_DIRECTIONS = 16
 STEP = 1e-6
 """Of a central difference in float64: truncation and rounding both stay near 1e-10."""
 
-SEED = 0
+COARSE = 100
+"""How much larger a second step is, where a first one disagrees: what a function computes does not depend on it."""
+
+N_ROUNDINGS = 4
+LOST = 1e-3
+"""Of the whole gradient: where rounding may be more, differences tell nothing."""
+LEAST_SHARE = 1e-4
+"""Errors are relative to a tensor's own gradient, but at least to this share of the gradient by all of them."""
+
 Protecting = Callable[[], AbstractContextManager[object]]
 
 
-@dataclass(slots=True, eq=False)
-class Function:
-    """A function with its arguments, in one precision, and what it is differentiated by."""
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A gradient beside a witness's, and how far that one can be trusted."""
 
-    call: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    module: torch.nn.Module | None
-    names: tuple[str, ...]
-
-    def fresh(
-        self, moves: Mapping[str, torch.Tensor] = MappingProxyType({})
-    ) -> tuple[tuple[Any, ...], list[torch.Tensor]]:
-        """Return arguments for one evaluation, and the leaves and parameters in the order of ``names``.
-
-        ``moves`` are added to inputs, by name.
-        """
-        by_name = {}
-        arguments = list(self.arguments)
-        for n, each in enumerate(self.arguments):
-            if _is_tensor(each):
-                leaf = by_name[f"input {n}"] = each.detach().clone()
-                if f"input {n}" in moves:
-                    leaf += moves[f"input {n}"]
-                arguments[n] = leaf
-                if f"input {n}" in self.names:  # NOTE [Inputs are no leaves]
-                    arguments[n] = leaf.requires_grad_().clone()
-        if self.module is not None:
-            by_name.update(self.module.named_parameters())
-        return tuple(arguments), [by_name[name] for name in self.names]
-
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Put back what an evaluation changes; see NOTE [Evaluating many times]."""
-        buffers = {} if self.module is None else {n: b.detach().clone() for n, b in self.module.named_buffers()}
-        with torch.random.fork_rng(devices=[]), _other_random_states():
-            torch.manual_seed(SEED)
-            try:
-                yield
-            finally:
-                if self.module is not None:
-                    for name, buffer in self.module.named_buffers():
-                        buffer.data.copy_(buffers[name])
-
-    def value(self, arguments: tuple[Any, ...], call: Callable[..., Any] | None = None) -> torch.Tensor:
-        """Return the results reduced to one number, each element with a weight of its own."""
-        results = [each for each in pytree.tree_leaves((call or self.call)(*arguments)) if _is_float(each)]
-        if not results:
-            raise UsageError("the function returned no floating-point tensor: there is nothing to differentiate")
-        sums = [(_weights(each) * each).sum() for each in results]
-        return torch.stack([each.abs() if each.is_complex() else each for each in sums]).sum()
-
-
-@contextmanager
-def _other_random_states() -> Iterator[None]:
-    numpy: Any = sys.modules.get("numpy")
-    state, numpy_state = random.getstate(), None if numpy is None else numpy.random.get_state()
-    random.seed(SEED)
-    if numpy is not None:
-        numpy.random.seed(SEED)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        if numpy is not None:
-            numpy.random.set_state(numpy_state)
+    claimed: torch.Tensor
+    found: torch.Tensor
+    rounding: float = 0.0
 
 
 def verify(fn: object, inputs: tuple[object, ...], protecting: Protecting) -> Verification:
@@ -114,13 +62,15 @@ def verify(fn: object, inputs: tuple[object, ...], protecting: Protecting) -> Ve
     """
     if not callable(fn):
         raise UsageError(f"verify expects a function and its inputs; got {type(fn).__name__}, which can't be called")
-    function = Function(fn, inputs, fn if isinstance(fn, torch.nn.Module) else None, _differentiated(fn, inputs))
+    function = function_of(fn, inputs)
     try:
         gradients = _gradients(function)
     except RuntimeError as error:
+        if recognise(str(error)) is None and not _runs(function):
+            raise
         return Verification(names=function.names, comparisons=(), failure=_first_sentence(error))
-    if not _is_repeatable(function):
-        told = "the function returns another value each time, or none that is finite"
+    told = _why_not_repeatable(function)
+    if told:
         return Verification(names=function.names, comparisons=(), not_compared=(told,))
     comparisons, not_compared = [], []
     witnesses: tuple[tuple[str, Callable[[], Comparison]], ...] = (
@@ -142,25 +92,20 @@ def _first_sentence(error: Exception) -> str:
     return str(error).partition("\n")[0].partition(". ")[0]
 
 
-def _is_repeatable(function: Function) -> bool:
-    value = _forward(function, {})
-    return math.isfinite(value) and value == _forward(function, {})
+def _runs(function: Function) -> bool:
+    """Whether the function itself runs: what failed is its gradient."""
+    try:
+        _forward(function, {})
+    except RuntimeError:
+        return False
+    return True
 
 
-def _differentiated(fn: object, inputs: tuple[object, ...]) -> tuple[str, ...]:
-    floats = [(n, each) for n, each in enumerate(inputs) if _is_float(each)]
-    asked = [(n, each) for n, each in floats if each.requires_grad]  # type: ignore[attr-defined]
-    names = [f"input {n}" for n, _ in asked or floats]
-    if isinstance(fn, torch.nn.Module):
-        names += [name for name, parameter in fn.named_parameters() if parameter.requires_grad]
-    if not names:
-        given = ", ".join(_shown_type(each) for each in inputs) or "no inputs"
-        raise UsageError(f"verify expects a floating-point tensor among its inputs (not inside others); got {given}")
-    return tuple(names)
-
-
-def _shown_type(value: object) -> str:
-    return f"{value.dtype} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
+def _why_not_repeatable(function: Function) -> str:
+    value = _forward(function, {})[0]
+    if not math.isfinite(value):
+        return f"the function's value is {value}"
+    return "" if value == _forward(function, {})[0] else "the function returns another value each time"
 
 
 def _gradients(function: Function, call: Callable[..., Any] | None = None) -> list[torch.Tensor]:
@@ -174,19 +119,38 @@ def _gradients(function: Function, call: Callable[..., Any] | None = None) -> li
 
 
 def _by_differences(function: Function) -> Comparison:
-    double = _in_double(function)
-    gradients = _gradients(double)
-    errors = [_difference_error(double, *each) for each in zip(double.names, gradients, strict=True)]
-    return Comparison("finite differences", tuple(errors))
+    with function.in_double() as double:
+        gradients = _gradients(double)
+        pairs = [_difference(double, *each) for each in zip(double.names, gradients, strict=True)]
+        found = Comparison("finite differences", _relative_errors(pairs))
+        if not found.agrees:  # NOTE [What differences can tell]
+            named = zip(double.names, gradients, strict=True)
+            coarse = [_difference(double, *each, step=COARSE * STEP) for each in named]
+            again = [Beside(one.found, two.found, one.rounding) for one, two in zip(pairs, coarse, strict=True)]
+            if max(_relative_errors(again)) > LOST:
+                raise ArithmeticError("the differences depend on their step, as they do in lower precision")
+    if 0 < LOST * max(_norm(each.found) for each in pairs) < max(each.rounding for each in pairs):
+        raise ArithmeticError("the differences are lost in rounding")
+    return found
 
 
-def _difference_error(function: Function, name: str, gradient: torch.Tensor) -> float:
-    claimed, found = [], []
+def _difference(function: Function, name: str, gradient: torch.Tensor, *, step: float = STEP) -> Beside:
+    claimed, found, largest = [], [], 0.0
+    middle, size = _forward(function, {})
     for direction in _directions(gradient):
-        claimed.append(float((gradient.conj() * direction).sum().real))
-        ahead, behind = _forward(function, {name: direction * STEP}), _forward(function, {name: -direction * STEP})
-        found.append((ahead - behind) / (2 * STEP))
-    return _relative_error(torch.tensor(claimed, dtype=torch.float64), torch.tensor(found, dtype=torch.float64))
+        slope = float((gradient.conj() * direction).sum().real)
+        ahead, _ = _forward(function, {name: direction * step})
+        behind, _ = _forward(function, {name: -direction * step})
+        sides = sorted(((ahead - middle) / step, (middle - behind) / step))
+        is_corner = (sides[1] - sides[0]) * step <= 1e-3 * max(1.0, abs(middle))  # a jump is none
+        is_between = is_corner and sides[0] <= slope <= sides[1]  # NOTE [Corners]
+        claimed.append(slope)
+        found.append(slope if is_between else (ahead - behind) / (2 * step))
+        largest = max(largest, size, abs(middle))
+    # NOTE [What differences can tell]
+    rounding = N_ROUNDINGS * torch.finfo(torch.float64).eps * largest / step * math.sqrt(len(claimed))
+    doubles = [torch.tensor(each, dtype=torch.float64) for each in (claimed, found)]
+    return Beside(doubles[0], doubles[1], rounding)
 
 
 def _directions(like: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -200,33 +164,21 @@ def _directions(like: torch.Tensor) -> Iterator[torch.Tensor]:
         yield torch.randn(like.shape, dtype=like.dtype, generator=generator) / math.sqrt(like.numel())
 
 
-def _forward(function: Function, moves: Mapping[str, torch.Tensor]) -> float:
+def _forward(function: Function, moves: Mapping[str, torch.Tensor]) -> tuple[float, float]:
     """Evaluate with some of the inputs and parameters moved; parameters are moved back."""
     with function.evaluating():
-        arguments, leaves = function.fresh(moves)
-        named = dict(zip(function.names, leaves, strict=True))
-        parameters = [(named[name], named[name].detach().clone(), name) for name in moves if name[:6] != "input "]
-        for parameter, _, name in parameters:
+        arguments, _ = function.fresh(moves)
+        moved = [
+            (function.held[name], function.held[name].detach().clone(), name) for name in moves if name in function.held
+        ]
+        for parameter, _, name in moved:
             parameter.data.add_(moves[name])
         try:
-            return float(function.value(arguments).detach())
+            value, size = function.value_and_size(arguments)
+            return float(value.detach()), size
         finally:
-            for parameter, value, _ in parameters:
-                parameter.data.copy_(value)
-
-
-def _in_double(function: Function) -> Function:
-    arguments = tuple(_doubled(each) if isinstance(each, torch.Tensor) else each for each in function.arguments)
-    if function.module is None:
-        return Function(function.call, arguments, None, function.names)
-    module = copy.deepcopy(function.module).double()
-    return Function(module, arguments, module, function.names)
-
-
-def _doubled(tensor: torch.Tensor) -> torch.Tensor:
-    if tensor.is_complex():
-        return tensor.detach().to(torch.complex128)
-    return tensor.detach().double() if tensor.is_floating_point() else tensor
+            for parameter, before, _ in moved:
+                parameter.data.copy_(before)
 
 
 def _by_functionalization(function: Function, gradients: list[torch.Tensor]) -> Comparison:
@@ -239,25 +191,22 @@ def _by_protection(function: Function, gradients: list[torch.Tensor], protecting
 
 
 def _compare(witness: str, gradients: list[torch.Tensor], true: list[torch.Tensor]) -> Comparison:
-    return Comparison(witness, tuple(_relative_error(g, t) for g, t in zip(gradients, true, strict=True)))
+    pairs = [Beside(g.detach(), t.detach()) for g, t in zip(gradients, true, strict=True)]
+    return Comparison(witness, _relative_errors(pairs))
 
 
-def _relative_error(gradient: torch.Tensor, true: torch.Tensor) -> float:
-    scale = max(float(torch.linalg.vector_norm(true)), float(torch.linalg.vector_norm(gradient)))
-    if not bool(true.isfinite().all() and gradient.isfinite().all()):
-        return math.inf
-    return 0.0 if scale < 1e-12 else float(torch.linalg.vector_norm(gradient - true)) / scale
+def _relative_errors(pairs: Sequence[Beside]) -> tuple[float, ...]:
+    sizes = [max(_norm(each.claimed), _norm(each.found)) for each in pairs]
+    least = LEAST_SHARE * max((size for size in sizes if math.isfinite(size)), default=0.0)
+    errors = []
+    for each, size in zip(pairs, sizes, strict=True):
+        if not math.isfinite(size):
+            errors.append(math.inf)
+            continue
+        apart = max(0.0, _norm(each.claimed - each.found) - each.rounding)
+        errors.append(0.0 if max(size, least) < 1e-12 else apart / max(size, least))
+    return tuple(errors)
 
 
-def _weights(like: torch.Tensor) -> torch.Tensor:
-    # Not ones: errors of opposite sign must not cancel.
-    steps = torch.arange(like.numel(), device=like.device, dtype=torch.float64)
-    return (1 + 0.5 * torch.cos(steps)).to(like.real.dtype if like.is_complex() else like.dtype).view(like.shape)
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, torch.Tensor)
-
-
-def _is_float(value: object) -> bool:
-    return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
+def _norm(tensor: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)))
