@@ -13,7 +13,7 @@ import torch
 
 import gradsan
 
-from . import more_scripts, scripts
+from . import more_scripts, scripts, yet_more_scripts
 
 pytestmark = pytest.mark.torch
 
@@ -21,7 +21,9 @@ Script = Callable[[], list[torch.Tensor]]
 
 
 @pytest.mark.parametrize("verb", [gradsan.watch, gradsan.audit], ids=lambda verb: verb.__name__)
-@pytest.mark.parametrize("script", [*scripts.ALL, *more_scripts.ALL], ids=lambda script: script.__name__)
+@pytest.mark.parametrize(
+    "script", [*scripts.ALL, *more_scripts.ALL, *yet_more_scripts.ALL], ids=lambda script: script.__name__
+)
 def test_nothing_is_found_and_nothing_changes(script: Script, verb: Any) -> None:
     torch.manual_seed(0)
     plain = script()

@@ -8,7 +8,7 @@ from torch import nn
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
-layer = nn.Linear(3, 3)
+layer = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))  # one node saves a view of its weight, the other the weight
 average = [parameter.detach() * 0.5 for parameter in layer.parameters()]
 
 

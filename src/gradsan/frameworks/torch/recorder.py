@@ -20,7 +20,7 @@ from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
 from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.silent import while_running
-from gradsan.frameworks.torch.storages import is_dead, locate, release
+from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.record.clock import LineClock, line_clock, site_among
@@ -240,6 +240,13 @@ class Recorder:
     def ran_backward(self, start: int, end: int) -> bool:
         """Return whether a backward pass began between two sequence numbers."""
         return any(start <= number <= end for number, _, _ in self.backwards)
+
+    def may_be_held(self, tensor: Any, n_own: int = 0) -> bool:
+        """Return whether a graph may hold a tensor; what Python alone holds for it is not in the engine's counts.
+
+        See NOTE [Held by nothing else] in `wrappers`; ``n_own`` others of ours hold the storage.
+        """
+        return bool(self.guards) or self.hooks_were_used or is_held(tensor, n_own)
 
     def note_unseen(self, key: int | None) -> None:
         """Look at the graphs in use after an unseen write to a storage; see NOTE [While it runs] in `running`.

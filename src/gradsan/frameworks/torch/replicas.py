@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.doors import Callee, Patches
-from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -48,8 +47,7 @@ def _syncing(recorder: Recorder, original: Callee) -> Callee:
         found = []
         with recorder.border(), torch.no_grad():
             for buffer in getattr(module, "modules_buffers", ()):
-                key = storage_key(buffer) if buffer.is_cpu else None
-                if key is not None and n_holders(key) >= TENSOR_ALONE:  # our own handle of the storage is gone again
+                if buffer.is_cpu and recorder.may_be_held(buffer):
                     found.append((buffer, buffer.detach().clone()))
         return found
 

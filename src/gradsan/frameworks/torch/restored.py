@@ -13,7 +13,6 @@ from ctypes import string_at
 from typing import Any
 
 from gradsan.frameworks.torch.regions import REFUSALS
-from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
 from gradsan.record.suspects import GivenUp, Suspect
 
 MAX_BYTES = 1 << 16
@@ -28,11 +27,6 @@ def content_of(storage: Any) -> object:
         return hash(string_at(storage.data_ptr(), n_bytes))
     except REFUSALS:
         return None
-
-
-def content_if_held(storage: Any, n_own: int) -> object:
-    """Return what a storage contains, where more than its tensor and ``n_own`` others of ours hold it."""
-    return content_of(storage) if n_holders(storage._cdata) > TENSOR_ALONE + n_own else None
 
 
 def is_restored(storage: Any, suspects: list[Suspect], given_up: GivenUp | None, number: int) -> bool:

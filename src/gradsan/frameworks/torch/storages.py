@@ -34,6 +34,16 @@ n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 TENSOR_ALONE = 2
 """So many, where one tensor has a storage: the tensor, and the Python object by which the storage was asked for."""
 
+
+def is_held(tensor: Any, n_own: int = 0) -> bool:
+    """Return whether more than Python holds a tensor, or more than it and ``n_own`` others of ours its storage.
+
+    A graph holds what it saved: a leaf itself, of another tensor the storage.
+    """
+    key = storage_key(tensor)
+    return key is not None and (tensor._use_count() > 1 or n_holders(key) > TENSOR_ALONE + n_own)
+
+
 is_dead: Callable[[object], bool] = _Storage._expired
 """Whether the storage of a weak reference has been freed."""
 

@@ -23,8 +23,8 @@ from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
 from gradsan.frameworks.torch.graph import number_of, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
-from gradsan.frameworks.torch.restored import content_if_held, content_of
-from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
+from gradsan.frameworks.torch.restored import content_of
+from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
 from gradsan.model.event import Access
 from gradsan.record.suspects import Alias, GivenUp, Move, Region, Suspect
 
@@ -96,7 +96,8 @@ class Suspicion:
             operation = "data" if access is Access.DATA else "detach"
             one, two = weakref.ref(other), weakref.ref(tensor)
             alias = Alias(storage._weak_ref(), operation, access, producers, code, offset, one, two)
-            alias.number, alias.content = self._recorder.number_now(), content_if_held(storage, n_own=1)
+            if self._recorder.may_be_held(tensor, n_own=1):
+                alias.number, alias.content = self._recorder.number_now(), content_of(storage)
             self._log.add_alias(storage._cdata, alias)
 
     def note_write(
@@ -189,17 +190,17 @@ class Suspicion:
         @functools.wraps(original)
         def batch_norm(*args: Any, **kwargs: Any) -> Any:
             is_noted = len(args) > 5 and args[3] is not None and not torch.compiler.is_compiling()
-            is_held = is_noted and bool(args[5]) and any(map(_is_held, args[3:5]))
+            was_held = is_noted and bool(args[5]) and any(map(recorder.may_be_held, args[3:5]))
             result = original(*args, **kwargs)
             if is_noted:
-                note(args[3:5], is_training=bool(args[5]), is_held=is_held, frame=sys._getframe(1))
+                note(args[3:5], is_training=bool(args[5]), was_held=was_held, frame=sys._getframe(1))
             return result
 
-        def note(statistics: tuple[Any, ...], *, is_training: bool, is_held: bool, frame: FrameType) -> None:
+        def note(statistics: tuple[Any, ...], *, is_training: bool, was_held: bool, frame: FrameType) -> None:
             # A graph reads the statistics again only if it was made in eval mode, or by something else that holds them.
             if not is_training:
                 recorder.has_eval_statistics = recorder.has_eval_statistics or torch.is_grad_enabled()
-            elif recorder.has_eval_statistics or is_held:
+            elif recorder.has_eval_statistics or was_held:
                 for each in statistics:
                     self.note_write(each, "batch_norm", recorder.next_number(), frame)
 
@@ -314,12 +315,6 @@ class DataDoor:
 
     def _is_quiet(self) -> bool:
         return self.suspicion._recorder.is_quiet()
-
-
-def _is_held(tensor: torch.Tensor) -> bool:
-    """Return whether something beside a tensor holds its storage: a view of it, or what a node saved."""
-    key = storage_key(tensor)
-    return key is not None and n_holders(key) >= TENSOR_ALONE  # our own handle of the storage is gone again
 
 
 def _is_computed(tensor: torch.Tensor) -> bool:
