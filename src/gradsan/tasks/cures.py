@@ -41,6 +41,7 @@ from gradsan.source.rewrites import (
     returned_write,
     single_views,
     unmarked,
+    whole_detached,
     write_moved,
 )
 
@@ -117,6 +118,8 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             for write in writes:
                 yield from _of_write(write, files)
             yield from (_cloned_view(view) for view in history.all(Viewed))
+            if refusal is Refusal.VIEW_DETACHED:
+                yield from (whole_detached.propose(write.span) for write in writes if write.span is not None)
             if refusal is Refusal.MULTI_OUTPUT_VIEW:
                 yield from _one_by_one(history, writes)
             if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):

@@ -1,7 +1,6 @@
 # framework: torch
 # outcome: raises
 #~ missed-by: static (views that are detached)
-#~ missed-by: fix (a view that a function hands on)
 """Actions of all agents are sliced from one tensor, and each is cut for the critic."""
 
 import torch

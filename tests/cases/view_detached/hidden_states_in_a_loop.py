@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (the tensor that the view is a part of has to be bound)
 #~ missed-by: static (views that are detached)
 """The hidden state of a stacked recurrent network is cut layer by layer."""
 

@@ -73,6 +73,8 @@ class Witness:
         """What an optimizer has updated: whatever it is, it is state."""
         self._sources: Any = WeakTensorKeyDictionary()
         """What ``.data`` gave, and of which tensor."""
+        self._n_cut: Any = WeakTensorKeyDictionary()
+        """Of how many elements of a tensor views were detached."""
         self._read: Any = WeakTensorKeyDictionary()
         """Whose ``.grad`` somebody asked for."""
         self._passes = Passes(self.observations, self._read)
@@ -121,6 +123,7 @@ class Witness:
         for namespace, name in doors.functions_that_write(tensors):
             function = getattr(namespace, name)
             self._patches.set(namespace, name, self._function(function))
+        self._patches.set(torch.Tensor, "detach_", _Method(vars(torch.Tensor)["detach_"], self._detach))
 
     def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def perform(*args: Any, **kwargs: Any) -> Any:
@@ -140,6 +143,22 @@ class Witness:
 
         perform.__name__ = name
         return perform
+
+    def _detach(self, inner: Any, tensor: Any) -> Any:
+        """Cut a view, although that is refused; and its base, once all of its parts are cut."""
+        try:
+            return _bind(inner, tensor)()
+        except RuntimeError as error:
+            said = recognise(str(error))
+            if said is None or said.refusal is not Refusal.VIEW_DETACHED:
+                raise
+            self.observations.refused.append(self._refused(said.refusal, tensor, ()))
+            base = tensor._base
+            self._n_cut[base] = self._n_cut.get(base, 0) + tensor.numel()
+            swap(tensor, tensor.detach())
+            if self._n_cut[base] == base.numel():
+                swap(base, base.detach())
+            return tensor
 
     def _get_data(self, data: Any) -> Callable[[Any], Any]:
         def get(tensor: Any) -> Any:
