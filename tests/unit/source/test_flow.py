@@ -349,6 +349,63 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 HARMLESS = {
+    "one of many layers by a number": """\
+        class A(nn.Module):
+            def __init__(self, n):
+                super().__init__()
+                layers = [nn.Conv2d(1, 3, 3), nn.ReLU(True)]
+                for _ in range(n):
+                    layers.append(nn.Conv2d(3, 3, 3))
+                    layers.append(nn.ReLU(True))
+                self.conv = nn.Sequential(*layers)
+                self.n = n
+
+            def forward(self, x):
+                x = self.conv[1](self.conv[0](x))
+                for i in range(self.n):
+                    x = torch.cat([self.conv[i * 2 + 2](part) for part in torch.split(x, 3, 2)], 2)
+                return x
+        """,
+    "a loop over layers that may not be there": """\
+        class A(nn.Module):
+            def __init__(self, n, m):
+                super().__init__()
+                self.relu = nn.ReLU(inplace=True)
+                self.shared = self.branch(n)
+                self.own = self.branch(m)
+
+            def branch(self, n):
+                layers = nn.ModuleList()
+                if n > 0:
+                    for _ in range(n):
+                        layers.append(nn.Linear(3, 3))
+                return layers
+
+            def forward(self, x):
+                for layer in self.shared:
+                    x = self.relu(layer(x))
+                for layer in self.own:
+                    x = self.relu(layer(x))
+                return x
+        """,
+    "a network that is first looked into in inference mode": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            @torch.inference_mode()
+            def predict(self, x):
+                return self.fc(x)
+
+            def load(self, state):
+                self.load_state_dict(state)
+
+        def run(x, state):
+            net = A()
+            net.predict(x)
+            net.load(state)
+        """,
     "rows that don't overlap, and copies": """\
         def f(x, n):
             y = torch.zeros(n, 3)

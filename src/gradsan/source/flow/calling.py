@@ -194,12 +194,12 @@ def construct_apart(frame: Frame, run: Callable[[], object]) -> None:
     See NOTE [Journal]: what is set here is not undone with a branch.
     """
     machine = frame.machine
-    was = machine.journal, machine.guard, machine.grad_enabled, machine.fuel, machine.stack
-    machine.journal, machine.guard, machine.grad_enabled = Journal(), EVERYWHERE, True
+    was = machine.journal, machine.guard, machine.grad_enabled, machine.fuel, machine.stack, machine.is_inference
+    machine.journal, machine.guard, machine.grad_enabled, machine.is_inference = Journal(), EVERYWHERE, True, False
     machine.fuel = min(machine.fuel, CONSTRUCTION_FUEL)
     machine.stack = list(machine.stack[-2:])
     run()
-    machine.journal, machine.guard, machine.grad_enabled, _, machine.stack = was
+    machine.journal, machine.guard, machine.grad_enabled, _, machine.stack, machine.is_inference = was
     machine.fuel = was[3] - (min(was[3], CONSTRUCTION_FUEL) - machine.fuel)
 
 

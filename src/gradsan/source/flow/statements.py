@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from gradsan.source.flow.branches import decide, fork, narrowed, text_of
 from gradsan.source.flow.evaluating import binary, derived
-from gradsan.source.flow.graph import EVERYWHERE, Guard
+from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
 from gradsan.source.flow.iterating import elements, loop_items, rows
 from gradsan.source.flow.journal import Exit
@@ -20,6 +21,7 @@ from gradsan.source.flow.reflection import sift
 from gradsan.source.flow.subscripts import store, subscript
 from gradsan.source.flow.tensors import node_of
 from gradsan.source.flow.values import (
+    ABSENT,
     NONE,
     Choice,
     Class,
@@ -33,6 +35,9 @@ from gradsan.source.flow.values import (
     Value,
     nodes_of,
 )
+
+Round: TypeAlias = tuple[Callable[[], None], Guard, Guard | None]
+"""What begins a round, on which paths there is one, and on which there is none, if any."""
 
 
 def assign(frame: Frame, target: ast.expr, value: Value, source: ast.AST) -> None:
@@ -223,7 +228,17 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
     items, _ = loop_items(frame, iterable, node.iter)
     if not items:
         return execute(frame, node.orelse)
-    return _loop(frame, node, [partial(assign, frame, node.target, item, node.iter) for item in items])
+    rounds: list[Round] = [(partial(assign, frame, node.target, item, node.iter), *_presence(item)) for item in items]
+    return _loop(frame, node, rounds)
+
+
+def _presence(item: Value) -> tuple[Guard, Guard | None]:
+    """Return on which paths a list holds an item, and on which it doesn't; None where it always does."""
+    if isinstance(item, Choice) and len(item.options) == 2:
+        (one, present), (other, absent) = item.options
+        if other is ABSENT and one is not ABSENT:
+            return present, absent
+    return EVERYWHERE, None
 
 
 @executes(ast.While)
@@ -232,10 +247,24 @@ def _while(frame: Frame, node: ast.While) -> bool:
     if verdict is False:
         return execute(frame, node.orelse)
     n_rounds = frame.machine.n_samples if frame.machine.fuel > 0 else 1
-    return _loop(frame, node, [lambda: None] * n_rounds)
+    return _loop(frame, node, [(lambda: None, EVERYWHERE, None)] * n_rounds)
 
 
-def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[Callable[[], None]]) -> bool:
+def _run_round(frame: Frame, body: list[ast.stmt], one: Round) -> bool:
+    prepare, present, absent = one
+
+    def run() -> bool:
+        prepare()
+        return execute(frame, body)
+
+    if absent is None:
+        return run()
+    if contradicts(frame.machine.guard, present):
+        return True
+    return fork(frame, [(present, run), (absent, lambda: True)])
+
+
+def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[Round]) -> bool:
     """Run the body once for each round; return whether control goes on after the loop."""
     machine = frame.machine
     journal = machine.journal
@@ -243,12 +272,11 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[C
     loop = Loop(journal.mark(), journal.mark(), getattr(node, "target", None))
     frame.loops.append(loop)
     goes_on = True
-    for number, prepare in enumerate(rounds, start=1):
+    for number, one in enumerate(rounds, start=1):
         loop.is_last = number == len(rounds)
         loop.iteration = journal.mark()
         loop.continues = []
-        prepare()
-        falls_through = execute(frame, node.body)
+        falls_through = _run_round(frame, node.body, one)
         exits: list[Exit] = list(loop.continues)
         if exits:
             if falls_through:

@@ -101,7 +101,8 @@ def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
             return value.items[key.value]
         return value.items[-1] if key.value == -1 and value.items else Opaque()
     if value.items and not value.is_exact:
-        return value.items[-1]
+        kinds = {(item.dotted if isinstance(item, Layer) else "") for item in value.items}
+        return value.items[-1] if len(kinds) == 1 else Opaque()
     return one_of(frame, list(enumerate(value.items)), key, index) if value.items else Opaque()
 
 
