@@ -185,10 +185,18 @@ def _is_decoding(write: Write) -> bool:
 
 
 def _is_compared(machine: Machine, write: Write) -> bool:
-    """Return whether a path is taken by the written value's own size, ``if start < 0: start += n``: it is a number."""
-    wanted = re.compile(rf"{re.escape(write.target)} [<>]=? -?\d+$")
-    texts = (machine.described[abs(literal)].text for literal in write.guard if abs(literal) in machine.described)
-    return write.target.isidentifier() and any(wanted.match(text) for text in texts)
+    """Return whether a path is taken by the written value's own size.
+
+    With ``if start < 0: start += n`` it is a number, with ``if table.numel() == 0`` it is filled for the first time.
+    """
+    target = re.escape(write.target)
+    wanted = re.compile(rf"{target} [<>]=? -?\d+$" if write.target.isidentifier() else "$.")
+    empty = re.compile(rf"(?:{target}\.(?:numel\(\)|nelement\(\)|size\(0\)|shape\[0\])|len\({target}\)) == 0$")
+    for literal in write.guard:
+        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
+        if wanted.match(text) or (literal > 0 and empty.match(text)):
+            return True
+    return False
 
 
 def _is_earlier_iteration(conflict: Conflict) -> bool:

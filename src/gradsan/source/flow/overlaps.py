@@ -85,6 +85,15 @@ def _is(size: Value, number: int) -> bool:
     return isinstance(size, Const) and size.value == number
 
 
+_SPARED = frozenset(
+    [
+        *("fill_", "zero_", "fill_diagonal_", "masked_fill_", "index_fill_", "index_put_"),
+        *("detach_", "requires_grad_", "resize_", "set_", "squeeze_", "swapaxes_", "t_", "transpose_", "unsqueeze_"),
+    ]
+)
+"""What is done to shared memory all the same, or writes none.  Source: run with torch 2.13.0."""
+
+
 def refuse_overlap(
     frame: Frame, tensor: Tensor, event: Write, sources: tuple[Value, ...], index: ast.expr | None
 ) -> bool:
@@ -93,7 +102,7 @@ def refuse_overlap(
     Source: aten/src/ATen/MemoryOverlap.cpp (2.13.0).
     """
     refusals = frame.machine.refusals
-    if tensor.shared is not None and (index is None or _writes_all(index)):
+    if tensor.shared is not None and event.operation not in _SPARED and (index is None or _writes_all(index)):
         refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), tensor.shared))
         return True
     own = index if index is not None else _slice_of(tensor)
@@ -118,8 +127,9 @@ def _slice_of(tensor: Tensor) -> ast.expr | None:
 
 def _writes_all(index: ast.expr) -> bool:
     """Return whether an index takes all rows: whatever shares memory is among what is written."""
-    parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    return isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None
+    first, *rest = index.elts if isinstance(index, ast.Tuple) else [index]
+    is_basic = all(isinstance(part, (ast.Slice, ast.Constant)) for part in rest)
+    return is_basic and isinstance(first, ast.Slice) and first.lower is None and first.upper is None
 
 
 def is_shifted(target: ast.expr, source: ast.expr | None) -> bool:
