@@ -16,9 +16,12 @@ from gradsan.source.flow.values import Class, Instance, Opaque, Sequence, Tensor
 from gradsan.source.hierarchy import assigned_elsewhere, find_member, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo
 from gradsan.source.parameters import bind_unknown
+from gradsan.source.plausible import runs_without_by_name
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
+FUEL_WITHOUT = 150
+"""Of an entry that runs without gradients by convention: what breaks one there stands in its own text, or near it."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,9 @@ def settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
 
 def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
     """Run a function with unknown arguments."""
+    entry = Place(info.module, info.node, info.qualified_name)
+    fuel = FUEL_WITHOUT if machine.probe is None and runs_without_by_name(entry) else FUEL
+    machine.fuel = fuel
     outer = Frame(machine, info.module, info.qualified_name)
     frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
     bind_unknown(frame, info.node, receiver)
@@ -51,12 +57,11 @@ def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> O
     again = fed_back(frame, info, parameters, result)
     if again is not None:
         machine.fed_back = again, machine.tick()
-        machine.fuel = max(machine.fuel, FUEL // 2)
+        machine.fuel = max(machine.fuel, fuel // 2)
         second = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
         bind_unknown(second, info.node, receiver)
         second.local[again[0]] = again[1]
         roots += nodes_of(run_function(outer, second, info))
-    entry = Place(info.module, info.node, info.qualified_name)
     return settled(machine, roots, unproven=unproven, entry=entry)
 
 
