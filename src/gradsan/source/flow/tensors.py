@@ -117,6 +117,8 @@ def leaf(frame: Frame, *, kind: TensorKind, name: str = "", requires_grad: bool 
     tensor.is_leaf = True
     tensor.storage.owner = owner
     tensor.storage.is_own = False
+    # A layer's parameters are asked for when they are used; it was made before.
+    tensor.storage.is_inference = tensor.storage.is_inference and frame.machine.is_program
     return tensor
 
 
