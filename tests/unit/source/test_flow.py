@@ -406,7 +406,6 @@ HARMLESS = {
             def load(self, state):
                 self.load_state_dict(state)
         """,
-    """,
     "rows that don't overlap, and copies": """\
         def f(x, n):
             y = torch.zeros(n, 3)
