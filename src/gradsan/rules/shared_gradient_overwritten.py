@@ -20,7 +20,7 @@ Whoever overwrites the gradient he is given, in a tensor hook or in a custom bac
 overwrites what the other branch will receive. No version is compared for gradients.
 
 Whether it harms depends on the order in which the engine runs the branches:
-the audit speaks only when somebody else still held the buffer."""
+it is told only where somebody else still held the buffer."""
     example = """\
 import torch
 
@@ -64,7 +64,7 @@ print(b.grad)  # 2.7, 2.7, 2.7
     source = "https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html; checked with torch 2.13.0"
 
     def judge(self, history: History) -> Diagnostic | None:
-        """Speak about what the audit saw by its witness."""
+        """Speak about what was seen of a gradient."""
         if history.witness is not Witness.GRADIENT:
             return None
         return self.diagnose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -63,6 +64,33 @@ def fused_step_in_a_hook() -> None:
     layer.weight.register_post_accumulate_grad_hook(lambda _: optimizer.step())
     stopped = nn.functional.linear(x.tanh(), layer.weight.detach())
     (stopped.pow(2).sum() + layer(x.detach()).tanh().sum()).backward()
+
+
+def shared_gradient_scaled(grad: torch.Tensor) -> None:
+    grad.mul_(0.5)
+
+
+def hook_scales_for_others() -> None:
+    x, y = leaf(3), leaf(3)
+    left, right = x.exp(), y.exp()
+    right.register_hook(shared_gradient_scaled)
+    (left + right).pow(2).sum().backward()
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        return grads[0].mul_(2)
+
+
+def backward_scales_for_others() -> None:
+    x, y = leaf(3), leaf(3)
+    left = x.exp()
+    (left + Doubled.apply(y)).pow(2).sum().backward()
 
 
 def flat_buffer() -> None:
@@ -237,6 +265,8 @@ WRONG: dict[str, tuple[Callable[[], None], str]] = {
     "assigned-data": (assigned_data, "GS301"),
     "item-through-data": (item_through_data, "GS301"),
     "fused-step-in-a-hook": (fused_step_in_a_hook, "GS302"),
+    "hook-scales-for-others": (hook_scales_for_others, "GS353"),
+    "backward-scales-for-others": (backward_scales_for_others, "GS353"),
     "flat-buffer": (flat_buffer, "GS301"),
     "storage-filled": (storage_filled, "GS301"),
     "bits-through-data": (bits_through_data, "GS301"),
@@ -413,7 +443,40 @@ def counted_write_is_left_to_the_engine() -> None:
         loss.backward()
 
 
+def hook_scales_its_own_gradient() -> None:
+    x = leaf(3)
+    y = x.exp()
+    y.register_hook(shared_gradient_scaled)
+    y.pow(2).sum().backward()
+
+
+def backward_scales_its_own_gradient() -> None:
+    Doubled.apply(leaf(3)).pow(2).sum().backward()
+
+
+def hook_leaves_a_shared_gradient_as_it_is() -> None:
+    x, y = leaf(3), leaf(3)
+    left, right = x.exp(), y.exp()
+    right.register_hook(lambda grad: grad.clamp_(-1e9, 1e9))
+    (left + right).pow(2).sum().backward()
+
+
+def clip_gradient(parameter: torch.Tensor) -> None:
+    assert parameter.grad is not None
+    parameter.grad.clamp_(-1, 1)
+
+
+def gradient_clipped_when_accumulated() -> None:
+    x = leaf(3)
+    x.register_post_accumulate_grad_hook(clip_gradient)
+    ((x * 2).sum() + x.exp().sum()).backward()
+
+
 HONEST = (
+    hook_scales_its_own_gradient,
+    backward_scales_its_own_gradient,
+    hook_leaves_a_shared_gradient_as_it_is,
+    gradient_clipped_when_accumulated,
     *(swapped_and_restored, other_half_of_a_buffer, disjoint_rows, added_off_the_tape, leaf_view_under_no_grad),
     *(loss_logged_through_an_alias, written_after_its_last_use, codebook_follows_in_forward),
     *(step_of_other_parameters, gradient_of_a_part, function_that_clamps_before_it_saves),

@@ -15,7 +15,7 @@ import functools
 import sys
 import weakref
 from collections.abc import Callable
-from types import CodeType, FrameType
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,9 +25,10 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
+from gradsan.frameworks.torch.waiting import IN_HOOK, given_to
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, UserCode, current_site
+from gradsan.record.frames import Site, current_site
 from gradsan.record.writes import IN_BACKWARD
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 _IN_BACKWARD_USE_COUNT = 1
 _IN_HOOK_USE_COUNT = 2
 _IN_MODULE_HOOKS_USE_COUNT = {"register_full_backward_hook": 1, "register_full_backward_pre_hook": 3}
-_IN_NODE_HOOK_USE_COUNT = 2
-MAX_FRAMES = 8
 _ZERO = Version(0)
 
 
@@ -86,14 +85,14 @@ class FunctionAudit:
         recorder = self._audit.recorder
         if not recorder.running or recorder.is_quiet() or type(tensor) is not torch.Tensor or tensor.requires_grad:
             return
-        if not _is_held_elsewhere(tensor, _IN_NODE_HOOK_USE_COUNT):
+        if not _is_held_elsewhere(tensor, IN_HOOK):
             return
         with recorder.border():
-            code = _given_to(tensor, sys._getframe(1), recorder.user_code)
-            for marked in self._mark({"gradient": tensor}) if code is not None else ():
-                assert code is not None
+            given = given_to(tensor, sys._getframe(1), recorder.user_code)
+            for marked in self._mark({"gradient": tensor}) if given is not None else ():
+                assert given is not None
                 self._audit.watch(marked, tensor, marked.mark)
-                self._guarded.append((marked, code))
+                self._guarded.append((marked, given[0]))
 
     def _running(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -303,20 +302,6 @@ def _held_on(node: Any) -> dict[str, Any]:
         elif isinstance(value, dict):
             found.update((f"{name}[{key!r}]", each) for key, each in value.items())
     return found
-
-
-def _given_to(tensor: Any, frame: FrameType | None, user_code: UserCode) -> CodeType | None:
-    """Return the code of the user's function that was called by the engine with a tensor, alone or in a sequence."""
-    for _ in range(MAX_FRAMES):
-        if frame is None:
-            return None
-        if user_code(frame.f_code) and frame.f_back is not None and not user_code(frame.f_back.f_code):
-            names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
-            given = [frame.f_locals.get(name) for name in names]
-            held = [each for value in given if isinstance(value, (tuple, list)) for each in value]
-            return frame.f_code if any(each is tensor for each in (*given, *held)) else None
-        frame = frame.f_back
-    return None
 
 
 def _is_held_elsewhere(gradient: Any, own: int) -> bool:

@@ -32,6 +32,7 @@ from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
+from gradsan.frameworks.torch.waiting import waiting_for
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
 
@@ -59,6 +60,7 @@ class Wrappers:
         plain = PLAIN
         has_modes, is_grad_enabled = torch._C._is_torch_function_mode_enabled, torch.is_grad_enabled
         guards, next_number, inner = recorder.guards, recorder.next_number, recorder.steps.inner
+        backward_threads = recorder.backward_threads
 
         @functools.wraps(original)
         def write(*args: Any, **kwargs: Any) -> Any:
@@ -72,7 +74,9 @@ class Wrappers:
             if not is_plain and not issubclass(type(tensor), torch.Tensor):  # a proxy of a tracer, or a mistake
                 return original(*args, **kwargs)
             is_plain = is_plain and not has_modes()
-            is_logged = True
+            is_logged, waiting = True, None
+            if backward_threads and not guards and is_plain and get_ident() in backward_threads:
+                waiting = waiting_for(recorder, tensor, get_frame(1))
             if guards:
                 for guard in guards:
                     guard(tensor, operation)
@@ -89,6 +93,8 @@ class Wrappers:
                 raise
             if is_logged:
                 log((tensor,), operation, number, get_frame(1), is_plain, args)
+            if waiting is not None:
+                waiting.tell(recorder, operation)
             return result
 
         return write
