@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -135,6 +134,8 @@ class Table:
                 by_last.setdefault(bare, []).append(known)
         close = [n for bare, names in by_last.items() if _squashed(bare) == _squashed(last) for n in names]
         public = [n for names in by_last.values() for n in names]
+        from difflib import get_close_matches  # only asked for where a name is unknown
+
         close += get_close_matches(wanted, public, n=limit, cutoff=0.7)
         close += [n for bare in get_close_matches(last, by_last, n=limit, cutoff=0.6) for n in by_last[bare]]
         return tuple(dict.fromkeys(close))[:limit]

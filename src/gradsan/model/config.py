@@ -9,11 +9,6 @@ from typing import Any
 
 from gradsan.model.errors import UsageError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 KEYS = ("select", "ignore", "exclude")
 
 
@@ -49,6 +44,11 @@ def read_config(path: Path) -> Config:
     Raises:
         UsageError: The file can't be read, or holds settings that we don't know.
     """
+    # Loading it takes a while, and most folders that are checked have no such file above them.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -35,13 +35,15 @@ class Program:
         self.imports: dict[str, str] = {}
         self._parents: dict[ast.AST, ast.AST] = {}
         self._by_line: dict[int, list[Located]] = {}
-        for node in ast.walk(tree):
+        found: list[ast.AST] = [tree]
+        for node in found:  # grows on the way: as `ast.walk` does, which would list the children once more
             if isinstance(node, (ast.stmt, ast.expr)):
                 self._by_line.setdefault(node.lineno, []).append(node)
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 self.imports.update(_bound_by(node))
             for child in ast.iter_child_nodes(node):
                 self._parents[child] = node
+                found.append(child)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """Return the node that directly encloses another."""

@@ -151,9 +151,9 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
 
 
 def _with_cures(finding: Diagnostic) -> Diagnostic:
-    if finding.history is None:
-        return finding
-    from gradsan.tasks.cures import cures_of  # most checks find nothing
+    if finding.history is None or finding.severity is Severity.ERROR:
+        return finding  # an error has its fixes from where it was found
+    from gradsan.tasks.cures import cures_of  # most checks show errors only
 
     return replace(finding, fixes=cures_of(finding))
 

@@ -115,8 +115,18 @@ def _check_file(analyst: Analyst, path: Path, *, text: str | None = None) -> Fil
         known = found.get(diagnostic.key)
         if known is None or (known.severity is Severity.WARNING and diagnostic.severity is Severity.ERROR):
             found[diagnostic.key] = diagnostic
+    findings = tuple(_with_cures(finding) for finding in found.values())
     suppressions = find_suppressions(module.text)
-    return FileResult(tuple(found.values()), suppressions, not_covered=tuple(analyst.problems))
+    return FileResult(findings, suppressions, not_covered=tuple(analyst.problems))
+
+
+def _with_cures(finding: Diagnostic) -> Diagnostic:
+    """Give an error its fixes: what is shown without being asked for is kept whole."""
+    if finding.severity is not Severity.ERROR:
+        return finding
+    from gradsan.tasks.cures import cures_of  # most files have none
+
+    return replace(finding, fixes=cures_of(finding))
 
 
 def check_text(data: bytes) -> FileResult:

@@ -19,7 +19,8 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; with ``wanted``, only that verb's module is imported, since `run` needs nothing of `check`."""
     parser = argparse.ArgumentParser(prog="gradsan", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"gradsan {__version__}")
-    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    # Told the program's name, it formats no usage to find it, for which it would load much.
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog=parser.prog)
     names = [module_info.name for module_info in pkgutil.iter_modules(verbs.__path__)]
     for name in [wanted] if wanted in names else names:
         verb = import_module(f"{verbs.__name__}.{name}")
