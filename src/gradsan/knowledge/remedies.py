@@ -9,6 +9,7 @@ from gradsan.knowledge.table import load
 from gradsan.model.diagnostic import Help
 from gradsan.model.event import Saved, Written, shown_operation
 from gradsan.model.history import Subject
+from gradsan.model.rewrite import Remedy
 
 _CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, {given})"}
 
@@ -65,13 +66,15 @@ def write_out_of_place(written: Written, subject: Subject) -> Help | None:
     code = out_of_place_code(written)
     if not code:
         return None
-    return Help(f"write out of place, where no other name must see the write ({price_of_copy(subject)})", code)
+    text = f"write out of place, where no other name must see the write ({price_of_copy(subject)})"
+    return Help(text, code, Remedy.OUT_OF_PLACE)
 
 
 def clone_before_write(written: Written | None, subject: Subject) -> Help:
     """Propose to write to a copy; the saved tensor stays as it is."""
     name = _variable(written.target if written is not None else "") or _variable(subject.name) or "tensor"
-    return Help(f"write to a copy ({price_of_copy(subject)})", f"{name} = {name}.clone()  # before the write")
+    code = f"{name} = {name}.clone()  # before the write"
+    return Help(f"write to a copy ({price_of_copy(subject)})", code, Remedy.COPY_BEFORE_WRITE)
 
 
 def clone_where_saved(saved: Saved, subject: Subject) -> Help:
@@ -80,16 +83,16 @@ def clone_where_saved(saved: Saved, subject: Subject) -> Help:
     price = price_of_copy(subject)
     if saved.operand == "result":
         code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ".clone()  # on its result"
-        return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code)
+        return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code, Remedy.COPY_AT_SAVE)
     code = f"{name}.clone()  # in the call" if name else ".clone()  # on the argument"
-    return Help(f"give `{saved.operation}` a copy of its own ({price})", code)
+    return Help(f"give `{saved.operation}` a copy of its own ({price})", code, Remedy.COPY_AT_SAVE)
 
 
 def construct_out_of_place(written: Written, subject: Subject) -> Help:
     """Propose ``inplace=False`` for the module that wrote."""
     module = written.operation.rpartition(".")[2].partition("(")[0]
     code = f"nn.{module}(inplace=False)" if module[:1].isupper() else "inplace=False"
-    return Help(f"let it return a new tensor ({price_of_copy(subject)})", code)
+    return Help(f"let it return a new tensor ({price_of_copy(subject)})", code, Remedy.INPLACE_FLAG)
 
 
 def stack_pieces(written: Written, subject: Subject) -> Help:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gradsan.model.rewrite import Fix
+from gradsan.model.rewrite import Fix, Remedy
 from gradsan.model.span import Span
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Help:
     text: str
     code: str = ""
     """Source to write, one or more lines; empty where prose is enough."""
+    remedy: Remedy | None = field(default=None, compare=False)
+    """What it does: a fix of the finding that does the same is shown in place of ``code``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -15,6 +15,16 @@ class Applicability(Enum):
     """May mutate forward values or the meaning of the gradient; needs proof or a reader."""
     DISPLAY = "display"
     """To be read, not applied: the edit is incomplete."""
+
+
+class Remedy(Enum):
+    """What a proposal in words and an edit of source have in common: the edit says how the words are done here."""
+
+    OUT_OF_PLACE = "out-of-place"
+    COPY_BEFORE_WRITE = "copy-before-write"
+    COPY_AT_SAVE = "copy-at-save"
+    INPLACE_FLAG = "inplace-flag"
+    OFF_TAPE = "off-tape"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,3 +46,4 @@ class Fix:
     title: str
     applicability: Applicability
     edits: tuple[Edit, ...]
+    remedy: Remedy | None = field(default=None, compare=False)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from gradsan.model.diagnostic import Diagnostic, Label, Role, Severity
+from gradsan.model.diagnostic import Diagnostic, Help, Label, Role, Severity
 from gradsan.model.report import Report
 from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
@@ -147,11 +147,11 @@ def _without_source(labels: Sequence[Label], report: Report, paper: Paper) -> It
 
 
 def _proposals(finding: Diagnostic, paper: Paper, lines_of: LinesOf) -> Iterator[Line]:
-    shown = {fix.title: draw_suggestion(fix, lines_of, paper) for fix in finding.fixes}
-    proposals = [(help_.text, help_.code, shown.get(help_.text, [])) for help_ in finding.helps]
+    proposals = [(help_.text, help_.code, _fix_of(help_, finding.fixes)) for help_ in finding.helps]
     if not proposals:
-        proposals = [(_title(fix), "", shown[fix.title]) for fix in finding.fixes]
-    for index, (text, code, suggestion) in enumerate(proposals):
+        proposals = [(_title(fix), "", fix) for fix in finding.fixes]
+    for index, (text, code, fix) in enumerate(proposals):
+        suggestion = [] if fix is None else draw_suggestion(fix, lines_of, paper)
         yield from _prose(f"{'':{paper.gutter}} = help: ", text, Style.HELP, paper.width, paper.encoding)
         block = suggestion or [
             paper.numbered(None, (Segment("    " + printable(line, paper.encoding)),)) for line in code.splitlines()
@@ -161,6 +161,12 @@ def _proposals(finding: Diagnostic, paper: Paper, lines_of: LinesOf) -> Iterator
             yield from block
         if block and index + 1 < len(proposals):
             yield _bar(paper)
+
+
+def _fix_of(help_: Help, fixes: Sequence[Fix]) -> Fix | None:
+    """Return the first fix that does what a proposal says."""
+    does = (fix for fix in fixes if fix.title == help_.text or (fix.remedy is not None and fix.remedy is help_.remedy))
+    return next(does, None)
 
 
 def _title(fix: Fix) -> str:

@@ -7,6 +7,7 @@ from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -89,6 +90,6 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     code = out_of_place_code(written) if written is not None else ""
     name = (written.target if written is not None else "").partition("[")[0] or history.subject.name or "h"
-    copy = Help(f"write to a copy ({price})", f"{name} = {name}.clone()  # before the write")
-    first = Help(f"write out of place ({price})", code) if code else copy
+    copy = Help(f"write to a copy ({price})", f"{name} = {name}.clone()  # before the write", Remedy.COPY_BEFORE_WRITE)
+    first = Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
     return (first, Help(f"or let `forward` of the Function return a copy ({price})", "return x.clone()"))

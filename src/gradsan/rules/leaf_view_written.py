@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Written, shown_operation
 from gradsan.model.history import History, TensorKind
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -55,10 +56,12 @@ y.sum().backward()
         copy = Help(
             f"if this is a step of the computation: write to a copy ({price_of_copy(history.subject)})",
             f"{name} = {name}.clone()  # before the write",
+            Remedy.COPY_BEFORE_WRITE,
         )
         update = Help(
             "if this sets the value itself (initialisation, an update): keep it and its view off the tape",
             "with torch.no_grad():",
+            Remedy.OFF_TAPE,
         )
         return self.diagnose(
             history,

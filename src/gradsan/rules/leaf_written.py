@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import construct_out_of_place, out_of_place_code
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Writer, Written, shown_operation
 from gradsan.model.history import History, TensorKind
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -65,8 +66,12 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     if written is not None and written.writer is Writer.MODULE:
         return (construct_out_of_place(written, history.subject),)
     fallback = "x = x.clone()  # then write to the copy"
-    compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or fallback)
+    compute = Help(
+        f"if this is a step of the computation: make a new tensor ({price})", code or fallback, Remedy.OUT_OF_PLACE
+    )
     update = Help(
-        "if this sets the value itself (initialisation, an update): keep it off the tape", "with torch.no_grad():"
+        "if this sets the value itself (initialisation, an update): keep it off the tape",
+        "with torch.no_grad():",
+        Remedy.OFF_TAPE,
     )
     return (update, compute) if history.subject.kind is TensorKind.PARAMETER else (compute, update)

@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import construct_out_of_place, out_of_place_code
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Writer, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -64,4 +65,4 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     if written is not None and written.writer is Writer.MODULE:
         return (construct_out_of_place(written, history.subject), every_layer)
     code = out_of_place_code(written) if written is not None else ""
-    return (Help(f"write out of place ({price_of_copy(history.subject)})", code), every_layer)
+    return (Help(f"write out of place ({price_of_copy(history.subject)})", code, Remedy.OUT_OF_PLACE), every_layer)

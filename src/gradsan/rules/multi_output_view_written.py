@@ -7,6 +7,7 @@ from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -73,6 +74,7 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     code = out_of_place_code(written) if written is not None else ""
     price = price_of_copy(history.subject)
     name = (written.target if written is not None else "").partition("[")[0] or history.subject.name or "part"
-    copy = Help(f"write to a copy of this view ({price})", f"{name} = {name}.clone()  # before the write")
-    first = Help(f"write out of place ({price})", code) if code else copy
+    clone = f"{name} = {name}.clone()  # before the write"
+    copy = Help(f"write to a copy of this view ({price})", clone, Remedy.COPY_BEFORE_WRITE)
+    first = Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
     return (first, Help("or take the part as a slice, which may be written", "x[:, :n]"))

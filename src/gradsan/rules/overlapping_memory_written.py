@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -68,7 +69,7 @@ rows.add_(1)
         price = price_of_copy(history.subject)
         helps = [Help(f"give every element its own memory ({price})", f".{maker}(...).clone()")]
         if code:
-            helps.append(Help(f"or write out of place ({price})", code))
+            helps.append(Help(f"or write out of place ({price})", code, Remedy.OUT_OF_PLACE))
         return self.diagnose(history, message, events=attempts(history), helps=tuple(helps))
 
 

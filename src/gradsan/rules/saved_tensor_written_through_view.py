@@ -8,6 +8,7 @@ from gradsan.knowledge.remedies import clone_where_saved, out_of_place_code, pri
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Access, Refusal, Viewed, Writer, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
 
 
@@ -69,9 +70,13 @@ h.sum().backward()
         made = f"; `{viewed.operation}` copies nothing" if viewed is not None else ""
         price = price_of_copy(history.subject)
         code = out_of_place_code(first)
-        helps = [Help(f"write out of place ({price})", code)] if code else []
+        helps = [Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE)] if code else []
         helps = helps or [
-            Help(f"write to a copy of the view ({price})", _copy_of_target(first.target, first.operation))
+            Help(
+                f"write to a copy of the view ({price})",
+                _copy_of_target(first.target, first.operation),
+                Remedy.COPY_BEFORE_WRITE,
+            )
         ]
         if story.saved is not None:
             helps.append(clone_where_saved(story.saved, replace(history.subject, name="")))

@@ -105,14 +105,15 @@ class Watch:
         )
 
     def _with_cures(self) -> tuple[Diagnostic, ...]:
-        if not self._found:
-            return ()
-        fixes: dict[object, tuple[Fix, ...]] = {}
+        return tuple(self._cured(finding) for finding in self.findings)
+
+    def _cured(self, finding: Diagnostic) -> Diagnostic:
+        fixes: tuple[Fix, ...] = ()
         with self._session.border():
             from gradsan.tasks.cures import cures_of  # NOTE [Most runs find nothing]
 
-            fixes = {finding.key: cures_of(finding) for finding in self.findings}
-        return tuple(replace(finding, fixes=fixes.get(finding.key, ())) for finding in self.findings)
+            fixes = cures_of(finding)
+        return replace(finding, fixes=fixes)
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         from gradsan.tasks.precision import make_precise  # NOTE [Most runs find nothing]
@@ -124,7 +125,9 @@ class Watch:
         self._add(finding)
         self._children.send(finding)
         is_grave = finding.severity is Severity.ERROR or not isinstance(exception, SilentCorruption)
-        return self._explain(finding) if self._explain is not None and exception is not None and is_grave else ""
+        if self._explain is None or exception is None or not is_grave:
+            return ""
+        return self._explain(self._cured(finding))
 
     def _add(self, finding: Diagnostic) -> None:
         before = self._found.get(finding.key)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gradsan.model.diagnostic import Certainty, Diagnostic, Help, Label, Role, Severity
 from gradsan.model.report import Framework, Report
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 
 SOURCE = """\
@@ -108,6 +109,18 @@ FINDINGS: dict[str, Diagnostic] = {
     "fixes": finding(SAVED, WRITTEN, fixes=(OUT_OF_PLACE, CLONE_BEFORE)),
     "help_with_fix": finding(
         WRITTEN, helps=(Help("write out of place", "x = x + 1"), Help("or elsewhere")), fixes=(OUT_OF_PLACE,)
+    ),
+    "help_of_the_same_remedy": finding(
+        WRITTEN,
+        helps=(
+            Help("write to a copy (costs one copy of 16 KiB)", "h = h.clone()", Remedy.COPY_BEFORE_WRITE),
+            Help("write out of place (costs one copy of 16 KiB)", "x = x + 1", Remedy.OUT_OF_PLACE),
+            Help("keep it off the tape", "with torch.no_grad():", Remedy.OFF_TAPE),
+        ),
+        fixes=(
+            replace(OUT_OF_PLACE, title="first", remedy=Remedy.OUT_OF_PLACE),
+            replace(CLONE_BEFORE, title="second", remedy=Remedy.OUT_OF_PLACE),
+        ),
     ),
     "nested_on_one_line": finding(
         label("save", at(12, "h.mul_(2)"), "saved here"), label("write", at(12, "h.mul_(2).add_(3)"), "modified here")

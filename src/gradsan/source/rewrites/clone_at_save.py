@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 
 from gradsan import knowledge
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.performers import call_name, normalised
 from gradsan.source.program import Program, dotted_name
@@ -47,7 +47,7 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
         return None
     text = program.source(argument)
     title = f"clone `{text}` where it is saved" if len(text) < 40 and "\n" not in text else "clone where it is saved"
-    return Fix(title, applicability, cloned(program, argument, span.path))
+    return Fix(title, applicability, cloned(program, argument, span.path), Remedy.COPY_AT_SAVE)
 
 
 def propose_named(span: Span, name: str) -> Fix | None:
@@ -71,7 +71,10 @@ def propose_named(span: Span, name: str) -> Fix | None:
     for expression in read:
         if expression in inside and not (_is_written(program, expression) or _is_stored_into(program, expression)):
             edits += cloned(program, expression, span.path)
-    return Fix(f"clone `{name}` where it is saved", Applicability.UNSAFE, tuple(sorted(edits))) if edits else None
+    if not edits:
+        return None
+    title = f"clone `{name}` where it is saved"
+    return Fix(title, Applicability.UNSAFE, tuple(sorted(edits)), Remedy.COPY_AT_SAVE)
 
 
 def propose_each(span: Span) -> Iterator[Fix]:
@@ -234,4 +237,4 @@ def _clone_result(program: Program, node: ast.AST, path: str, applicability: App
     ):
         # The result is the tensor that was written: a clone of it protects nothing.
         return None
-    return Fix("clone the result where it is saved", applicability, cloned(program, node, path))
+    return Fix("clone the result where it is saved", applicability, cloned(program, node, path), Remedy.COPY_AT_SAVE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.model.rewrite import Applicability, Fix
+from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import indentation, insert, locate
@@ -34,7 +34,8 @@ def propose(span: Span) -> Fix | None:
         return None
     is_safe = "." not in target and is_only_name(program, target, node)
     edit = insert(span.path, statement.lineno, 1, f"{blanks}{target} = {target}.clone()\n")
-    return Fix(f"clone `{target}` before the write", Applicability.SAFE if is_safe else Applicability.UNSAFE, (edit,))
+    applicability = Applicability.SAFE if is_safe else Applicability.UNSAFE
+    return Fix(f"clone `{target}` before the write", applicability, (edit,), Remedy.COPY_BEFORE_WRITE)
 
 
 def is_filled_in_loop(span: Span) -> bool:

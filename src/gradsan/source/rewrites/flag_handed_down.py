@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.program import Located, Program, last_name
@@ -40,7 +40,7 @@ def propose(span: Span, *, paths: Sequence[str] = ()) -> Fix | None:
             edits += [replace(path, caller.region(flag), "False") for flag in _flags(caller, names)]
     edits += [replace(span.path, program.region(default), "False") for default in _defaults(function)]
     title = f"pass `{FLAG}=False` down"
-    return Fix(title, Applicability.UNSAFE, tuple(sorted(edits))) if edits else None
+    return Fix(title, Applicability.UNSAFE, tuple(sorted(edits)), Remedy.INPLACE_FLAG) if edits else None
 
 
 def _parameters(function: ast.FunctionDef) -> list[str]:

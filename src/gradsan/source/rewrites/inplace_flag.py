@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradsan import knowledge
-from gradsan.model.rewrite import Applicability, Fix
+from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import locate, replace
@@ -35,7 +35,7 @@ def propose(span: Span, *, call: Span | None = None) -> Fix | None:
         return None
     applicability = Applicability.SAFE if call is not None and _is_unseen(call) else Applicability.UNSAFE
     edit = replace(span.path, program.region(flag), "False")
-    return Fix("construct the module with `inplace=False`", applicability, (edit,))
+    return Fix("construct the module with `inplace=False`", applicability, (edit,), Remedy.INPLACE_FLAG)
 
 
 def flag_of(call: ast.Call) -> ast.expr | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.model.rewrite import Applicability, Fix
+from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate
@@ -36,7 +36,7 @@ def propose(span: Span) -> Fix | None:
     lines = range(statement.lineno, (last.end_lineno or last.lineno) + 1)
     head = insert(span.path, statement.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
     rest = [insert(span.path, line, 1, _STEP) for line in lines[1:] if program.lines[line - 1].strip()]
-    return Fix(TITLE, Applicability.UNSAFE, (head, *rest))
+    return Fix(TITLE, Applicability.UNSAFE, (head, *rest), Remedy.OFF_TAPE)
 
 
 def _can_be_indented(program: Program, statement: ast.stmt) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gradsan import knowledge
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Located, Program, dotted_name, last_name
 from gradsan.source.rewrites import masked_write, operator_write
@@ -55,7 +55,7 @@ def propose(span: Span, *, of_data: bool = False) -> Fix | None:
     if not edits or name.endswith(".data"):
         return None
     is_safe = "." not in name and is_only_name(program, name, node)
-    return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, edits)
+    return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, edits, Remedy.OUT_OF_PLACE)
 
 
 def _essence(program: Program, node: Located) -> Located:
@@ -86,7 +86,7 @@ def _of_call(program: Program, call: ast.Call, path: str, *, of_data: bool) -> F
             # Written through a view or into something unnamed: a renamed call alone would lose the write.
             return None
         applicability = Applicability.SAFE if is_fresh(program, written) else Applicability.UNSAFE
-        return Fix(TITLE, applicability, tuple(edits))
+        return Fix(TITLE, applicability, tuple(edits), Remedy.OUT_OF_PLACE)
     if name.endswith(".data") or (name.endswith(".grad") and not is_statement):
         return None
     binding = _binding(program, call, name, path, is_statement=is_statement)
@@ -97,7 +97,8 @@ def _of_call(program: Program, call: ast.Call, path: str, *, of_data: bool) -> F
         and is_only_name(program, name, call)
         and not is_read_before_in_statement(program, name, written)
     )
-    return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, tuple(sorted([*edits, *binding])))
+    applicability = Applicability.SAFE if is_safe else Applicability.UNSAFE
+    return Fix(TITLE, applicability, tuple(sorted([*edits, *binding])), Remedy.OUT_OF_PLACE)
 
 
 def _assigned(program: Program, call: ast.Call, path: str) -> Fix | None:
@@ -107,7 +108,7 @@ def _assigned(program: Program, call: ast.Call, path: str) -> Fix | None:
             name = dotted_name(target)
             if name and name in map(dotted_name, _operands(value)) and isinstance(program.parent(call), ast.Expr):
                 edit = replace(path, program.region(call), f"{name} = {_one_operand(program, value)}")
-                return Fix(TITLE, Applicability.UNSAFE, (edit,))
+                return Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.OUT_OF_PLACE)
     return None
 
 
@@ -125,7 +126,7 @@ def _filled(program: Program, call: ast.Call, path: str) -> Fix | None:
     if not name or not framework or name.endswith(".data") or not isinstance(program.parent(call), ast.Expr):
         return None
     edit = replace(path, program.region(call), f"{name} = {framework}.{made.format(name)}")
-    return Fix(TITLE, Applicability.UNSAFE, (edit,))
+    return Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.OUT_OF_PLACE)
 
 
 def _operands(node: ast.expr) -> Iterator[ast.expr]:
