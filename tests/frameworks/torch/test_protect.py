@@ -376,6 +376,15 @@ def test_ends_inside_hooks_of_the_program() -> None:
     assert torch._C._autograd._top_saved_tensors_default_hooks(False) is None
 
 
+def test_what_a_transform_saves_is_said_not_to_be_protected() -> None:
+    with gradsan.protect() as protection:
+        torch.func.grad(lambda a: a.sin().sum())(torch.ones(3))
+    assert any("torch.func" in sentence for sentence in protection.not_covered)
+    with gradsan.protect() as protection:
+        square().sin().sum().backward()
+    assert protection.not_covered == ()
+
+
 def test_threads_that_begin_under_protection_are_protected() -> None:
     a, losses = square(), []
     with gradsan.protect():

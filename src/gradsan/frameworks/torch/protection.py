@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 FIRST_SWEEP = 1024
+SUSPENDED = "inside the transforms of `torch.func`, which forbid saved-tensor hooks, nothing is protected"
 PRUNE_AT = 8
 """Tensors kept of one storage at which the dead are dropped."""
 Announced: TypeAlias = tuple[int, "weakref.ref[Any]"]
@@ -134,6 +135,12 @@ class Protection:
             return kept
 
         return pack_around, _unpack
+
+    def suspend(self) -> None:
+        """Say that what a transform saves is not protected."""
+        for session in self._recorder.sessions:
+            if session.options.protect:
+                session.say_not_covered(SUSPENDED)
 
     def register(self, kept: Kept, pack: Pack, unpack: Unpack) -> None:
         """Put a pair of the program's on one tensor that is already kept."""

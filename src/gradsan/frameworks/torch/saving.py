@@ -68,6 +68,9 @@ class Keeper(Protocol):
     def register(self, kept: Kept, pack: Pack, unpack: Unpack) -> None:
         """Put a pair of the program's on one tensor that is already kept."""
 
+    def suspend(self) -> None:
+        """Be told that for a while nothing can be kept: a transform of `torch.func` forbids hooks."""
+
 
 class SavedTensorHooks:
     """The stack of hooks, as far as keepers are concerned; see NOTE [One pair runs]."""
@@ -187,6 +190,8 @@ class SavedTensorHooks:
                     self._push_pair(taken.pop())
                 raise
             self._suspended.extend(taken)
+            for each in taken:
+                each.suspend()
 
         return disable
 
