@@ -248,6 +248,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
+    sure = sure and not (view is not None and view.operation == "unbind" and _tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
     if sure and not is_settled:
@@ -261,6 +262,12 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
         # Another name than the view's was written.
         history = replace(history, subject=replace(history.subject, name=""))
     return Inference(history, sure, id(write.place.node), asks)
+
+
+def _tells_tuples(machine: Machine, guard: Guard) -> bool:
+    """Return whether a path is for tuples or lists: what is iterated over there is rather one of these."""
+    texts = (machine.described[literal].text for literal in guard if literal > 0 and literal in machine.described)
+    return any(text.startswith("isinstance(") and text.endswith(("tuple)", "list)")) for text in texts)
 
 
 def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> Wanted:

@@ -648,6 +648,15 @@ UNLIKELY = {
                     out[i] = chunk
             return out
         """,
+    "what is iterated over where something else is a tuple": """\
+        def by_chunks(layer, x, out):
+            out = out.view(3, -1) if isinstance(out, torch.Tensor) else tuple(part.view(3, -1) for part in out)
+            chunk = layer(x)
+            if isinstance(chunk, tuple):
+                for part, piece in zip(out, chunk):
+                    part[0] = piece
+            return out
+        """,
     "a parameter that is unpacked, and was a tensor on one path": """\
         def shift(pair, scale):
             a, b = pair

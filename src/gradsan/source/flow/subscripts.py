@@ -96,13 +96,15 @@ def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
     if isinstance(index, ast.Slice):
         return _list_slice(frame, value, index)
     key = evaluate(frame, index)
+    kinds = {item.dotted if isinstance(item, Layer) else "" for item in value.items}
+    if not value.is_exact and len(kinds) > 1 and not (isinstance(key, Const) and key.value in (0, -1)):
+        return Opaque()  # how many stand before it isn't known
     if isinstance(key, Const) and isinstance(key.value, int) and not isinstance(key.value, bool):
         if -len(value.items) <= key.value < len(value.items) and (value.is_exact or key.value >= 0):
             return value.items[key.value]
         return value.items[-1] if key.value == -1 and value.items else Opaque()
     if value.items and not value.is_exact:
-        kinds = {(item.dotted if isinstance(item, Layer) else "") for item in value.items}
-        return value.items[-1] if len(kinds) == 1 else Opaque()
+        return value.items[-1]
     return one_of(frame, list(enumerate(value.items)), key, index) if value.items else Opaque()
 
 
