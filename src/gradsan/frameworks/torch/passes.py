@@ -17,6 +17,7 @@ import torch.utils.checkpoint
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.graph import nodes_of
 from gradsan.frameworks.torch.state import sample_of, walk
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Sample
 
@@ -127,14 +128,7 @@ def _are_again(roots: Any) -> bool:
 
 def leaves_of(roots: Any) -> Iterator[torch.Tensor]:
     """Yield the leaves of a graph, each once, in an order that depends on the graph alone."""
-    seen: set[Any] = set()
-    waiting = [root.grad_fn for root in roots if isinstance(root, torch.Tensor) and root.grad_fn is not None]
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
+    for node in nodes_of(roots):
         variable = getattr(node, "variable", None)
         if isinstance(variable, torch.Tensor) and not node.next_functions:
             yield variable
-        waiting += [after for after, _ in node.next_functions if after is not None]

@@ -18,6 +18,7 @@ from gradsan.frameworks.torch.graph import (
     conflict_of,
     node_of,
     nodes_between,
+    nodes_of,
     number_of,
     packed_of,
     roots_of,
@@ -235,18 +236,7 @@ class _Look:
 
 def _reaches_before(roots: Any, number: int) -> bool:
     """Return whether a node of the graph was made before a sequence number; about 1 µs a node until one is found."""
-    stack = [node for root in roots_of(roots) if (node := node_of(root)) is not None]
-    if any(node._sequence_nr() < number for node in stack):
-        return True
-    seen = set(stack)
-    while stack:
-        for child, _ in stack.pop().next_functions:
-            if child is not None and child not in seen:
-                if child._sequence_nr() < number:
-                    return True
-                seen.add(child)
-                stack.append(child)
-    return False
+    return any(node._sequence_nr() < number for node in nodes_of(roots))
 
 
 def _is_saved_but_unread(node: Any, attribute: str) -> bool:

@@ -21,7 +21,7 @@ import torch
 from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
-from gradsan.frameworks.torch.graph import number_of, producers_of
+from gradsan.frameworks.torch.graph import has_node, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.restored import content_of
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
@@ -111,24 +111,26 @@ class Suspicion:
                 return
             alias = self._log.aliases.get(storage._cdata)
             is_alias = alias is not None and _is_made_of(tensor, alias.tensor())
-            own = -1 if is_alias else number_of(tensor)
+            is_own = not is_alias and has_node(tensor)
             is_copy = operation == "copy_" and _has_history(args)
-            is_known = alias is not None or own >= 0 or operation in _UNCOUNTED
+            is_known = alias is not None or is_own or operation in _UNCOUNTED
             if not (is_known or is_copy or self._recorder.hooks_were_used):
                 return
-            origin = tensor if own >= 0 or alias is None else alias.origin()
+            origin = tensor if is_own or alias is None else alias.origin()
             suspect = self._suspect(operation, number or self._recorder.number_now(), frame, region)
-            suspect.access = alias.access if alias is not None and own < 0 else Access.ITSELF
+            suspect.access = alias.access if alias is not None and not is_own else Access.ITSELF
             suspect.alias = alias
             if isinstance(origin, torch.Tensor):
-                suspect.producers, suspect.whole = producers_of(origin), region_of(origin)
-            elif alias is not None:
-                suspect.producers = alias.producers
-            is_outside = own < 0 or not torch.is_grad_enabled()
-            suspect.is_on_tape = not is_outside
+                suspect.whole = region_of(origin)
+            suspect.is_on_tape = is_own and torch.is_grad_enabled()
             suspect.keeps_derivative = operation in _ADDITIVE and not _has_history(args)
-            if is_outside and _has_history(args):
-                self._note_cut(suspect, origin, args, frame)
+            if not suspect.is_on_tape:
+                if isinstance(origin, torch.Tensor):
+                    suspect.producers = producers_of(origin)
+                elif alias is not None:
+                    suspect.producers = alias.producers
+                if _has_history(args):
+                    self._note_cut(suspect, origin, args, frame)
             suspect.is_in_pack = self._recorder.hooks_were_used and self._recorder.checkpointed.is_packing(frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
             self._recorder.note_unseen(storage._cdata)
@@ -216,7 +218,7 @@ class Suspicion:
             return parameter
 
         def note(data: Any, parameter: Any, frame: FrameType) -> None:
-            if number_of(data) >= 0:
+            if has_node(data):
                 self.note_write(parameter, "Parameter", self._recorder.next_number(), frame, (data,))
 
         return new
