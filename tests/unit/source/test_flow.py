@@ -31,6 +31,19 @@ def errors(tmp_path: Path, source: str, **others: str) -> set[tuple[str, int]]:
 
 
 BREAKS = {
+    "parts of a network that are named as methods of a tensor are": (
+        """\
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.softmax = nn.Softmax(dim=-1)
+                self.relu = nn.ReLU(inplace=True)
+
+            def forward(self, x):
+                return self.relu(self.softmax(x))
+        """,
+        ("GS101", 8),
+    ),
     "saved result": (
         """\
         def f(x):
