@@ -142,10 +142,23 @@ def test_marks_that_are_refused(body: list[str], given: str, added: Added) -> No
     assert added(text) == ["x = x.clone()"]
 
 
-def test_what_a_function_saves_before_it_writes(added: Added) -> None:
-    body = f"\n{' ' * 12}".join(["ctx.save_for_backward(x)", "return x.mul_(x).clone()"])
-    text = FUNCTION % (body, "return 2 * ctx.saved_tensors[0] * grad", "torch.sigmoid(w)")
-    assert added(text) == ["return x.mul(x).clone()"]
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [
+        (["ctx.save_for_backward(x)", "return x.mul_(x).clone()"], "return 2 * ctx.saved_tensors[0] * grad"),
+        (["ctx.save_for_backward(x)", "return x.exp_().clone()"], "return ctx.saved_tensors[0] * grad"),
+    ],
+)
+def test_which_value_a_function_means_is_not_guessed(forward: list[str], backward: str, repair: Repair) -> None:
+    told = repair(FUNCTION % (f"\n{' ' * 12}".join(forward), backward, "torch.sigmoid(w)"))
+    assert told["outcome"] in ("unproven", "remains")
+    assert "which value its backward means can't be told" in str(told["remains"])
+
+
+def test_what_a_function_marks_is_saved_as_it_is_in_the_end(added: Added) -> None:
+    body = f"\n{' ' * 12}".join(["ctx.save_for_backward(x)", "ctx.mark_dirty(x)", "return x.exp_()"])
+    told = added(FUNCTION % (body, "return ctx.saved_tensors[0] * grad", "torch.sigmoid(w)"))
+    assert told == ["loss = Rounded.apply(torch.sigmoid(w).clone()).pow(2).sum()"]
 
 
 def test_a_list_of_activations(added: Added) -> None:

@@ -119,6 +119,8 @@ def _proof(step: Step, search: Search) -> tuple[str, ...]:
     by = "the original, its saved tensors protected"
     if step.edits.record:
         by = "the original with each write recorded where a gradient flows"
+    elif step.edits.keep:
+        by = "the original with copies of the gradients that its optimizer keeps, and shared ones staying shared"
     elif step.edits.join:
         by = "the original with each value that goes into a leaf keeping its history"
     elif reference.is_refused and not step.edits.keep_off_tape:

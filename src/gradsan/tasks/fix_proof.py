@@ -17,6 +17,9 @@ asks for it, that is what was meant.
 # history is held against a run in which it keeps it all the same, in place of the leaf that it went into; that leaf has
 # no gradient any more.
 
+# NOTE [Kept gradients] What an optimizer keeps of a gradient, or shares, changes what it steps with: an edit that mends
+# this is held against a run in which it keeps copies, whose later losses are its own.
+
 # NOTE [Moved writes] Where an edit moves a write behind a backward, a leaf has another value before it; its gradient
 after it, the losses, and the state at the end are what they were.
 """
@@ -42,6 +45,8 @@ class Reference:
     """See NOTE [Recorded writes]; only where an edit records a write."""
     joined: Seen | None = None
     """See NOTE [Joined graphs]; only where an edit joins a graph."""
+    kept: Seen | None = None
+    """See NOTE [Kept gradients]; only where an edit is about them."""
     unstable: frozenset[str] = frozenset()
     """Paths of the final state that differ from run to run."""
 
@@ -98,6 +103,8 @@ class Edits:
     """Whether one puts a write on the tape that was off it."""
     join: bool = False
     """Whether one lets a value that went into a leaf keep its history."""
+    keep: bool = False
+    """Whether one lets an optimizer keep a copy of a gradient, or goes on sharing one."""
     move: bool = False
     """Whether one moves a write behind a backward."""
 
@@ -112,10 +119,12 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
         is_whole: Whether the edited program is to be compared to its end, state and exit status included; if not, as
             far as it ran; where something remains to be repaired, up to the first gradient that differs.
     """
-    if edits.record or edits.join:
+    if edits.record or edits.join or edits.keep:
         model, why_not = _changed(reference, edits)
     else:
         model, why_not = _model(reference, is_off_tape=edits.keep_off_tape)
+    if model is not None and is_whole and reference.protected.observations.problems:
+        model, why_not = None, reference.protected.observations.problems[0]
     if model is None:
         return Proof(False, why_not)
     with_gradients = not reference.is_refused or edits.keep_off_tape or model is reference.replaced
@@ -157,9 +166,12 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
 
 
 def _changed(reference: Reference, edits: Edits) -> tuple[Seen | None, str]:
-    """See NOTE [Recorded writes] and NOTE [Joined graphs]."""
-    if edits.record and edits.join:
-        return None, "there is no run with writes recorded and graphs joined"
+    """See NOTE [Recorded writes], NOTE [Joined graphs] and NOTE [Kept gradients]."""
+    if edits.record + edits.join + edits.keep > 1:
+        return None, "there is no run in which all of it is as it is meant"
+    if edits.keep:
+        is_run = reference.kept is not None and not reference.kept.problem
+        return (reference.kept, "") if is_run else (None, "the program does not run with its gradients kept")
     protected, changed = reference.protected, reference.recorded if edits.record else reference.joined
     way = "its writes recorded" if edits.record else "its graphs joined"
     if changed is None or changed.problem or changed.status != protected.status:

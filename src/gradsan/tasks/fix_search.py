@@ -18,7 +18,7 @@ from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.event import Refusal
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.record.observations import Observations
-from gradsan.source.rewrites import graph_joined, module_copies, no_grad, on_tape
+from gradsan.source.rewrites import gradient_zeroed, graph_joined, kept_entry, module_copies, no_grad, on_tape
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import MEANT, SEEN, UNDECIDED, cures_of
@@ -53,6 +53,7 @@ class Step:
             keep_off_tape=no_grad.TITLE in titles,
             record=on_tape.TITLE in titles,
             join=graph_joined.TITLE in titles,
+            keep=any(title.startswith((kept_entry.TITLE, gradient_zeroed.TITLE)) for title in titles),
             move=not titles.isdisjoint(MOVES),
         )
 
@@ -262,6 +263,8 @@ class Search:
             self._recorded()
         if step.edits.join and self.reference.joined is None:
             self.reference = replace(self.reference, joined=self._hold({}, Mode.JOINED))
+        if step.edits.keep and self.reference.kept is None:
+            self.reference = replace(self.reference, kept=self._hold({}, Mode.KEPT))
         proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()

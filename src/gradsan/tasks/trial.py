@@ -55,6 +55,8 @@ class Mode(Enum):
     """Saved tensors are protected; writes off the tape are recorded where a gradient flows."""
     JOINED = "joined"
     """Saved tensors are protected; what goes into a leaf whole keeps its history."""
+    KEPT = "kept"
+    """Saved tensors are protected; optimizers keep copies of gradients, and shared gradients stay shared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ backward that writes into it changes what the others get.  A tensor that a custo
 checked: who writes into it later changes what its backward computes.  In a reference both are copies; what a hook
 writes into its copy goes on along its own edge.
 
-# NOTE [Kept and shared gradients] What an optimizer's state keeps of a gradient is a copy in a reference: the next
-backward overwrites the gradient's buffer.  A gradient that another leaf was given too, and that an optimizer of that
-leaf has stepped with, is filled with zeros where `zero_grad` would drop it from one of them: it goes on being shared.
+# NOTE [Kept and shared gradients] The next backward overwrites the gradient's buffer: where a repair is about that,
+what an optimizer's state keeps of a gradient is a copy in the reference.  A gradient that another leaf was given too,
+and that an optimizer of that leaf has stepped with, is filled with zeros where `zero_grad` would drop it from one of
+them: it goes on being shared.
 """
 
 from __future__ import annotations
@@ -26,15 +27,22 @@ from gradsan.frameworks.torch.regions import key_of
 _BACKWARD = torch.autograd.function.BackwardCFunction
 
 
-def give_copies(patches: Patches) -> RemovableHandle:
-    """Give custom Functions, tensor hooks and the state of optimizers copies of their own; see NOTE [Own copies].
+def give_copies(patches: Patches) -> None:
+    """Give custom Functions and tensor hooks copies of their own; see NOTE [Own copies].
 
-    Effect: wraps their entrances until the patches are restored, and hooks steps until the handle is removed.
+    Effect: wraps their entrances until the patches are restored.
     """
     apply = torch.autograd.Function.__dict__["apply"].__func__
     patches.set(torch.autograd.Function, "apply", classmethod(_applied(apply)))
     patches.set(_BACKWARD, "apply", _going_back(_BACKWARD.apply))
     patches.set(torch.Tensor, "register_hook", _registered(torch.Tensor.register_hook))
+
+
+def keep_gradients(patches: Patches) -> RemovableHandle:
+    """Let optimizers keep copies of gradients, and shared ones stay shared; see NOTE [Kept and shared gradients].
+
+    Effect: wraps `zero_grad` until the patches are restored, and hooks steps until the handle is removed.
+    """
     stepped: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
     for owner in (torch.nn.Module, Optimizer):
         patches.set(owner, "zero_grad", _zeroing(owner.zero_grad, stepped))

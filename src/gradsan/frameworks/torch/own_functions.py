@@ -1,7 +1,8 @@
 """Custom Functions in a run that serves as a reference: what they save, and marks that the engine refuses.
 
-# NOTE [Saved before written] The engine saves what `save_for_backward` was given when ``forward`` has returned.  What
-``forward`` has written in between is saved as it was at the call: that is what its backward was written for.
+# NOTE [Saved before written] The engine saves what `save_for_backward` was given when ``forward`` has returned.
+Of what is marked dirty or returned, that is what backward wants.  Of anything else that ``forward`` wrote after it had
+saved it, nobody knows which value backward was written for: nothing can be proven then.
 
 # NOTE [Refused marks] A mark on a leaf, or on a tensor that is not returned, makes `apply` raise when ``forward`` has
 already written.  The Function gets a clone of each leaf, and marks of what is not returned are dropped.  "values" lets
@@ -21,6 +22,7 @@ from gradsan.model.event import Refusal
 from gradsan.record.observations import Observations, Refused
 
 _Context = torch.autograd.function.FunctionCtx
+SAVED_TOO_EARLY = "a custom Function overwrites what it has saved: which value its backward means can't be told"
 _SETUP = torch.autograd.Function.setup_context
 
 
@@ -51,7 +53,7 @@ class OwnFunctions:
         self._is_seen = is_seen
         self._wrapped: set[Any] = set()
         self._calls: list[Given] = []
-        self._saved: list[list[tuple[torch.Tensor, int, torch.Tensor]]] = []
+        self._saved: list[list[tuple[torch.Tensor, int]]] = []
 
     def wrap(self) -> None:
         """Wrap the entrances of Functions.
@@ -121,7 +123,7 @@ class OwnFunctions:
 
         self._patches.set(cls, "forward", staticmethod(run))
 
-    def _look(self, ctx: Any, saved: list[tuple[torch.Tensor, int, torch.Tensor]], result: Any) -> None:
+    def _look(self, ctx: Any, saved: list[tuple[torch.Tensor, int]], result: Any) -> None:
         given = self._calls[-1]
         returned = list(_tensors(result))
         marked = [each for each in ctx.dirty_tensors or () if isinstance(each, torch.Tensor)]
@@ -129,22 +131,19 @@ class OwnFunctions:
         given.unreturned = [each for each in marked if not any(each is other for other in returned)]
         if given.unreturned:
             ctx.dirty_tensors = tuple(each for each in marked if any(each is other for other in returned))
-        moved = {id(tensor): clone for tensor, version, clone in saved if tensor._version != version}
+        meant = {id(each) for each in (*marked, *returned)}
+        if any(tensor._version != version and id(tensor) not in meant for tensor, version in saved):
+            self._observations.problems.append(SAVED_TOO_EARLY)  # NOTE [Saved before written]
         written = {id(tensor) for tensor in given.unreturned}
-        if ctx.to_save and (moved or written):
+        if ctx.to_save and written:
             with torch.no_grad():
-                ctx.to_save = tuple(
-                    moved.get(id(each), each.clone() if id(each) in written else each) for each in ctx.to_save
-                )
+                ctx.to_save = tuple(each.clone() if id(each) in written else each for each in ctx.to_save)
 
     def _saving(self, save_for_backward: Callable[..., None]) -> Callable[..., None]:
         def save(ctx: Any, *tensors: Any) -> None:
             save_for_backward(ctx, *tensors)
             if self._saved:
-                with torch.no_grad():
-                    self._saved[-1] += [
-                        (each, each._version, each.clone()) for each in tensors if isinstance(each, torch.Tensor)
-                    ]
+                self._saved[-1] += [(each, each._version) for each in tensors if isinstance(each, torch.Tensor)]
 
         return save
 

@@ -36,7 +36,7 @@ from gradsan.frameworks.torch import doors
 from gradsan.frameworks.torch.apart import Apart
 from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
-from gradsan.frameworks.torch.own_copies import give_copies
+from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.passes import Passes, leaves_of
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
@@ -57,7 +57,8 @@ class Witness:
 
     Args:
         performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
-            "joined", see NOTE [Joined graphs] in `joined`; empty to let the program do what it does.
+            "joined", see NOTE [Joined graphs] in `joined`; "kept", see NOTE [Kept and shared gradients] in
+            `own_copies`; empty to let the program do what it does.
         is_interpreted: Whether what the program compiles stays Python.
         is_apart: Whether operations under transforms are kept apart, see NOTE [No hooks under transforms] in `apart`.
     """
@@ -88,7 +89,8 @@ class Witness:
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
         self._passes.wrap(self._patches)
         if self._performs_refused:
-            self._handles = [give_copies(self._patches), register_optimizer_step_post_hook(self._note_trained)]
+            give_copies(self._patches)
+            self._handles = [register_optimizer_step_post_hook(self._note_trained)]
             is_seen = self._performs_refused != "replaced"
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
@@ -100,6 +102,8 @@ class Witness:
             self._patches.set(torch.Tensor, "data", property(self._get_data(data), self._set_data(data)))
         if self._performs_refused == "joined":
             join(self._patches)
+        if self._performs_refused == "kept":
+            self._handles.append(keep_gradients(self._patches))
         self._apart.__enter__()
 
     def stop(self) -> None:

@@ -10,6 +10,8 @@ from gradsan.source.program import last_name
 from gradsan.source.rewrites.editing import insert, locate, replace
 from gradsan.source.targets import keyword_of
 
+TITLE = "fill the gradients with zeros instead of dropping them"
+
 
 def propose(span: Span) -> Fix | None:
     """Return the fix that lets a call of ``zero_grad`` fill the gradients with zeros instead of dropping them.
@@ -30,4 +32,4 @@ def propose(span: Span) -> Fix | None:
     else:
         line, column = program.region(call)[2:]
         edit = insert(span.path, line, column - 1, "set_to_none=False")
-    return Fix("fill the gradients with zeros instead of dropping them", Applicability.UNSAFE, (edit,))
+    return Fix(TITLE, Applicability.UNSAFE, (edit,))

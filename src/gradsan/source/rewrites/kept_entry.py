@@ -10,6 +10,8 @@ from gradsan.source import program as parsed
 from gradsan.source.program import Program
 from gradsan.source.rewrites.editing import cloned
 
+TITLE = "keep a clone as"
+
 
 def propose(paths: Sequence[str], owner: str, key: str) -> Iterator[Fix]:
     """Yield the fix that clones what a class keeps under a key, wherever it stores it.
@@ -25,7 +27,7 @@ def propose(paths: Sequence[str], owner: str, key: str) -> Iterator[Fix]:
         for each in classes:
             edits = () if program is None or each.name != owner else tuple(_cloned_in(program, each, key, path))
             if edits:
-                yield Fix(f"keep a clone as `{key}`", Applicability.UNSAFE, edits)
+                yield Fix(f"{TITLE} `{key}`", Applicability.UNSAFE, edits)
 
 
 def _cloned_in(program: Program, owner: ast.ClassDef, key: str, path: str) -> Iterator[Edit]:
