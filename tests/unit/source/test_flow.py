@@ -362,6 +362,18 @@ def test_finds(tmp_path: Path, name: str) -> None:
 
 
 HARMLESS = {
+    "one of two tuples that a function returns": """\
+        def assign(scores, n, work):
+            if n == 0:
+                return torch.zeros_like(scores), torch.zeros_like(scores)
+            return [work(i) for i in range(n)]
+
+        def loss(scores, n, work):
+            boxes, targets = assign(scores, n, work)
+            total = F.binary_cross_entropy_with_logits(scores, targets)
+            boxes /= 2
+            return total + boxes.sum()
+        """,
     "one of many layers by a number": """\
         class A(nn.Module):
             def __init__(self, n):

@@ -82,7 +82,10 @@ def _may_be_tuple(frame: Frame, source: ast.AST) -> str:
 def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
     if isinstance(value, Choice):
         # What is unpacked is rather a tuple than a tensor, where it may be either.
-        value = min((v for v, _ in value.options[::-1]), key=lambda v: (type(v) is not Sequence, type(v) is Tensor))
+        options = [option for option, _ in value.options]
+        tuples = [option for option in options if isinstance(option, Sequence)]
+        others = [option for option in options if not isinstance(option, Tensor)]
+        value = (tuples[:1] or others[-1:] or options[-1:])[0]
     tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
     if tensor is not None and tensor.storage.is_tensor:
         items = rows(frame, tensor, source, len(targets), caveat=_may_be_tuple(frame, source))
