@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import Optimizer
 
-from gradsan.frameworks.torch.graph import VIEWS, node_of, nodes_of, number_of
+from gradsan.frameworks.torch.graph import VIEWS, has_node, node_of, nodes_of
 
 MAX_NODES = 32
 MAX_DEPTH = 3
@@ -35,7 +35,7 @@ class Upstream:
 def values_with_history(value: object, depth: int = MAX_DEPTH) -> Iterator[torch.Tensor]:
     """Yield the tensors with history in a value: itself, or in lists and tuples."""
     if isinstance(value, torch.Tensor):
-        if number_of(value) >= 0:
+        if has_node(value):
             yield value
     elif isinstance(value, (list, tuple)) and depth > 0:
         for each in value:

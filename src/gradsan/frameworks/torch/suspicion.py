@@ -123,13 +123,14 @@ class Suspicion:
             if isinstance(origin, torch.Tensor):
                 suspect.whole = region_of(origin)
             suspect.is_on_tape = is_own and torch.is_grad_enabled()
-            suspect.keeps_derivative = operation in _ADDITIVE and not _has_history(args)
             if not suspect.is_on_tape:
+                has_history = _has_history(args)
+                suspect.keeps_derivative = operation in _ADDITIVE and not has_history
                 if isinstance(origin, torch.Tensor):
                     suspect.producers = producers_of(origin)
                 elif alias is not None:
                     suspect.producers = alias.producers
-                if _has_history(args):
+                if has_history:
                     self._note_cut(suspect, origin, args, frame)
             suspect.is_in_pack = self._recorder.hooks_were_used and self._recorder.checkpointed.is_packing(frame)
             self._log.add_write(storage._cdata, storage._weak_ref(), suspect)
