@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 import gradsan  # noqa: E402
 from gradsan import frameworks  # noqa: E402
+from gradsan.frameworks.torch.graph import has_node, number_of  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -124,3 +125,14 @@ def test_once_a_region_is_checkpointed_every_write_is_logged() -> None:
 def test_what_a_keeper_looks_at_is_logged() -> None:
     with gradsan.audit():
         assert n_logged(after(lambda h: None)) == 1
+
+
+def test_a_view_that_refuses_to_tell_whether_it_has_history() -> None:
+    base = torch.zeros(4)
+    with torch.no_grad():
+        view = base[:2]
+    base += torch.ones(4, requires_grad=True)
+    with pytest.raises(RuntimeError):
+        bool(view.is_leaf)
+    assert has_node(view)
+    assert number_of(view) >= 0

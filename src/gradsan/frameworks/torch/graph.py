@@ -158,7 +158,12 @@ def _node_of(root: Any) -> Any:
 def has_node(tensor: torch.Tensor) -> bool:
     """Return whether a tensor has history, as `number_of` tells; no node is shown to Python, see NOTE [Deep graphs]."""
     with torch._C.DisableTorchFunction():
-        return not tensor.is_leaf or (tensor._is_view() and tensor._base is not None and not tensor._base.is_leaf)
+        try:
+            if not tensor.is_leaf:
+                return True
+        except RuntimeError:  # a view that refuses to tell, as in `node_of`
+            pass
+        return tensor._is_view() and tensor._base is not None and not tensor._base.is_leaf
 
 
 def node_of(tensor: Any) -> Any:
