@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import inspect
 import io
@@ -86,6 +87,15 @@ def raised(program: Program) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "nothing"
+
+
+def views_that_refuse() -> list[Any]:
+    base = needs(4) * 1
+    [first, *_] = base.split(2)
+    with torch.no_grad():
+        part = base[:2]
+    base.mul_(2)
+    return [first, part]
 
 
 # The autograd engine's ways ----------------------------------------------------------------------------------------
@@ -442,6 +452,22 @@ def stale_under(x: Any) -> Any:
     return y.sum()
 
 
+def views() -> Any:
+    def write(view: Any) -> None:
+        with torch.no_grad():
+            view.add_(1)
+
+    def give(view: Any) -> None:
+        view.data = torch.ones(2)
+
+    attempts = (
+        *(lambda view: view.detach().numpy() + 1, lambda view: view.detach_(), lambda view: view.mul_(2), write, give),
+        *(lambda view: view.data.add_(1), lambda view: view.sum().backward(), lambda view: nn.Parameter(view)),
+        lambda view: torch.ones(2).copy_(view),
+    )
+    return [raised(functools.partial(attempt, view)) for attempt in attempts for view in views_that_refuse()]
+
+
 def fakes() -> Any:
     from torch._subclasses import FakeTensorMode
 
@@ -497,7 +523,7 @@ def refused_otherwise() -> Any:
 PROGRAMS = [
     *(double_backward, retained_graph, unused_input, errors_of_other_kinds, hooks, custom_functions),
     *(scaler_and_autocast, optimizers, sparse, complex_numbers, quantised, meta, nested, masked, inference),
-    *(lazy_and_odd_shapes, subclass, wrapper_subclass, overriding_subclass, function_mode, dispatch_mode, duck),
+    *(lazy_and_odd_shapes, views, subclass, wrapper_subclass, overriding_subclass, function_mode, dispatch_mode, duck),
     *(transforms, fakes, copies, looked_into, refused_otherwise),
 ]
 

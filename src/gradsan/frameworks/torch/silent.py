@@ -16,6 +16,7 @@ from gradsan.frameworks.torch.checkpointed import leaves_of_reentrant, packed_no
 from gradsan.frameworks.torch.cuts import Upstream, is_meant
 from gradsan.frameworks.torch.graph import (
     conflict_of,
+    has_node,
     node_of,
     nodes_between,
     nodes_of,
@@ -203,7 +204,8 @@ class _Look:
 
     def _of_roots(self) -> Iterator[History]:
         for root in roots_of(self.roots) if self.cuts else ():
-            cut = self.cuts.get(storage_key(root) or 0) if isinstance(root, torch.Tensor) and root.is_leaf else None
+            is_leaf = isinstance(root, torch.Tensor) and not has_node(root)
+            cut = self.cuts.get(storage_key(root) or 0) if is_leaf else None
             if cut is not None and self._ends_gradient(cut, root):
                 yield self.told.cut(cut, root)
         # Who logs a loss writes to a detached alias of it; what was meant to scale the loss writes to itself.

@@ -145,9 +145,7 @@ class Suspicion:
             suspect = self._suspect("data", self._recorder.number_now(), frame, after.seat[1])
             suspect.access, suspect.is_on_tape = Access.DATA, False
             suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
-            with torch._C.DisableTorchFunction():  # a mode would see the question
-                is_leaf = tensor.is_leaf
-            if is_leaf and _has_history((value,)):
+            if not has_node(tensor) and _has_history((value,)):
                 self._note_cut(suspect, tensor, (value,), frame)
             if n_holders(after.seat[0]) > TENSOR_ALONE + 1:  # more than the tensor and the value that it was given
                 self._log.add_shared(after.seat[0], after.storage._weak_ref())
@@ -158,7 +156,7 @@ class Suspicion:
         """Remember that a value with history goes where no history is kept."""
         if suspect.operation == "tensor" or is_in_forward(frame):
             suspect.cuts_graph = True
-        elif isinstance(written, torch.Tensor) and written.is_leaf and written.requires_grad:
+        elif isinstance(written, torch.Tensor) and not has_node(written) and written.requires_grad:
             suspect.upstream = upstream_of(values_with_history(values))
             suspect.cuts_graph = suspect.upstream is not None
 
@@ -182,7 +180,7 @@ class Suspicion:
         @functools.wraps(original)
         def detach(self: Any) -> Any:
             result = original(self)
-            if not torch.compiler.is_compiling() and type(self) in PLAIN and _is_computed(self):
+            if not torch.compiler.is_compiling() and type(self) in PLAIN and has_node(self):
                 note_alias(self, result, Access.DETACHED, sys._getframe(1))
             return result
 
@@ -318,11 +316,6 @@ class DataDoor:
 
     def _is_quiet(self) -> bool:
         return self.suspicion._recorder.is_quiet()
-
-
-def _is_computed(tensor: torch.Tensor) -> bool:
-    with torch._C.DisableTorchFunction():  # a mode would see the questions
-        return tensor.requires_grad and not tensor.is_leaf
 
 
 def _is_made_of(tensor: torch.Tensor, alias: object) -> bool:

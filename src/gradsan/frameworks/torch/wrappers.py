@@ -29,6 +29,7 @@ import torch
 from gradsan.frameworks.torch import failures, refusals, silent
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
+from gradsan.frameworks.torch.graph import has_node
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
@@ -213,7 +214,7 @@ class Wrappers:
         @functools.wraps(original)
         def detach_(tensor: Any, *args: Any, **kwargs: Any) -> Any:
             is_noted = type(tensor) in PLAIN and get_ident() not in recorder.quiet_threads
-            if is_noted and not torch.compiler.is_compiling() and not tensor.is_leaf:
+            if is_noted and not torch.compiler.is_compiling() and has_node(tensor):
                 code, offset, _ = user_frame(recorder.user_code, sys._getframe(1))
                 if code is not None:
                     recorder.detached.append((weakref.ref(tensor), Site(code, offset)))
