@@ -46,7 +46,7 @@ from gradsan.frameworks.torch.regions import (
     tensors_in,
     with_copy,
 )
-from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, stale_error
+from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, settle, unpack_kept
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.unannounced import guard_unannounced, watch_hand_outs
 from gradsan.model.copied import Copied
@@ -91,7 +91,7 @@ class Protection:
         self.guard = self._make_guard()
         """Copy what a write is about to overwrite: told a tensor and an operation."""
         self._put = self._make_put()
-        self._pair: Pair = (self._make_pack(), _unpack)
+        self._pair: Pair = (self._make_pack(), unpack_kept)
 
     def start(self) -> None:
         """Begin.
@@ -134,7 +134,7 @@ class Protection:
             self._keep_packed(kept, tensor)
             return kept
 
-        return pack_around, _unpack
+        return pack_around, unpack_kept
 
     def suspend(self) -> None:
         """Say that what a transform saves is not protected."""
@@ -144,7 +144,7 @@ class Protection:
 
     def register(self, kept: Kept, pack: Pack, unpack: Unpack) -> None:
         """Put a pair of the program's on one tensor that is already kept."""
-        tensor = _unpack(kept)
+        tensor = unpack_kept(kept)
         with torch.no_grad():
             kept.packed, kept.unpack_hook = pack(DETACH(tensor)), unpack
             if not any(share_storage(each, tensor) for each in tensors_in(kept.packed)):
@@ -286,7 +286,7 @@ class Protection:
         site, clones = None, dict[tuple[Any, ...], Any]()
         left = []
         for kept in dict.fromkeys(alive):
-            _settle(kept)
+            settle(kept)
             if kept.mark is not None and operation in _NORMS:
                 left.append(weakref.ref(kept))
             elif extent is None or any(
@@ -384,25 +384,9 @@ class Protection:
         return normalize
 
 
-def _unpack(kept: Kept) -> Any:
-    if kept.unpack_hook is not None:
-        return kept.unpack_hook(kept.packed)
-    tensor = kept.tensor
-    if tensor._version != kept.version and kept.version >= 0:
-        kept.producer = None
-        raise stale_error(kept)
-    return tensor
-
-
 def _is_pending(announced: Announced, version: int) -> bool:
     before, tensor = announced[0], announced[1]()
     return before == version and tensor is not None and tensor._version == before
-
-
-def _settle(kept: Kept) -> None:
-    # NOTE [Writes beside a kept tensor]
-    if kept.version < 0 and kept.tensor._version != -1 - kept.version:
-        kept.version = kept.tensor._version
 
 
 def _recomputes(unpack: Unpack) -> bool:

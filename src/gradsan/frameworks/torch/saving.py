@@ -319,3 +319,24 @@ def _engine_wording() -> tuple[str, bool, str]:
     finally:
         _engine()._saved_tensors_hooks_set_tracing(was_tracing)
     raise AssertionError("the engine accepted a saved tensor that was overwritten")
+
+
+def unpack_kept(kept: Kept) -> Any:
+    """Return what a kept tensor stands for, as the engine would.
+
+    Raises:
+        RuntimeError: it was overwritten.
+    """
+    if kept.unpack_hook is not None:
+        return kept.unpack_hook(kept.packed)
+    tensor = kept.tensor
+    if tensor._version != kept.version and kept.version >= 0:
+        kept.producer = None
+        raise stale_error(kept)
+    return tensor
+
+
+def settle(kept: Kept) -> None:
+    """Take the version that a write beside a kept tensor left; see NOTE [Writes beside a kept tensor]."""
+    if kept.version < 0 and kept.tensor._version != -1 - kept.version:
+        kept.version = kept.tensor._version

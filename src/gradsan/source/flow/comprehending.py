@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gradsan.source.flow.branches import decide
 from gradsan.source.flow.iterating import loop_items
 from gradsan.source.flow.machine import Frame, evaluate, evaluates
-from gradsan.source.flow.statements import assign
+from gradsan.source.flow.targets import assign
 from gradsan.source.flow.values import Const, Mapping, Sequence, Value
 
 

@@ -11,7 +11,7 @@ from gradsan.source.flow.branches import decide, fork, narrowed, text_of
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
-from gradsan.source.flow.iterating import elements, loop_items, rows
+from gradsan.source.flow.iterating import elements, loop_items
 from gradsan.source.flow.journal import Exit
 from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execute, executes, get_attribute
 from gradsan.source.flow.modes import enter_context
@@ -19,6 +19,7 @@ from gradsan.source.flow.names import class_of, closure
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.reflection import sift
 from gradsan.source.flow.subscripts import store, subscript
+from gradsan.source.flow.targets import assign, bind
 from gradsan.source.flow.tensors import node_of
 from gradsan.source.flow.values import (
     ABSENT,
@@ -38,79 +39,6 @@ from gradsan.source.flow.values import (
 
 Round: TypeAlias = tuple[Callable[[], None], Guard, Guard | None]
 """What begins a round, on which paths there is one, and on which there is none, if any."""
-
-
-def assign(frame: Frame, target: ast.expr, value: Value, source: ast.AST) -> None:
-    """Bind a target to a value."""
-    match target:
-        case ast.Name(id=name):
-            _bind(frame, name, value)
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            _unpack(frame, parts, value, source)
-        case ast.Attribute():
-            set_attribute(frame, evaluate(frame, target.value), target.attr, value, target)
-        case ast.Subscript():
-            store(frame, evaluate(frame, target.value), target.slice, value, target)
-        case ast.Starred():
-            assign(frame, target.value, value, source)
-
-
-def _bind(frame: Frame, name: str, value: Value) -> None:
-    if type(value) is Tensor and not value.storage.name:
-        value.storage.name = name
-    holder = frame.local
-    if name in frame.globals:
-        body = frame.machine.module_frames.get(id(frame.module))
-        scope = frame.scope
-        while scope is not None and name not in scope.local:
-            scope = scope.scope
-        holder = scope.local if scope is not None else body.local if body is not None else frame.local
-    frame.machine.journal.set(holder, name, value)
-
-
-def _may_be_tuple(frame: Frame, source: ast.AST) -> str:
-    """Return the doubt whether a parameter that is unpacked is a tensor, where nothing says so."""
-    if frame.info is None or not isinstance(source, ast.Name) or len(frame.machine.stack) < 2:
-        return ""
-    spec = frame.info.node.args
-    is_bare = any(
-        p.arg == source.id and p.annotation is None for p in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)
-    )
-    return f"`{source.id}` is a tensor and no tuple" if is_bare else ""
-
-
-def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
-    if isinstance(value, Choice):
-        # What is unpacked is rather a tuple than a tensor, where it may be either.
-        options = [option for option, _ in value.options]
-        tuples = [option for option in options if isinstance(option, Sequence)]
-        others = [option for option in options if not isinstance(option, Tensor)]
-        value = (tuples[:1] or others[-1:] or options[-1:])[0]
-    tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
-    if tensor is not None and tensor.storage.is_tensor:
-        items = rows(frame, tensor, source, len(targets), caveat=_may_be_tuple(frame, source))
-    elif isinstance(value, Opaque):
-        items = [_unpacked(value, at) for at in range(len(targets))]
-    else:
-        items, is_exact = elements(frame, value, source)
-        if not is_exact and 0 < len(items) < len(targets):
-            items = [*items, *([items[-1]] * (len(targets) - len(items)))]
-    star = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), None)
-    if star is not None:
-        tail = len(targets) - star - 1
-        middle = items[star : len(items) - tail] if tail else items[star:]
-        rest = items[len(items) - tail :] if tail else []
-        items = [*items[:star], Sequence(list(middle), is_exact=False), *rest]
-    for at, target in enumerate(targets):
-        assign(frame, target, items[at] if at < len(items) else Opaque(), source)
-
-
-def _unpacked(value: Opaque, at: int) -> Opaque:
-    known = value.attributes.get(("item", at))
-    if not isinstance(known, Opaque):
-        known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number)
-        value.attributes["item", at] = known
-    return known
 
 
 @executes(ast.Assign)
@@ -150,7 +78,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> bool:
     else:
         result = update_in_place(frame, before, change, node.op, node, text_of(frame, target))
     if isinstance(target, ast.Name):
-        _bind(frame, target.id, result)
+        bind(frame, target.id, result)
     elif isinstance(target, ast.Attribute):
         if result is not before:
             set_attribute(frame, holder, target.attr, result, target)
