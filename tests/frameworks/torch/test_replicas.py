@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,18 @@ def test_a_broadcast_that_changes_a_saved_buffer(tmp_path: Path, peer: int) -> N
 
 def test_a_broadcast_of_equal_buffers_changes_nothing(tmp_path: Path) -> None:
     assert findings(tmp_path, scale="self.scale.fill_(2)", peer=0) == []
+
+
+def test_buffers_on_a_device_are_said_not_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    import gradsan
+    from gradsan.frameworks.torch import replicas
+
+    owner = torch.nn.parallel.DistributedDataParallel
+    monkeypatch.setattr(owner, "_sync_buffers", lambda _self: None)
+    buffer = torch.ones(3, device="meta")
+    with gradsan.watch() as session:
+        held = buffer * torch.ones(3, device="meta", requires_grad=True)
+        owner._sync_buffers(types.SimpleNamespace(modules_buffers=[buffer]))
+        del held
+    assert session.not_covered == (replicas.ON_DEVICE,)

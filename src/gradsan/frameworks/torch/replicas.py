@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 
+ON_DEVICE = (
+    "buffers that data-parallel modules broadcast are compared on the CPU only: one on a device may have changed"
+)
+
+
 def wrap(recorder: Recorder, patches: Patches) -> None:
     """Follow what the broadcasts of buffers change.
 
@@ -47,8 +52,13 @@ def _syncing(recorder: Recorder, original: Callee) -> Callee:
         found = []
         with recorder.border(), torch.no_grad():
             for buffer in getattr(module, "modules_buffers", ()):
-                if buffer.is_cpu and recorder.may_be_held(buffer):
+                if not recorder.may_be_held(buffer):
+                    continue
+                if buffer.is_cpu:
                     found.append((buffer, buffer.detach().clone()))
+                    continue
+                for session in recorder.sessions:
+                    session.say_not_covered(ON_DEVICE)
         return found
 
     def note(before: list[tuple[Any, Any]], frame: FrameType) -> None:
