@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (dirty marks)
 """An in-place activation is applied to a parameter."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (dirty marks)
 """A custom shift marks its input dirty and returns something else."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (no protection inside a transform)
 import torch
 
 

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (no protection where no wrapper sees the write)
 #~ missed-by: static (operations of the dispatcher)
 import torch
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_SEARCHES = 8
 """Searches of all lists, for each place that writes."""
+ENOUGH_ENTRIES = 3
+"""So many entries are a history, however often they were written: a window holds the last ones."""
 MAX_ENTRIES = 1024
 _JOINS = ("StackBackward0", "CatBackward0")
 
@@ -74,7 +76,7 @@ class StateAudit:
                     parents[number].append(node)
         for number, users in parents.items():
             key, run, n_times = repeated[number]
-            if len(users) > 1 and (_is_joined(users, n_times) or self._is_listed(key, run.site)):
+            if len(users) > 1 and (_is_joined(users, n_times) or self._is_listed(key, run.site, n_times)):
                 self._tell(run, n_times)
 
     def _may_repeat(self) -> bool:
@@ -99,11 +101,11 @@ class StateAudit:
                     found[last.last_number] = int(log.key), last, n_times
         return found
 
-    def _is_listed(self, key: int, site: Site | None) -> bool:
+    def _is_listed(self, key: int, site: Site | None, n_times: int) -> bool:
         if site is None or self._n_searches[site] >= MAX_SEARCHES:
             return False
         self._n_searches[site] += 1
-        return any(_holds_twice(each, key) for each in gc.get_objects() if type(each) in (list, tuple, dict))
+        return any(_holds_again(each, key, n_times) for each in gc.get_objects() if type(each) in (list, tuple, dict))
 
     def _tell(self, run: Run, n_times: int) -> None:
         recorder, here = self._audit.recorder, current_site(self._audit.recorder.user_code)
@@ -138,11 +140,12 @@ def _is_joined(users: list[Any], n_times: int) -> bool:
     return any(count > 1 and abs(count - n_times) <= 1 for count in counts.values())
 
 
-def _holds_twice(container: Any, key: int) -> bool:
+def _holds_again(container: Any, key: int, n_times: int) -> bool:
+    """Whether the states of several steps were kept there: a pair of one tensor is no history of three writes."""
     if not 1 < len(container) <= MAX_ENTRIES:
         return False
     entries = list(container.values()) if type(container) is dict else container
     if not isinstance(entries[-1], torch.Tensor) or type(entries[-1]) is not type(entries[-2]):
         return False
     last = entries[-1]
-    return sum(each is last for each in entries) > 1 and storage_key(last) == key
+    return sum(each is last for each in entries) >= min(n_times, ENOUGH_ENTRIES) and storage_key(last) == key
