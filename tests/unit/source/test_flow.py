@@ -706,6 +706,14 @@ UNLIKELY = {
             with torch.no_grad():
                 layer.weight.copy_(torch.zeros(3, 3))
         """,
+    "a loop over what is a tensor on other paths": """\
+        def scatter(data, out):
+            if isinstance(data, torch.Tensor):
+                out.copy_(data)
+                return out.shape
+            for each, part in zip(data, out):
+                part.copy_(each)
+        """,
     "a setting for inference": """\
         class A(nn.Module):
             def __init__(self, is_inference):

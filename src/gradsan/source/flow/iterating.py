@@ -13,6 +13,8 @@ from gradsan.source.flow.values import Choice, Const, Instance, Layer, Mapping, 
 
 MAX_ITEMS = 4
 """Elements of a known list that a loop looks at."""
+NO_LIST = "what the loop runs over is a tensor and no list of tensors"
+"""The doubt about a value of which only its use tells that it is a tensor, perhaps on other paths."""
 MAX_MODULES = 32
 """Parts of a network that a program's loop looks at."""
 
@@ -44,7 +46,7 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bo
         case Tensor():
             return rows(frame, value, node), False
         case Opaque(tensor=Tensor() as tensor) if tensor.storage.is_tensor:
-            return rows(frame, tensor, node), False
+            return rows(frame, tensor, node, caveat=NO_LIST), False
         case Opaque():
             return [_element(value, i) for i in range(frame.machine.n_samples)], False
         case Mapping(items=found, is_exact=is_exact):
