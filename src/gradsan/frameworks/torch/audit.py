@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 FIRST_PRUNE = 512
-CLOSE_LOOKS = 16384
+CLOSE_LOOKS = 4096
 """Comparisons at the beginning of a program of what nobody was seen to hand out."""
 MAX_WATCHED = 64
 """Tensors compared after each line; the youngest ones, where there are more."""
