@@ -86,4 +86,5 @@ class Adapter(Protocol):
         Args:
             performs_refused: How writes that the framework refuses are performed for it; empty if they are not.
             is_interpreted: Whether what the program compiles runs as Python.
+            is_apart: Whether operations inside the framework's own transforms compute on copies.
         """

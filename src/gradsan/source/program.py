@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -139,6 +139,14 @@ def load(path: str) -> Program | None:
     Effect: reads the file; the tree is kept for as long as its text stays the same.
     """
     return parse(text_of(path))
+
+
+def load_all(paths: Iterable[str]) -> Iterator[tuple[str, Program]]:
+    """Yield each path, once, and its parsed file; those that can't be read or parsed are left out."""
+    for path in dict.fromkeys(paths):
+        program = load(path)
+        if program is not None:
+            yield path, program
 
 
 @lru_cache(maxsize=64)

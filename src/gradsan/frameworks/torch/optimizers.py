@@ -32,9 +32,8 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradsan.frameworks.torch.doors import Callee, open_doors, shut_doors
 from gradsan.frameworks.torch.frames import user_frame
-from gradsan.frameworks.torch.regions import parts_of
 from gradsan.frameworks.torch.sharded import gathered_keys, is_sharded
-from gradsan.frameworks.torch.storages import storage_key
+from gradsan.frameworks.torch.storages import keys_of, storage_key
 from gradsan.model.event import Writer
 from gradsan.record.writes import GRAD_ENABLED, InnerWrites, Run
 
@@ -176,14 +175,6 @@ class StepLog:
         self._known.clear()
         self._gone.clear()
         self.inner.clear()
-
-
-def keys_of(parameter: torch.Tensor) -> Iterator[int]:
-    """Yield the keys of the storages in which a parameter lives: several for a sharded one."""
-    for part in parts_of(parameter):
-        key = storage_key(part)
-        if key is not None:
-            yield key
 
 
 def parameters_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:

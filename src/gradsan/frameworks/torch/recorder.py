@@ -23,6 +23,7 @@ from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
 from gradsan.frameworks.torch.wrappers import Wrappers
+from gradsan.model.history import History
 from gradsan.record.clock import LineClock, line_clock, site_among
 from gradsan.record.frames import Site, UserCode
 from gradsan.record.session import Session
@@ -247,6 +248,13 @@ class Recorder:
         See NOTE [Held by nothing else] in `wrappers`; ``n_own`` others of ours hold the storage.
         """
         return bool(self.guards) or self.hooks_were_used or is_held(tensor, n_own)
+
+    def tell(self, *histories: History) -> None:
+        """Tell the sessions that listen of what is wrong and raises nothing."""
+        for session in list(self.sessions):
+            if session.is_on:
+                for history in histories:
+                    session.tell(history, None)
 
     def note_unseen(self, key: int | None) -> None:
         """Look at the graphs in use after an unseen write to a storage; see NOTE [While it runs] in `running`.

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 
 from gradsan.frameworks.torch.graph import nodes_between, slots_of
-from gradsan.frameworks.torch.regions import parts_of
-from gradsan.frameworks.torch.storages import storage_key
+from gradsan.frameworks.torch.storages import keys_of
 from gradsan.record.frames import Site
 
 
@@ -41,16 +40,9 @@ class Running:
             self._nodes = {}
             for node in nodes_between(self.roots, self.inputs):
                 for slot in slots_of(node, with_hooked=True):
-                    for each in _keys_of(slot.tensor):
+                    for each in keys_of(slot.tensor):
                         self._nodes.setdefault(each, []).append(node)
         present = torch._C._current_autograd_node()
         for node in dict.fromkeys(self._nodes.get(key, ())):
             if node is not present:
                 yield node
-
-
-def _keys_of(tensor: torch.Tensor) -> Iterator[int]:
-    for part in parts_of(tensor):
-        key = storage_key(part)
-        if key is not None:
-            yield key

@@ -84,10 +84,7 @@ def while_running(recorder: Recorder, key: int) -> None:
             look = _Look(recorder, running.roots, running.inputs, running.site) if nodes else None
             for node in nodes:
                 histories += look.of_slots(node, since=running.order) if look is not None else ()
-        for session in list(recorder.sessions) if histories else ():
-            if session.is_on:
-                for history in histories[:MAX_HISTORIES]:
-                    session.tell(history, None)
+        recorder.tell(*histories[:MAX_HISTORIES])
 
 
 class _Look:

@@ -7,12 +7,12 @@ reference goes.  That is what makes the key unique; see NOTE [Identity of a stor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
 
-from gradsan.frameworks.torch.regions import REFUSALS, physical, values_of
+from gradsan.frameworks.torch.regions import REFUSALS, parts_of, physical, values_of
 
 _Storage = cast(Any, torch.UntypedStorage)
 
@@ -26,6 +26,14 @@ def storage_key(tensor: torch.Tensor) -> int | None:
         inner = physical(tensor)
         inner = values_of(tensor) if inner is None else inner
         return None if inner is None else storage_key(inner)
+
+
+def keys_of(tensor: torch.Tensor) -> Iterator[int]:
+    """Yield the keys of the storages in which a tensor lives: several for a sharded one."""
+    for part in parts_of(tensor):
+        key = storage_key(part)
+        if key is not None:
+            yield key
 
 
 n_holders: Callable[[int], int] = torch._C._storage_Use_Count

@@ -9,6 +9,7 @@ Source: checked on torch 2.13.0.
 
 from __future__ import annotations
 
+import inspect
 import os
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,7 @@ class Waiting:
             note = (f"in `{self._code.co_name}`",)
             subject = subject_of(self._tensor)
             history = History(subject=subject, events=(written, needed), witness=Witness.GRADIENT, notes=note)
-        for session in list(recorder.sessions):
-            if session.is_on:
-                session.tell(history, None)
+        recorder.tell(history)
 
 
 def waiting_for(recorder: Recorder, tensor: Any, frame: FrameType) -> Waiting | None:
@@ -96,7 +95,7 @@ def given_to(tensor: Any, frame: FrameType | None, user_code: UserCode) -> tuple
         if user_code(frame.f_code) and caller is not None and not user_code(caller.f_code):
             names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
             given = [frame.f_locals.get(name) for name in names]
-            if frame.f_code.co_flags & _VARARGS:
+            if frame.f_code.co_flags & inspect.CO_VARARGS:
                 given.append(frame.f_locals.get(frame.f_code.co_varnames[_at_varargs(frame.f_code)]))
             held = [each for value in given if isinstance(value, (tuple, list)) for each in value]
             if caller.f_code.co_filename.endswith(_MODULE_HOOKS) or not any(each is tensor for each in (*given, *held)):
@@ -105,10 +104,6 @@ def given_to(tensor: Any, frame: FrameType | None, user_code: UserCode) -> tuple
             return frame.f_code, IN_BACKWARD if is_function else IN_HOOK
         frame = caller
     return None
-
-
-_VARARGS = 4
-"""Flag of a code with ``*args``.  Source: `inspect.CO_VARARGS`."""
 
 
 def _at_varargs(code: CodeType) -> int:

@@ -20,10 +20,7 @@ def propose(paths: Sequence[str]) -> Iterator[Fix]:
     Args:
         paths: Source files of the program, the likeliest first.
     """
-    for path in dict.fromkeys(paths):
-        program = parsed.load(path)
-        if program is None:
-            continue
+    for path, program in parsed.load_all(paths):
         for node in ast.walk(program.tree):
             if isinstance(node, ast.Call) and last_name(node.func) in _EXPANDS and _is_kept(program, node):
                 yield Fix(TITLE, Applicability.UNSAFE, (insert(path, *end_of(program, node), ".clone()"),))

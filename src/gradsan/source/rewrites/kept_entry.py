@@ -21,16 +21,15 @@ def propose(paths: Sequence[str], owner: str, key: str) -> Iterator[Fix]:
         owner: The name of the class.
         key: The key.
     """
-    for path in dict.fromkeys(paths):
-        program = parsed.load(path)
-        classes = () if program is None else [n for n in ast.walk(program.tree) if isinstance(n, ast.ClassDef)]
-        for each in classes:
-            edits = () if program is None or each.name != owner else tuple(_cloned_in(program, each, key, path))
+    for path, program in parsed.load_all(paths):
+        for each in ast.walk(program.tree):
+            is_owner = isinstance(each, ast.ClassDef) and each.name == owner
+            edits = tuple(_cloned_in(program, each, key, path)) if is_owner else ()
             if edits:
                 yield Fix(f"{TITLE} `{key}`", Applicability.UNSAFE, edits)
 
 
-def _cloned_in(program: Program, owner: ast.ClassDef, key: str, path: str) -> Iterator[Edit]:
+def _cloned_in(program: Program, owner: ast.AST, key: str, path: str) -> Iterator[Edit]:
     for node in ast.walk(owner):
         for value in _stored_under(node, key):
             if isinstance(value, (ast.Name, ast.Attribute)):

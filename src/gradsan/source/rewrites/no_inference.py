@@ -20,10 +20,7 @@ def propose(paths: Sequence[str]) -> Iterator[Fix]:
     Args:
         paths: Source files of the program, the likeliest first.
     """
-    for path in dict.fromkeys(paths):
-        program = parsed.load(path)
-        if program is None:
-            continue
+    for path, program in parsed.load_all(paths):
         for node in ast.walk(program.tree):
             if isinstance(node, ast.Attribute) and node.attr == _MODE and is_module_name(program, node.value):
                 yield from _switched(program, node, path)

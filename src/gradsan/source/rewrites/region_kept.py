@@ -29,7 +29,7 @@ def propose(paths: Sequence[str]) -> Iterator[Fix]:
     Args:
         paths: The files of the program, those of the finding first: who called the region is not known.
     """
-    programs = [(path, program) for path in dict.fromkeys(paths) if (program := parsed.load(path)) is not None]
+    programs = list(parsed.load_all(paths))
     calls = [(path, program, call) for path, program in programs for call in _checkpointed(program)]
     for path, program, call in calls:
         yield from _with_copy(program, call, path)
