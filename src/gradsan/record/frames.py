@@ -20,6 +20,11 @@ _PACKAGES = ("site-packages", "dist-packages")
 _GENERATED = ("<frozen ", "<eval_with_key>", "<__array_function__", "<attrs generated", "<torch_package")
 
 
+def is_ours(filename: str) -> bool:
+    """Return whether a file is one of this package."""
+    return filename.startswith(_OURS)
+
+
 class UserCode:
     """Tells the user's files from the framework's, the standard library's and ours; answers are kept by file name.
 

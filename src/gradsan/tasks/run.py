@@ -24,10 +24,9 @@ from typing import Any
 from gradsan.model.copied import Copied
 from gradsan.model.errors import SourceError, UsageError
 from gradsan.model.report import Report
+from gradsan.record.frames import is_ours
 from gradsan.record.session import Options as Options
 from gradsan.tasks.watch import Watch
-
-OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +241,8 @@ def _strip(error: BaseException | None, seen: set[int]) -> None:
 
 
 def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
-    kept: Sequence[TracebackType] = [entry for entry in _entries(traceback) if not _is_ours(entry)]
+    entries: Sequence[TracebackType] = _entries(traceback)
+    kept = [entry for entry in entries if not is_ours(entry.tb_frame.f_code.co_filename)]
     chain: TracebackType | None = None
     for entry in reversed(kept):
         chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
@@ -255,7 +255,3 @@ def _entries(traceback: TracebackType | None) -> list[TracebackType]:
         entries.append(traceback)
         traceback = traceback.tb_next
     return entries
-
-
-def _is_ours(entry: TracebackType) -> bool:
-    return entry.tb_frame.f_code.co_filename.startswith(OURS)

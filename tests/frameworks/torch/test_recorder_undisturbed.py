@@ -41,7 +41,7 @@ def outcome(program: Program) -> Any:
             result = (type(error), str(error), [entry.name for entry in traceback.extract_tb(error.__traceback__)])
             result = (*result[:2], [name for name in result[2] if name not in OURS])
     state = torch.random.get_rng_state().sum().item()
-    return result, state, random.random(), [str(each.message) for each in warned]
+    return result, state, random.random(), [(str(each.message), each.filename, each.lineno) for each in warned]
 
 
 OURS = {

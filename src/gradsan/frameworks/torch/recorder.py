@@ -22,6 +22,7 @@ from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
+from gradsan.frameworks.torch.warned import place_warnings
 from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.model.history import History
 from gradsan.record.clock import LineClock, line_clock, site_among
@@ -177,6 +178,7 @@ class Recorder:
         for method in (DataDoor.__get__, DataDoor.__set__, DataDoor.__delete__, doors.Door.__call__):
             tracers.skip(method.__code__, with_callees=False)
         tracers.let_tracers_find_originals(self._patches)
+        place_warnings(self._patches)
         wrappers = Wrappers(self)
         doors.open_doors()
         tensors, lists = doors.writing_operations()
