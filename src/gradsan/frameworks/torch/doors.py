@@ -16,10 +16,11 @@ that class twice a step.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from operator import attrgetter
-from types import MethodType
+from types import MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ Callee = Callable[..., Any]
 
 # These move no bytes and no counter, although their schema says that they write `self`.
 _WRITES_NOTHING = frozenset({"requires_grad_", "retain_grad", "record_stream", "_coalesced_", "sort", "detach_"})
+
+_OUT = re.compile(r"[,(]\s*out\s*=")
+_CALL_WITH_OUT = re.compile(r"\b([A-Za-z_][\w.]*)\((?=(?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=[^=])")
 
 # What Python calls for an augmented assignment.
 _OPERATORS = (
@@ -95,13 +99,20 @@ def writing_operations() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(tensors), frozenset(lists)
 
 
-def operations_with_out() -> frozenset[str]:
-    """Return the names of the operations that can write their result into ``out``."""
-    return frozenset(
-        schema.name[len("aten::") :]
-        for schema in torch._C._jit_get_all_schemas()
-        if schema.name.startswith("aten::") and any(argument.is_out for argument in schema.arguments)
-    )
+def functions_given_out(source: str) -> Iterator[tuple[Any, str]]:
+    """Yield (namespace, name) of each function of the framework that a source text calls with ``out=``.
+
+    Those that it doesn't call stay as they are: overrides that a program keeps by function find them.
+    """
+    if _OUT.search(source) is None:  # ten times as fast
+        return
+    for found in _CALL_WITH_OUT.finditer(source):
+        *path, name = found[1].split(".")
+        namespace = getattr(torch, path[-1], torch) if path else torch
+        if not isinstance(namespace, ModuleType):
+            namespace = torch
+        if callable(getattr(namespace, name, None)) and not isinstance(getattr(namespace, name), type):
+            yield namespace, name
 
 
 def methods_that_write(operations: frozenset[str]) -> Iterator[str]:

@@ -39,8 +39,6 @@ _FOREIGN_FOLDERS = tuple(
 _FOREIGN_MARKS = ("torchinductor_",)
 _HANDLERS = frozenset({"__torch_function__", "__torch_dispatch__"})
 
-_CALL_WITH_OUT = re.compile(r"\btorch\.[\w.]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\bout\s*=")
-
 _NEW_LEAF = re.compile(r"\btensor\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\brequires_grad\s*=\s*True")
 
 Guard = Callable[[Any, str], None]
@@ -52,7 +50,8 @@ class Recorder:
     def __init__(self) -> None:
         self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS, handlers=_HANDLERS)
         self.user_code.on_new_file = self._look_into_file
-        self._wraps_out = self._wraps_tensor = False
+        self._wraps_tensor = False
+        self._wraps_out: set[tuple[Any, str]] = set()
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
         self.clock: LineClock = line_clock(self.user_code, self.next_number)
         self.writes = WriteLog(is_dead=is_dead, release=release, locate=locate)
@@ -129,7 +128,8 @@ class Recorder:
         self.suspects.clear()
         self.detached.clear()
         self.user_code.forget()
-        self._wraps_out = self._wraps_tensor = False
+        self._wraps_tensor = False
+        self._wraps_out.clear()
         self.hooks_were_used = self.has_eval_statistics = False
         self.checkpointed.clear()
         self.clock = line_clock(self.user_code, self.next_number)
@@ -174,6 +174,7 @@ class Recorder:
             session.switch_off(error)
 
     def _wrap(self) -> None:
+        tracers.make_tables()
         tracers.skip_our_code()
         for method in (DataDoor.__get__, DataDoor.__set__, DataDoor.__delete__, doors.Door.__call__):
             tracers.skip(method.__code__, with_callees=False)
@@ -213,21 +214,18 @@ class Recorder:
 
         Effect: nobody pays for these wrappers whose program has no use for them.
         """
-        if (self._wraps_out and self._wraps_tensor) or not self.sessions:
+        if not self.sessions:
             return
         with self.border():
             source = "".join(linecache.getlines(filename))
             if not self._wraps_tensor and _NEW_LEAF.search(source) is not None:
                 self._wraps_tensor = True
                 self._patches.set(torch, "tensor", self.suspicion.new_leaf(torch.tensor))
-            if self._wraps_out or _CALL_WITH_OUT.search(source) is None:
-                return
-            self._wraps_out = True
             wrappers = Wrappers(self)
-            for name in doors.operations_with_out():
-                original = getattr(torch, name, None)
-                if callable(original):
-                    self._patches.set(torch, name, wrappers.writing_out(original, name))
+            for namespace, name in doors.functions_given_out(source):
+                if (namespace, name) not in self._wraps_out:
+                    self._wraps_out.add((namespace, name))
+                    self._patches.set(namespace, name, wrappers.writing_out(getattr(namespace, name), name))
 
     def site_of(self, number: int, operation: str = "") -> Site | None:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""

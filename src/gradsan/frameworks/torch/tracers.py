@@ -5,7 +5,12 @@ captures is the same graph.  And it compiles every frame that runs below a compi
 frame's code is marked: a wrapper is skipped, what the original calls is not; all other code of ours is skipped with
 all that it calls.
 
-Source: torch/_dynamo/utils.py (`unwrap_with_attr_name_if_wrapper`), torch/csrc/dynamo/eval_frame.c, torch 2.13.0.
+# NOTE [Tables made late] The framework makes tables of its functions when they are first asked for, and keeps them:
+which functions make tensors (``with torch.device(...)``), which can be overridden, what each is called.  Made while
+wrappers are in place, they would hold these, and the functions that reach a mode or an override would not be found.
+
+Source: torch/_dynamo/utils.py (`unwrap_with_attr_name_if_wrapper`), torch/csrc/dynamo/eval_frame.c,
+torch/overrides.py, torch/utils/_device.py (`_device_constructors`), torch 2.13.0.
 """
 
 from __future__ import annotations
@@ -17,12 +22,28 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils import _device
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.doors import Patches
 
 _ROOMS = ("gradsan.record.", "gradsan.frameworks.torch.")
+_TABLES = (
+    *("get_ignored_functions", "get_default_nowrap_functions", "get_testing_overrides"),
+    *("_get_overridable_functions", "get_overridable_functions", "_get_tensor_methods"),
+)
 _looked_into: set[str] = set()
+
+
+def make_tables() -> None:
+    """Let the framework make its tables of functions from the originals; see NOTE [Tables made late].
+
+    Effect: for the life of the process; once.
+    """
+    makers = [getattr(torch.overrides, name, None) for name in _TABLES]
+    for make in (*makers, getattr(_device, "_device_constructors", None)):
+        if make is not None:
+            make()
 
 
 def see_through(wrapper: Any) -> None:
