@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from gradsan.source.flow.user_operators import item_method, operator_methods
 from gradsan.source.index import dotted_name
@@ -35,26 +37,18 @@ def mentions_of(node: ast.AST) -> Mentions:
     stack = [node]
     while stack:
         inner = stack.pop()
-        match inner:
-            case ast.Name():
-                found.names[inner.id] = None
-                continue
-            case ast.Constant():
-                continue
-            case ast.Attribute():
-                found.members.add(inner.attr)
-                _add_chain(found, inner, stack)
-                continue
-            case ast.Call():
-                found.calls.add(_called(inner.func))
-            case ast.Subscript():
-                found.specials.add(item_method(inner.ctx))
-            case ast.BinOp():
-                found.specials |= operator_methods(type(inner.op), "", "r")
-            case ast.AugAssign():
-                found.specials |= operator_methods(type(inner.op), "i", "", "r")
-                if isinstance(inner.target, ast.Subscript):
-                    found.specials.add("__getitem__")
+        kind = inner.__class__
+        if kind is ast.Constant:
+            continue
+        if kind is ast.Name:
+            found.names[inner.id] = None  # type: ignore[attr-defined]
+            continue
+        if kind is ast.Attribute:
+            _add_chain(found, inner, stack)  # type: ignore[arg-type]
+            continue
+        file = _FILED.get(kind)
+        if file is not None:
+            file(found, inner)
         found.nodes.append(inner)
         push_parts(inner, stack)
     return found
@@ -62,12 +56,40 @@ def mentions_of(node: ast.AST) -> Mentions:
 
 def _add_chain(found: Mentions, node: ast.Attribute, stack: list[ast.AST]) -> None:
     """File ``a.b.c`` as one name; of ``f(x).b``, what stands before the dot is looked into."""
+    found.members.add(node.attr)
     dotted = dotted_name(node)
     if not dotted:
         stack.append(node.value)
         return
     found.names[dotted] = None
     found.members.update(dotted.split(".")[1:])
+
+
+def _add_call(found: Mentions, node: ast.Call) -> None:
+    found.calls.add(_called(node.func))
+
+
+def _add_item(found: Mentions, node: ast.Subscript) -> None:
+    found.specials.add(item_method(node.ctx))
+
+
+def _add_operator(found: Mentions, node: ast.BinOp) -> None:
+    found.specials |= operator_methods(type(node.op), "", "r")
+
+
+def _add_update(found: Mentions, node: ast.AugAssign) -> None:
+    found.specials |= operator_methods(type(node.op), "i", "", "r")
+    if isinstance(node.target, ast.Subscript):
+        found.specials.add("__getitem__")
+
+
+_FILED: dict[type[ast.AST], Callable[[Mentions, Any], None]] = {
+    ast.Call: _add_call,
+    ast.Subscript: _add_item,
+    ast.BinOp: _add_operator,
+    ast.AugAssign: _add_update,
+}
+"""What is filed of a node beside itself, by its class: `match` asks for one class after the other."""
 
 
 def _called(function: ast.expr) -> str:

@@ -9,6 +9,8 @@ _PLAIN = frozenset(
     {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "name", "op", "simple"}
 )
 """Fields that hold no node, or one without fields.  Source: docs.python.org/3/library/ast.html, abstract grammar."""
+_MIXED = frozenset({"keys", "kw_defaults", "kwd_attrs", "names"})
+"""Fields whose lists hold other things than nodes as well."""
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
 
 
@@ -29,7 +31,9 @@ def push_parts(node: ast.AST, stack: list[ast.AST]) -> None:
         fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _PLAIN)
     for name in fields:
         part = getattr(node, name, None)
+        if part is None:
+            continue
         if part.__class__ is list:
-            stack += [item for item in part if isinstance(item, ast.AST)]
+            stack += [item for item in part if isinstance(item, ast.AST)] if name in _MIXED else part
         elif isinstance(part, ast.AST):
             stack.append(part)
