@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,7 @@ class Project:
     links: dict[str, set[str]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     _paths: dict[tuple[Path, str], Path | None] = field(default_factory=dict)
-    _lookups: dict[tuple[Path, str], Definition | None] = field(default_factory=dict)
+    _lookups: dict[tuple[ModuleInfo, str], Definition | None] = field(default_factory=dict)
     _heads: dict[tuple[Path, str], bool] = field(default_factory=dict)
     _listings: dict[Path, list[Path]] = field(default_factory=dict)
     _packages: dict[Path, tuple[Path, tuple[str, ...]]] = field(default_factory=dict)
@@ -129,7 +130,8 @@ class Project:
             return None
         root = asker.root
         path = self._find_path(root, dotted)
-        self.links.setdefault(str(asker.path), set()).add(str(path or root / dotted.partition(".")[0]))
+        led_to = str(path) if path is not None else os.path.join(root, dotted.partition(".")[0])
+        self.links.setdefault(str(asker.path), set()).add(led_to)
         if path is None:
             return None
         try:
@@ -199,7 +201,7 @@ class Project:
 
     def lookup(self, module: ModuleInfo, dotted: str, *, depth: int = 0) -> Definition | None:
         """Return what a dotted name of a module stands for; None when it leaves the project."""
-        key = (module.path, dotted)
+        key = (module, dotted)  # by identity: a path would be hashed each time
         if key in self._lookups:
             return self._lookups[key]
         self._lookups[key] = None  # a cycle of imports ends here
@@ -274,12 +276,14 @@ def presence(path: Path) -> str:
 
 
 def _probe(root: Path, dotted: str) -> Path | None:
-    head = dotted.partition(".")[0]
-    if not head or (not (root / f"{head}.py").is_file() and not (root / head).is_dir()):
+    """Return the file of a module; most names are none, and a path that isn't kept needs no `Path`."""
+    head, *rest = dotted.split(".")
+    base = os.path.join(root, head)
+    if not head or not (os.path.isfile(f"{base}.py") or os.path.isdir(base)):
         return None
-    base = root.joinpath(*dotted.split("."))
-    candidates = (base / "__init__.py", base.with_name(base.name + ".py"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    base = os.path.join(base, *filter(None, rest))
+    candidates = (os.path.join(base, "__init__.py"), f"{base}.py")
+    return next((Path(candidate) for candidate in candidates if os.path.isfile(candidate)), None)
 
 
 def parse(text: str, path: str) -> ast.Module:
