@@ -149,6 +149,13 @@ class Operation:
     """What else a person should know, in a sentence."""
     source: str = ""
     cases: tuple[Case, ...] = ()
+    may_write: bool = field(init=False, repr=False, compare=False)
+    """Whether some call of it mutates an argument."""
+    _by_name: Mapping[str, Parameter] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "may_write", any(case.writes for case in self.cases))
+        object.__setattr__(self, "_by_name", {parameter.name: parameter for parameter in self.parameters[::-1]})
 
     def effect(self, arguments: Mapping[str, object] | None = None) -> Effect:
         """Return what a call with these arguments does.
@@ -176,14 +183,9 @@ class Operation:
                 break
         return _merge(possible, given, n_results=self.n_results)
 
-    @property
-    def may_write(self) -> bool:
-        """Whether some call of it mutates an argument."""
-        return any(case.writes for case in self.cases)
-
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter of that name."""
-        return next((p for p in self.parameters if p.name == name), None)
+        return self._by_name.get(name)
 
     def complete(self, arguments: Mapping[str, object]) -> dict[str, object]:
         """Return the arguments with the defaults of those that a call leaves out."""

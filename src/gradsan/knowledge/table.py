@@ -27,15 +27,21 @@ _NAMESPACES: Final = (
 """Where a bare name is looked for, in this order."""
 
 _SPELLINGS: Final = (
-    (re.compile(r"^torch\.ops\.aten\.([^.]+)\.default$"), r"aten::\1"),
-    (re.compile(r"^torch\.ops\.([^.]+)\."), r"\1::"),
-    (re.compile(r"^(torch\.)?aten\."), "aten::"),
-    (re.compile(r"^(torch\.)?F\."), "nn.functional."),
-    (re.compile(r"^(torch\.)?nn\.modules\.(\w+\.)+"), "nn."),
-    (re.compile(r"^torch\.(_C\._nn|_C\._VariableFunctions|_VF|_refs|_C\.TensorBase|_tensor\.Tensor)\."), ""),
-    (re.compile(r"^torch\."), ""),
+    (r"^torch\.ops\.aten\.([^.]+)\.default$", r"aten::\1"),
+    (r"^torch\.ops\.([^.]+)\.", r"\1::"),
+    (r"^(torch\.)?aten\.", "aten::"),
+    (r"^(torch\.)?F\.", "nn.functional."),
+    (r"^(torch\.)?nn\.modules\.(\w+\.)+", "nn."),
+    (r"^torch\.(_C\._nn|_C\._VariableFunctions|_VF|_refs|_C\.TensorBase|_tensor\.Tensor)\.", ""),
+    (r"^torch\.", ""),
 )
+"""Compiled when a name is first spelled in a rare way."""
 
+_RARE: Final = (
+    *("aten.", "F.", "nn.modules.", "torch.aten.", "torch.F.", "torch.nn.modules."),
+    *("torch.ops.", "torch._"),
+)
+"""How names begin that any spelling but the last one is about."""
 
 _MUTATING_SPACES = ("torch.Tensor", "torch", "torch.nn.functional", "torch.nn.init")
 
@@ -57,6 +63,7 @@ class Table:
         self.version = version
         self._text = text
         self._decoded: dict[str, Operation] = {}
+        self._found: dict[str, Operation | None] = {}
         self._mutating: dict[str, bool] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -74,10 +81,11 @@ class Table:
             name: ``torch.sigmoid``, ``torch.Tensor.add_``, ``F.gelu``, ``nn.Dropout``, ``torch.linalg.norm``,
                 ``aten::mul.Tensor``, ``SigmoidBackward0``, or a bare ``sigmoid``.
         """
-        if name.rstrip("0123456789").endswith("Backward") and (node := self.by_node(name)) is not None:
-            return node
-        found = self._find(name)
-        return None if found is None else self._operation(found)
+        if name not in self._found:
+            node = self.by_node(name) if name.rstrip("0123456789").endswith("Backward") else None
+            found = self._find(name) if node is None else None
+            self._found[name] = node if found is None else self._operation(found)
+        return self._found[name]
 
     def mutates(self, name: str) -> bool:
         """Return whether a method of a tensor, or a function, of this last name writes what it is given first, always.
@@ -251,6 +259,8 @@ def _squashed(name: str) -> str:
 
 def _canonical(name: str) -> str:
     name = name.strip().removesuffix("()")
+    if not name.startswith(_RARE):
+        return name.removeprefix("torch.")
     for pattern, replacement in _SPELLINGS:
-        name = pattern.sub(replacement, name)
+        name = re.sub(pattern, replacement, name)
     return name
