@@ -49,6 +49,7 @@ class Analyst:
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
+    telling: dict[int, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     outcomes: dict[Key, Outcome] = field(default_factory=dict)
     reach: Reach = field(init=False)
@@ -64,7 +65,7 @@ class Analyst:
         """Drop what is known of files, but for what their functions came to."""
         self.project.forget()
         self.reach.forget()
-        for remembered in (self.texts, self.abouts, self.opposites):
+        for remembered in (self.texts, self.abouts, self.opposites, self.telling):
             remembered.clear()
 
     @contextmanager
@@ -77,6 +78,7 @@ class Analyst:
             texts=self.texts,
             abouts=self.abouts,
             opposites=self.opposites,
+            telling=self.telling,
             operations=self.operations,
             effects=self.effects,
         )

@@ -8,6 +8,8 @@ from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, 
 
 _FACTS = TensorFacts()
 _LITERALS = (bool, int, float, complex, str, type(None))
+_COMPARED = (*_LITERALS, tuple)
+"""What of a call's arguments is told apart by value; anything else by identity."""
 
 
 def bind(operation: Operation, arguments: Arguments) -> dict[str, Value]:
@@ -85,7 +87,7 @@ def _is_nonzero(value: object) -> bool:
 
 def effect_of(frame: Frame, operation: Operation, given: dict[str, object]) -> Effect:
     """Return what a call does; remembered by what is known of its arguments."""
-    key = (operation.name, tuple((n, v if isinstance(v, (*_LITERALS, tuple)) else id(v)) for n, v in given.items()))
+    key = operation.name, tuple([(n, v if isinstance(v, _COMPARED) else id(v)) for n, v in given.items()])
     effects = frame.machine.effects
     effect = effects.get(key)
     if effect is None:

@@ -336,8 +336,9 @@ def fork(
             exits.append((machine.guard, machine.journal.changes(mark)))
             switched.append([(held, *_grad_state(held)) for held, *_ in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
-        _restore(machine.regrads[n_regrads:][::-1])
-        del machine.regrads[n_regrads:]
+        if len(machine.regrads) > n_regrads:
+            _restore(machine.regrads[n_regrads:][::-1])
+            del machine.regrads[n_regrads:]
     machine.guard = before
     if not exits:
         return False
@@ -356,45 +357,3 @@ def _restore(states: list[Regrad]) -> None:
 
 def _grad_state(tensor: Tensor) -> tuple[Grad, bool, bool]:
     return tensor.grad, tensor.is_leaf, tensor.is_detached
-
-
-def narrowed(frame: Frame, test: ast.expr, *, holds: bool) -> Callable[[], None] | None:
-    """Return what undoes the knowledge that a test gives inside its branch; None where it gives none."""
-    negated = not holds
-    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        test, negated = test.operand, not negated
-    if isinstance(test, ast.BoolOp):
-        if isinstance(test.op, ast.And) is negated:
-            return None
-        undos = [undo for part in test.values if (undo := narrowed(frame, part, holds=not negated))]
-        if not undos:
-            return None
-
-        def undo_all() -> None:
-            for undo in undos:
-                undo()
-
-        return undo_all
-    machine = frame.machine
-    if negated and isinstance(test, ast.Call) and text_of(frame, test).endswith("is_grad_enabled()"):
-        was = machine.grad_enabled
-        machine.grad_enabled = False
-        return lambda: setattr(machine, "grad_enabled", was)
-    if isinstance(test, ast.Attribute) and test.attr == "requires_grad":
-        return _narrow_grad(frame, test.value, requires_grad=not negated)
-    return None
-
-
-def _narrow_grad(frame: Frame, node: ast.expr, *, requires_grad: bool) -> Callable[[], None] | None:
-    value = evaluate(frame, node)
-    tensor = value.tensor if isinstance(value, Opaque) else value
-    if isinstance(value, Opaque) and tensor is None:
-        from gradsan.source.flow.tensors import as_tensor
-
-        tensor = as_tensor(frame, value)
-    if not isinstance(tensor, Tensor) or tensor.grad is Grad.YES:
-        return None
-    was = tensor.grad
-    tensor.grad = Grad.FLOWS if requires_grad and tensor.roots else Grad.YES if requires_grad else Grad.NO
-    held = tensor
-    return lambda: setattr(held, "grad", was)

@@ -10,6 +10,7 @@ from gradsan.source.flow.iterating import loop_items
 from gradsan.source.flow.machine import Frame, evaluate, evaluates
 from gradsan.source.flow.targets import assign
 from gradsan.source.flow.values import Const, Mapping, Sequence, Value
+from gradsan.source.walking import walk
 
 
 @evaluates(ast.ListComp, ast.SetComp, ast.GeneratorExp)
@@ -41,11 +42,12 @@ def _generate(frame: Frame, generators: list[ast.comprehension], at: int, produc
     generator = generators[at]
     machine = frame.machine
     items, is_exact = loop_items(frame, evaluate(frame, generator.iter), generator.iter)
-    names = [n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)]
+    target = generator.target
+    names = [target.id] if isinstance(target, ast.Name) else [n.id for n in walk(target) if isinstance(n, ast.Name)]
     hidden = {name: frame.local[name] for name in names if name in frame.local}
     for item in items:
         machine.fuel -= 1
-        assign(frame, generator.target, item, generator.iter)
+        assign(frame, target, item, generator.iter)
         before = machine.guard
         skip = False
         for test in generator.ifs:

@@ -82,17 +82,18 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
 
 @evaluates(ast.Call)
 def _call(frame: Frame, node: ast.Call) -> Value:
-    receiver: Value | None = None
-    if isinstance(node.func, ast.Attribute):
-        receiver = evaluate(frame, node.func.value)
-    else:
-        callee = evaluate(frame, node.func)
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        receiver = evaluate(frame, function.value)
+        arguments = _arguments(frame, node)
+        if frame.machine.probe is not None:
+            frame.machine.probe(frame, node, receiver, arguments)
+        return call_member(frame, receiver, function.attr, arguments, node)
+    callee = evaluate(frame, function)
     arguments = _arguments(frame, node)
     if frame.machine.probe is not None:
-        frame.machine.probe(frame, node, receiver, arguments)
-    if receiver is None:
-        return call(frame, callee, arguments, node)
-    return call_member(frame, receiver, node.func.attr, arguments, node)  # type: ignore[attr-defined]
+        frame.machine.probe(frame, node, None, arguments)
+    return call(frame, callee, arguments, node)
 
 
 def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
@@ -116,27 +117,29 @@ def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, 
 
 
 def _arguments(frame: Frame, node: ast.Call) -> Arguments:
-    arguments = Arguments()
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    is_exact = True
     for argument in node.args:
-        if isinstance(argument, ast.Starred):
-            spread = evaluate(frame, argument.value)
-            if isinstance(spread, Sequence):
-                arguments.positional += spread.items
-                arguments.is_exact = arguments.is_exact and spread.is_exact
-            else:
-                arguments.is_exact = False
+        if argument.__class__ is not ast.Starred:
+            positional.append(evaluate(frame, argument))
+            continue
+        spread = evaluate(frame, argument.value)
+        if isinstance(spread, Sequence):
+            positional += spread.items
+            is_exact = is_exact and spread.is_exact
         else:
-            arguments.positional.append(evaluate(frame, argument))
+            is_exact = False
     for keyword in node.keywords:
         value = evaluate(frame, keyword.value)
         if keyword.arg is not None:
-            arguments.keywords[keyword.arg] = value
+            keywords[keyword.arg] = value
         elif isinstance(value, Mapping):
-            arguments.keywords.update({k: v for k, v in value.items.items() if isinstance(k, str)})
-            arguments.is_exact = arguments.is_exact and value.is_exact
+            keywords.update({k: v for k, v in value.items.items() if isinstance(k, str)})
+            is_exact = is_exact and value.is_exact
         else:
-            arguments.is_exact = False
-    return arguments
+            is_exact = False
+    return Arguments(positional, keywords, is_exact)
 
 
 @evaluates(ast.BinOp)
@@ -171,9 +174,10 @@ def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.
 
 def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:
     """Return something unknown that was computed from values."""
+    if not values:
+        return Opaque(name)
     nodes, _, roots = nodes_and_grad(frame, values)
-    number = bool(values) and all(map(_is_number, values))
-    return Opaque(name=name, roots=roots, node=nodes, is_number=number)
+    return Opaque(name, roots, node=nodes, is_number=all(map(_is_number, values)))
 
 
 def _is_number(value: Value) -> bool:
@@ -321,43 +325,6 @@ def _if_expression(frame: Frame, node: ast.IfExp) -> Value:
     orelse = evaluate(frame, node.orelse)
     machine.guard = before
     return join([(body, when_true), (orelse, when_false)])
-
-
-@evaluates(ast.Tuple, ast.List, ast.Set)
-def _display(frame: Frame, node: ast.Tuple | ast.List | ast.Set) -> Value:
-    items: list[Value] = []
-    is_exact = True
-    for element in node.elts:
-        if isinstance(element, ast.Starred):
-            spread = evaluate(frame, element.value)
-            if isinstance(spread, Sequence):
-                items += spread.items
-                is_exact = is_exact and spread.is_exact
-            else:
-                is_exact = False
-        else:
-            items.append(evaluate(frame, element))
-    return Sequence(items, is_exact=is_exact, is_tuple=isinstance(node, ast.Tuple))
-
-
-@evaluates(ast.Dict)
-def _dict(frame: Frame, node: ast.Dict) -> Value:
-    found: dict[object, Value] = {}
-    is_exact = True
-    for key, item in zip(node.keys, node.values, strict=True):
-        value = evaluate(frame, item)
-        if key is None:
-            if isinstance(value, Mapping):
-                found.update(value.items)
-            is_exact = is_exact and isinstance(value, Mapping) and value.is_exact
-            continue
-        name = evaluate(frame, key)
-        if isinstance(name, Const) and isinstance(name.value, (str, int, bool, float, type(None))):
-            found[name.value] = value
-        else:
-            is_exact = False
-            found[id(key), "unknown"] = value
-    return Mapping(found, is_exact=is_exact)
 
 
 @evaluates(ast.Lambda)

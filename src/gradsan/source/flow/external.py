@@ -83,6 +83,8 @@ _NETWORKS = re.compile(
     r"|transformers\.(?:\w+\.)*\w*Model\w*\.from_pretrained$|transformers\.(?:\w+\.)*AutoModel\w*\.from_pretrained$"
 )
 """What makes a pretrained network."""
+_NUMERIC = frozenset({"math", "numpy", "random", "time", "os"})
+"""Libraries of which nothing returns a tensor."""
 _CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
 
 
@@ -97,6 +99,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return _call_torch(frame, dotted, arguments, node)
     if head == "builtins":
         return _call_builtin(frame, rest, arguments, node)
+    if head in _NUMERIC:
+        return Opaque(is_number=head in ("math", "time"))
     if dotted == "types.SimpleNamespace":
         return Opaque(attributes=dict(arguments.keywords.items()))
     if dotted == "functools.partial" and arguments.positional:
@@ -121,8 +125,6 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return Sequence([i for part, _ in items for i in part], is_exact=all(exact for _, exact in items))
     if _NETWORKS.match(dotted):
         return Opaque(is_network=True)
-    if head in ("math", "numpy", "random", "time", "os"):
-        return Opaque(is_number=head in ("math", "time"))
     return opaque_call(frame, Opaque(), arguments, node)
 
 

@@ -3,6 +3,7 @@
 from gradsan.source.flow import (  # noqa: F401
     calling,
     comprehending,
+    displays,
     evaluating,
     external,
     layers,

@@ -52,6 +52,8 @@ class Journal:
     def changes(self, mark: int) -> Changes:
         """Return what was set since a point, with the values now."""
         found: Changes = {}
+        if len(self.entries) == mark:
+            return found
         for holder, key, _ in self.entries[mark:]:
             at = id(holder), key
             if at not in found:
@@ -61,6 +63,8 @@ class Journal:
     def undo(self, mark: int) -> None:
         """Go back to a point."""
         entries = self.entries
+        if len(entries) == mark:
+            return
         for holder, key, old in reversed(entries[mark:]):
             _write(holder, key, old)
         del entries[mark:]
@@ -91,7 +95,7 @@ class Journal:
 
 def _join_any(values: list[tuple[object, Guard]]) -> object:
     present = [pair for pair in values if pair[0] is not MISSING]
-    if present and isinstance(present[0][0], tuple):
+    if present and present[0][0].__class__ is tuple:
         lists = [cast("tuple[list[Value], bool]", value) for value, _ in present]
         first, first_exact = lists[0]
         if all(len(items) == len(first) for items, _ in lists):

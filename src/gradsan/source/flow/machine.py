@@ -114,6 +114,7 @@ class Machine:
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)
+    telling: dict[int, bool] = field(default_factory=dict)
     index_roots: set[str] = field(default_factory=set)
     """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
     fed_back: tuple[tuple[str, Value], int] | None = None
@@ -176,10 +177,14 @@ class Machine:
 
     def operation(self, dotted: str) -> Operation | None:
         """Return what the table knows of a dotted name."""
-        if dotted not in self.operations:
+        try:
+            return self.operations[dotted]
+        except KeyError:
             operation = self.table.lookup(dotted)
-            self.operations[dotted] = None if operation is not None and operation.kind == "other" else operation
-        return self.operations[dotted]
+            if operation is not None and operation.kind == "other":
+                operation = None
+            self.operations[dotted] = operation
+            return operation
 
     def literal(self, key: object, condition: Condition) -> int:
         """Return the number of a condition."""
@@ -272,20 +277,29 @@ def gets(*kinds: type) -> Callable[[Getter], Getter]:
 
 def evaluate(frame: Frame, node: ast.AST) -> Value:
     """Return what an expression may evaluate to."""
-    evaluator = EXPRESSIONS.get(type(node))
-    return evaluator(frame, node) if evaluator is not None else Opaque()
+    try:
+        evaluator = EXPRESSIONS[node.__class__]
+    except KeyError:
+        return Opaque()
+    return evaluator(frame, node)
 
 
 def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
     """Return what a call may return."""
-    caller = CALLERS.get(type(callee))
-    return caller(frame, callee, arguments, node) if caller is not None else Opaque()
+    try:
+        caller = CALLERS[callee.__class__]
+    except KeyError:
+        return Opaque()
+    return caller(frame, callee, arguments, node)
 
 
 def get_attribute(frame: Frame, value: Value, name: str, node: ast.AST) -> Value:
     """Return what an attribute may hold."""
-    getter = GETTERS.get(type(value))
-    return getter(frame, value, name, node) if getter is not None else Opaque()
+    try:
+        getter = GETTERS[value.__class__]
+    except KeyError:
+        return Opaque()
+    return getter(frame, value, name, node)
 
 
 def execute(frame: Frame, body: list[ast.stmt]) -> bool:
@@ -293,7 +307,7 @@ def execute(frame: Frame, body: list[ast.stmt]) -> bool:
     machine = frame.machine
     for statement in body:
         machine.fuel -= 1
-        executor = STATEMENTS.get(type(statement))
+        executor = STATEMENTS.get(statement.__class__)
         if executor is not None and not executor(frame, statement):
             return False
     return True

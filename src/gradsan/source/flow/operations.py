@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
+from functools import cache
 
 from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
 from gradsan.source.flow.binding import effect_of, setting_of
-from gradsan.source.flow.graph import Grad, Guard, Node, Place
+from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.overlaps import VIEWS, follow
@@ -91,6 +91,7 @@ def _renormalise(
             write(frame, tensor, operation=label, node=node, target=name, grad_enabled=False, module=module)
 
 
+@cache
 def _short(name: str) -> str:
     return name.rpartition(".")[2].rpartition("::")[2]
 
@@ -105,7 +106,9 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
             if type(value) is Tensor:
                 if name in ("index", "indices"):
                     used_as_index(frame, value)
-                found.append((name, replace(value, grad=Grad.NO, is_detached=True), frozenset()))
+                index = value.twin()
+                index.grad, index.is_detached = Grad.NO, True
+                found.append((name, index, EVERYWHERE))
             continue
         parameter = operation.parameter(name)
         is_sure = (parameter is not None and parameter.tensor and name in ("self", "input", "tensors")) or (
@@ -126,7 +129,9 @@ def _incoming(inputs: _Inputs) -> tuple[Grad, frozenset[str]]:
     """Return the gradient that the inputs bring together, and the parameters that it flows to."""
     grad, roots = Grad.NO, frozenset[str]()
     for _, tensor, _ in inputs:
-        grad = max(grad, grad_of(tensor))
+        own = grad_of(tensor)
+        if own > grad:
+            grad = own
         roots |= roots_of(tensor)
     return grad, roots
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from gradsan.source.flow.branches import decide, fork, narrowed, text_of
+from gradsan.source.flow.branches import decide, fork, text_of
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
@@ -16,6 +16,7 @@ from gradsan.source.flow.journal import Exit
 from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execute, executes, get_attribute
 from gradsan.source.flow.modes import enter_context
 from gradsan.source.flow.names import class_of, closure
+from gradsan.source.flow.narrowing import narrowed, tells
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.reflection import sift
 from gradsan.source.flow.subscripts import store, subscript
@@ -135,22 +136,30 @@ def _if(frame: Frame, node: ast.If) -> bool:
     verdict, when_true, when_false = decide(frame, node.test)
     if verdict is not None:
         return execute(frame, node.body if verdict else node.orelse)
-
-    def branch(body: list[ast.stmt], *, holds: bool) -> bool:
-        undo = narrowed(frame, node.test, holds=holds)
-        sift(frame, node.test, holds=holds)
-        goes_on = execute(frame, body)
-        if undo is not None:
-            undo()
-        return goes_on
-
+    branch = _told if tells(frame, node.test) else _untold
     return fork(
         frame,
         [
-            (when_true, lambda: branch(node.body, holds=True)),
-            (when_false, lambda: branch(node.orelse, holds=False)),
+            (when_true, partial(branch, frame, node.test, node.body, holds=True)),
+            (when_false, partial(branch, frame, node.test, node.orelse, holds=False)),
         ],
     )
+
+
+def _untold(frame: Frame, _test: ast.expr, body: list[ast.stmt], *, holds: bool) -> bool:
+    """Run a branch whose test tells nothing of the values that it asks about."""
+    _ = holds
+    return execute(frame, body)
+
+
+def _told(frame: Frame, test: ast.expr, body: list[ast.stmt], *, holds: bool) -> bool:
+    """Run a branch with what its test tells."""
+    undo = narrowed(frame, test, holds=holds)
+    sift(frame, test, holds=holds)
+    goes_on = execute(frame, body)
+    if undo is not None:
+        undo()
+    return goes_on
 
 
 @executes(ast.For, ast.AsyncFor)

@@ -13,9 +13,10 @@ from gradsan.source.flow.values import Choice, Opaque, Sequence, Tensor, Value
 
 def assign(frame: Frame, target: ast.expr, value: Value, source: ast.AST) -> None:
     """Bind a target to a value."""
+    if target.__class__ is ast.Name:  # by far the most frequent
+        bind(frame, target.id, value)
+        return
     match target:
-        case ast.Name(id=name):
-            bind(frame, name, value)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
             _unpack(frame, parts, value, source)
         case ast.Attribute():
@@ -31,7 +32,7 @@ def bind(frame: Frame, name: str, value: Value) -> None:
     if type(value) is Tensor and not value.storage.name:
         value.storage.name = name
     holder = frame.local
-    if name in frame.globals:
+    if frame.globals and name in frame.globals:
         body = frame.machine.module_frames.get(id(frame.module))
         scope = frame.scope
         while scope is not None and name not in scope.local:

@@ -78,22 +78,25 @@ def grad_of(tensor: Tensor) -> Grad:
     """Return whether a tensor requires a gradient, in-place writes to its storage included."""
     if tensor.is_detached or tensor.is_integer:
         return Grad.NO
-    return max(tensor.grad, tensor.storage.grad)
+    own, written = tensor.grad, tensor.storage.grad
+    return own if own >= written else written
 
 
 def roots_of(tensor: Tensor) -> frozenset[str]:
     """Return the parameters of the analysed function that its gradient flows to."""
-    return tensor.roots | tensor.storage.roots
+    written = tensor.storage.roots
+    return tensor.roots | written if written else tensor.roots
 
 
 def node_of(tensor: Tensor) -> Node | None:
     """Return the node that a backward pass from the tensor begins at."""
     if tensor.is_detached or tensor.is_integer:
         return None
-    parents = [*([tensor.node] if tensor.node is not None else []), *tensor.storage.nodes]
-    if len(parents) == 1:
-        return parents[0]
-    return Node(tuple(parents)) if parents else None
+    own, written = tensor.node, tensor.storage.nodes
+    if not written:
+        return own
+    parents = (own, *written) if own is not None else tuple(written)
+    return parents[0] if len(parents) == 1 else Node(parents)
 
 
 def fresh(
@@ -142,16 +145,16 @@ def view_of(
     else:
         view = View(kind, operation, frame.place(node), machine.tick(), base_is_leaf)
         base.storage.has_special_views = base.storage.has_special_views or kind in STALE
-    return replace(
-        base,
-        grad=grad_of(base),
-        roots=roots_of(base),
-        node=node_of(base),
-        view=view,
-        is_leaf=False,
+    return Tensor(
+        base.storage,
+        grad_of(base),
+        roots_of(base),
+        node_of(base),
+        view,
+        is_detached=base.is_detached,
+        is_data=base.is_data,
+        is_integer=base.is_integer,
         is_contiguous=is_contiguous,
-        ones=None,
-        shared=None,
         caveats=(*base.caveats, caveat) if caveat else base.caveats,
     )
 
@@ -164,15 +167,16 @@ def used_as_index(frame: Frame, tensor: Tensor) -> None:
 
 def detached(_frame: Frame, base: Tensor, *, is_data: bool = False) -> Tensor:
     """Return an alias outside the graph."""
-    return replace(
-        base,
-        grad=Grad.NO,
-        roots=frozenset(),
-        node=None,
-        view=None,
-        is_leaf=False,
+    return Tensor(
+        base.storage,
+        Grad.NO,
         is_detached=True,
         is_data=is_data or base.is_data,
+        is_integer=base.is_integer,
+        is_contiguous=base.is_contiguous,
+        ones=base.ones,
+        shared=base.shared,
+        caveats=base.caveats,
     )
 
 
@@ -378,7 +382,7 @@ def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Gra
                 parents[id(value.node)] = value.node
             if value.tensor is None:
                 continue
-        for tensor in tensors_in(value, depth=2):
+        for tensor in (value,) if type(value) is Tensor else tensors_in(value, depth=2):
             grad = max(grad, grad_of(tensor))
             roots |= roots_of(tensor)
             node = node_of(tensor)
