@@ -46,3 +46,9 @@ def test_import_loads_no_framework_and_nothing_heavy(statement: str) -> None:
     _, modules = probe(statement)
     loaded = [name for name in HEAVY if name in modules]
     assert not loaded
+
+
+def test_check_loads_what_judges_only_when_there_is_something_to_judge() -> None:
+    _, modules = probe("import gradsan.surfaces.cli.verbs.check, gradsan.report.json")
+    late = ("gradsan.rules", "gradsan.model.history", "gradsan.knowledge.table", "gradsan.source.flow", "hashlib")
+    assert not [name for name in late if name in modules]

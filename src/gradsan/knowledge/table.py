@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from gradsan.knowledge.node_names import operand_of_attribute, operation_of_node
 from gradsan.knowledge.operation import Operation
 from gradsan.knowledge.rows import decode_operation
+from gradsan.knowledge.versions import TABLES, numbers, versions
 from gradsan.model.errors import UsageError
 
 _NAMESPACES: Final = (
@@ -203,11 +203,11 @@ def load(framework: str = "torch", version: str | None = None) -> Table:
     Raises:
         UsageError: There is no table for the framework.
     """
-    versions = _versions(framework)
-    if not versions:
-        known = sorted({path.name.partition("-")[0] for path in _folder().glob("*.jsonl")})
+    known_versions = versions(framework)
+    if not known_versions:
+        known = sorted({path.name.partition("-")[0] for path in TABLES.glob("*.jsonl")})
         raise UsageError(f"no operation table for framework `{framework}`; there is one for {', '.join(known)}")
-    return _load(framework, _nearest(version, versions))
+    return _load(framework, _nearest(version, known_versions))
 
 
 def agreement(table: Table) -> dict[str, Any]:
@@ -219,37 +219,23 @@ def agreement(table: Table) -> dict[str, Any]:
         ``sections``, ``writes``, ``refused``, ``exceptions``, ``never_judged``, and the ``table_sha256`` that they
         belong to; empty for a table that was never verified.
     """
-    path = _folder() / f"{table.framework}-{table.version}.agreement.json"
+    path = TABLES / f"{table.framework}-{table.version}.agreement.json"
     counts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return counts
 
 
 @cache
 def _load(framework: str, version: str) -> Table:
-    text = (_folder() / f"{framework}-{version}.jsonl").read_text(encoding="utf-8")
+    text = (TABLES / f"{framework}-{version}.jsonl").read_text(encoding="utf-8")
     return Table(text, framework=framework, version=version)
 
 
-@cache
-def _versions(framework: str) -> tuple[str, ...]:
-    stems = [path.name.removesuffix(".jsonl") for path in _folder().glob(f"{framework}-*.jsonl")]
-    return tuple(sorted((stem.partition("-")[2] for stem in stems), key=_numbers))
-
-
-def _nearest(wanted: str | None, versions: tuple[str, ...]) -> str:
+def _nearest(wanted: str | None, known: tuple[str, ...]) -> str:
     """Return the newest version that isn't newer than the wanted one; the oldest when all are newer."""
     if wanted is None:
-        return versions[-1]
-    older = [v for v in versions if _numbers(v) <= _numbers(wanted)]
-    return older[-1] if older else versions[0]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:3])
-
-
-def _folder() -> Path:
-    return Path(__file__).parent / "tables"
+        return known[-1]
+    older = [v for v in known if numbers(v) <= numbers(wanted)]
+    return older[-1] if older else known[0]
 
 
 def _squashed(name: str) -> str:

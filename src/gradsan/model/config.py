@@ -44,13 +44,9 @@ def read_config(path: Path) -> Config:
     Raises:
         UsageError: The file can't be read, or holds settings that we don't know.
     """
-    # Loading it takes a while, and most folders that are checked have no such file above them.
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = _parse(text) if "gradsan" in text else {}
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: can't be read: {error}") from None
     table = document.get("tool", {}).get("gradsan", {})
@@ -60,6 +56,16 @@ def read_config(path: Path) -> Config:
     if unknown:
         raise UsageError(f"{path}: [tool.gradsan] has no setting `{unknown[0]}`; there are {', '.join(KEYS)}")
     return Config(**{key: _texts(path, key, value) for key, value in table.items()})
+
+
+def _parse(text: str) -> dict[str, Any]:
+    # Loading it takes a while, and most projects have no settings of ours.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
 
 
 def _texts(path: Path, key: str, value: Any) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gradsan.model.diagnostic import Diagnostic
-from gradsan.model.repair import Repair
+if TYPE_CHECKING:
+    from gradsan.model.diagnostic import Diagnostic
+    from gradsan.model.repair import Repair
 
 SCHEMA = "gradsan/1"
 

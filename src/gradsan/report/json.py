@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradsan import __version__
-from gradsan.model.diagnostic import Diagnostic, Help, Label
-from gradsan.model.repair import Repair
-from gradsan.model.report import SCHEMA, Report
-from gradsan.model.rewrite import Edit, Fix
+from gradsan.model.report import SCHEMA
+
+if TYPE_CHECKING:
+    from gradsan.model.diagnostic import Diagnostic, Help, Label
+    from gradsan.model.repair import Repair
+    from gradsan.model.report import Report
+    from gradsan.model.rewrite import Edit, Fix
 
 
 def render(report: Report) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pickle
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradsan
-from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.errors import SourceError
+from gradsan.source.digests import blake2b, digest_of, presence
 from gradsan.source.discover import SUFFIXES
-from gradsan.source.project import digest_of, presence
 from gradsan.source.read import read_source
-from gradsan.source.suppressions import Suppression
+
+if TYPE_CHECKING:
+    from gradsan.model.diagnostic import Diagnostic
+    from gradsan.source.suppressions import Suppression
 
 
 def cache_folder() -> Path:
@@ -27,14 +30,22 @@ def cache_folder() -> Path:
 
 def fingerprint() -> str:
     """Return what identifies this gradsan: its version, its files and the Python that runs it."""
-    package = Path(gradsan.__file__).parent
-    digest = hashlib.blake2b(f"{gradsan.__version__} {sys.version_info[:2]}".encode(), digest_size=8)
+    package = os.path.dirname(gradsan.__file__)
+    digest = blake2b(f"{gradsan.__version__} {sys.version_info[:2]}".encode(), digest_size=8)
     for room in ("model", "knowledge", "rules", "source", "tasks"):
-        for file in sorted((package / room).rglob("*")):
-            if file.suffix in (".py", ".jsonl"):
-                status = file.stat()
-                digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+        for file in _files(os.path.join(package, room)):
+            status = file.stat()
+            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def _files(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what gradsan is made of in one of its folders and those below it, in order of name."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.endswith((".py", ".jsonl")):
+            yield entry
+        elif entry.name != "__pycache__" and entry.is_dir():
+            yield from _files(entry.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class Cache:
             beside.replace(target)
 
     def _entry(self, path: Path) -> Path:
-        return self.folder / hashlib.blake2b(str(path).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+        return self.folder / blake2b(str(path).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
     def _digest(self, read: str) -> str:
         known = self._digests.get(read)

@@ -9,7 +9,6 @@ a project of its own.  The framework's own files are followed too, but for what 
 from __future__ import annotations
 
 import ast
-import hashlib
 import os
 import warnings
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TypeAlias
 
 from gradsan import knowledge
 from gradsan.model.errors import SourceError
+from gradsan.source.digests import digest_of, presence
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.read import read_source
 
@@ -270,11 +270,6 @@ def _is_followed(asker: ModuleInfo, dotted: str) -> bool:
     return head != _FRAMEWORK and asker.root.name not in _INSTALLED
 
 
-def presence(path: Path) -> str:
-    """Return whether there is a package or a module of a name, for names that lead no further; empty where not."""
-    return "there" if path.is_dir() or path.is_file() or path.with_name(path.name + ".py").is_file() else ""
-
-
 def _probe(root: Path, dotted: str) -> Path | None:
     """Return the file of a module; most names are none, and a path that isn't kept needs no `Path`."""
     head, *rest = dotted.split(".")
@@ -300,8 +295,3 @@ def parse(text: str, path: str) -> ast.Module:
             raise SourceError(f"{path}:{error.lineno or 1}: syntax error: {error.msg}") from None
         except (ValueError, RecursionError, MemoryError) as error:
             raise SourceError(f"{path}:1: can't be parsed: {error}") from None
-
-
-def digest_of(text: str) -> str:
-    """Return the digest of a file's text."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tokenize
 from pathlib import Path
 
 from gradsan.model.errors import SourceError
@@ -34,12 +31,31 @@ def decode(data: bytes, path: str, *, is_notebook: bool = False) -> str:
     """Return the Python text of a file's bytes."""
     if is_notebook:
         return notebook_text(data, path)
+    text = _decode_usual(data)
+    if text is None:
+        text = _decode_any(data, path)
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decode_usual(data: bytes) -> str | None:
+    """Return the text of a file that declares no encoding; None where it does, or can't be decoded."""
+    if any(b"coding" in line for line in data.split(b"\n", 2)[:2]):
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _decode_any(data: bytes, path: str) -> str:
+    import io  # few files need what this loads
+    import tokenize
+
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding)
+        return data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         raise SourceError(f"{path}:1: can't be decoded: {error}") from None
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def notebook_text(data: bytes, path: str) -> str:
@@ -47,6 +63,8 @@ def notebook_text(data: bytes, path: str) -> str:
 
     Lines that only the shell or a magic understands become empty ones.
     """
+    import json  # most programs are no notebooks
+
     try:
         cells = json.loads(data)["cells"]
     except (ValueError, KeyError, TypeError):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tokenize
 from dataclasses import dataclass
 
-_COMMENT = re.compile(r"#\s*gradsan:\s*allow\[(?P<names>[^\]]*)\]\s*(?P<reason>.*)")
+_COMMENT = r"#\s*gradsan:\s*allow\[(?P<names>[^\]]*)\]\s*(?P<reason>.*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +25,15 @@ def find_suppressions(text: str) -> tuple[Suppression, ...]:
     """Return the suppressions of a source text; they stand in comments only, never in strings."""
     if "gradsan:" not in text:
         return ()
+    import io  # most programs have none
+    import tokenize
+
     found: list[Suppression] = []
     waiting: list[Suppression] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
-                match = _COMMENT.match(token.string)
+                match = re.match(_COMMENT, token.string)
                 if match is None:
                     continue
                 names = tuple(name.strip().lower() for name in match["names"].split(",") if name.strip())

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gradsan import knowledge
+from gradsan.knowledge.versions import versions
 from gradsan.model.config import Config, find_config
-from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import UsageError
 from gradsan.model.report import Framework, Report
-from gradsan.model.span import Span
-from gradsan.rules import find_rule
-from gradsan.rules.unused_suppression import UnusedSuppression
 from gradsan.source.cache import Cache, FileResult, cache_folder, fingerprint
 from gradsan.source.discover import find_files
-from gradsan.source.suppressions import Suppression
 
+if TYPE_CHECKING:
+    from gradsan.model.diagnostic import Diagnostic
+    from gradsan.rules.unused_suppression import UnusedSuppression
+    from gradsan.source.suppressions import Suppression
+
+# NOTE [Light second run]
+# A second run on unchanged files takes little longer than loading what it needs: so rules and findings are loaded
+# where there are any.
 ALL = "all"
 
 
@@ -83,7 +87,7 @@ def _choice(options: CheckOptions, config: Config) -> Callable[[Diagnostic], boo
             return False
         if select:
             return ALL in select or finding.code in select
-        return finding.severity is Severity.ERROR or finding.code == UnusedSuppression.code
+        return _is_error(finding) or finding.code == _unused_rule().code
 
     return is_shown
 
@@ -94,6 +98,8 @@ def _codes(names: Iterable[str]) -> frozenset[str]:
         if name.lower() == ALL:
             codes.add(ALL)
             continue
+        from gradsan.rules import find_rule  # see NOTE [Light second run]
+
         rule = find_rule(name)
         if rule is None:
             raise UsageError(f"no rule `{name}`; `gradsan explain` lists them")
@@ -141,7 +147,7 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
     report = Report(
         command="check",
         directory=Path.cwd(),
-        framework=Framework("torch", knowledge.load("torch").version),
+        framework=Framework("torch", versions("torch")[-1]),
         findings=tuple(_with_cures(finding) for finding in sorted(shown, key=_place)),
         not_covered=tuple(line for result in results.values() for line in (*result.errors, *result.not_covered)),
         suppressed=tuple(suppressed),
@@ -151,7 +157,7 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
 
 
 def _with_cures(finding: Diagnostic) -> Diagnostic:
-    if finding.history is None or finding.severity is Severity.ERROR:
+    if finding.history is None or _is_error(finding):
         return finding  # an error has its fixes from where it was found
     from gradsan.tasks.cures import cures_of  # most checks show errors only
 
@@ -160,7 +166,11 @@ def _with_cures(finding: Diagnostic) -> Diagnostic:
 
 def _how_much(finding: Diagnostic) -> tuple[bool, int, int]:
     """Order findings of one mistake: errors first, then those that know the caller, then fewer conditions."""
-    return finding.severity is Severity.ERROR, len(finding.labels), -len(finding.notes)
+    return _is_error(finding), len(finding.labels), -len(finding.notes)
+
+
+def _is_error(finding: Diagnostic) -> bool:
+    return finding.severity.value == "error"
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int, str]:
@@ -183,9 +193,19 @@ def _is_allowed(finding: Diagnostic, allowed: dict[str, tuple[Suppression, ...]]
 
 
 def _unused(allowed: dict[str, tuple[Suppression, ...]], used: set[tuple[str, int]]) -> Iterator[Diagnostic]:
-    rule = UnusedSuppression()
+    if not allowed:
+        return
+    from gradsan.model.span import Span
+
+    rule = _unused_rule()
     for path, suppressions in allowed.items():
         for made in suppressions:
             if (path, made.line) not in used:
                 span = Span(path, made.line, made.column, made.line, made.end_column)
                 yield rule.unused(span, made.names)
+
+
+def _unused_rule() -> UnusedSuppression:
+    from gradsan.rules.unused_suppression import UnusedSuppression  # see NOTE [Light second run]
+
+    return UnusedSuppression()

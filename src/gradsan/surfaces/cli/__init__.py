@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import pkgutil
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,13 +21,27 @@ def build_parser(wanted: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gradsan {__version__}")
     # Told the program's name, it formats no usage to find it, for which it would load much.
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog=parser.prog)
-    names = [module_info.name for module_info in pkgutil.iter_modules(verbs.__path__)]
-    for name in [wanted] if wanted in names else names:
+    for name in [wanted] if wanted is not None and _is_verb(wanted) else _names():
         verb = import_module(f"{verbs.__name__}.{name}")
         subparser = subparsers.add_parser(str(name), help=verb.HELP, description=verb.HELP)
         verb.configure(subparser)
         subparser.set_defaults(execute=verb.execute)
     return parser
+
+
+def _is_verb(name: str) -> bool:
+    """Return whether there is a file of a verb's name: asking for that one loads less than listing them."""
+    return (
+        name.isidentifier()
+        and not name.startswith("_")
+        and any(os.path.isfile(os.path.join(at, f"{name}.py")) for at in verbs.__path__)
+    )
+
+
+def _names() -> list[str]:
+    import pkgutil
+
+    return [module_info.name for module_info in pkgutil.iter_modules(verbs.__path__)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from gradsan.model.errors import OutputError
-from gradsan.model.report import Report
-from gradsan.report.rule_page import RulePage
+
+if TYPE_CHECKING:
+    from gradsan.model.report import Report
+    from gradsan.report.rule_page import RulePage
 
 FORMATS = ("text", "json", "sarif", "github")
 """The formats of the contract; ``svg``, a picture of the text, is understood as well."""
 
-RulePages: TypeAlias = Callable[[], Sequence[RulePage]]
+RulePages: TypeAlias = "Callable[[], Sequence[RulePage]]"
 """Asked only by the formats that list all rules: these are many files."""
 
 _WIDTH = 80
@@ -182,7 +183,11 @@ def _write(stream: TextIO, text: str, encoding: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDEST) if _is_terminal(stream) else _WIDTH
+    if not _is_terminal(stream):
+        return _WIDTH
+    import shutil  # loads what unpacks archives
+
+    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDEST)
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradsan.surfaces.cli.output import add_output_options, check_output, emit
 from gradsan.tasks.check import CheckOptions, CheckOutcome, check
-from gradsan.tasks.rule_pages import rule_pages
+
+if TYPE_CHECKING:
+    from gradsan.report.rule_page import RulePage
 
 HELP = "check source files without running them"
 
@@ -60,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if applied.paths:
             print(f"gradsan: repaired {applied.n_findings} in {', '.join(applied.paths)}", file=sys.stderr)
             outcome = check([Path(name) for name in names], options)
-    emit(outcome.report, arguments, stream=sys.stdout, rules=rule_pages)
+    emit(outcome.report, arguments, stream=sys.stdout, rules=_rules)
     for line in outcome.errors:
         print(f"gradsan: error: {line}", file=sys.stderr)
     if arguments.statistics:
@@ -68,6 +72,12 @@ def execute(arguments: argparse.Namespace) -> int:
     if outcome.errors:
         return 2
     return 1 if outcome.report.findings else 0
+
+
+def _rules() -> Sequence[RulePage]:
+    from gradsan.tasks.rule_pages import rule_pages  # loads every rule
+
+    return rule_pages()
 
 
 def _names(text: str) -> tuple[str, ...]:
