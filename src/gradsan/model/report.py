@@ -44,6 +44,10 @@ class Report:
         """Whether there is nothing to tell a person: a run that found nothing and could look at everything."""
         return self.command == "run" and not (self.findings or self.suppressed or self.not_covered or self.repair)
 
+    def with_not_covered(self, sentence: str) -> Report:
+        """Return the report with one more sentence about what was not looked at."""
+        return replace(self, not_covered=(*self.not_covered, sentence))
+
     def shown_path(self, path: str) -> str:
         """Return a path as the report shows it: relative to ``directory`` where it lies below it."""
         try:

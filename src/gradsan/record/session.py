@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gradsan.model.copied import Copied
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
+from gradsan.model.span import Span
 
 Listener = Callable[[History, BaseException | None], str]
 """Told each history as soon as it is known; returns the note to put on the exception, or an empty string."""
@@ -30,6 +31,9 @@ class Options:
     not at all."""
     protect: bool = False
     """Copy saved tensors before they are overwritten, so that backward gets what was saved."""
+    closely: tuple[Span, ...] = ()
+    """Lines that an audit asks about: what they save, and nothing else that nobody handed out, is compared after each
+    line, to the program's end."""
     protect_at_once: bool = False
     """Copy them when they are saved: right whoever writes, seen or not, at the price of copying all of them."""
 

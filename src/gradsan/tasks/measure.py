@@ -9,65 +9,49 @@ as their losses agree, up to the first whose gradients differ: what comes after 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
-from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic, GradientError
 from gradsan.model.report import Report
 from gradsan.record.observations import BackwardPass, Observations, Sample, all_same, same
-from gradsan.tasks import trial
-from gradsan.tasks.run import Outcome, Program
-from gradsan.tasks.trial import Mode, Origin, Seen, Trial
+from gradsan.tasks.again import Again
+from gradsan.tasks.run import Outcome
+from gradsan.tasks.trial import Mode, Seen
 
 MEASURABLE = frozenset({"GS301", "GS306", "GS307", "GS350"})
-TIMEOUT_S = 900.0
 MAX_ERRORS = 64
 _UNMEASURED = "how wrong the gradients are was not measured"
 
 
-class Measurement:
-    """What must be known of a program before it runs, so that it can be run again."""
+def measured(outcome: Outcome, again: Again) -> Report:
+    """Return the report of a run with the relative errors of the gradients in its findings.
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._origin = Origin(Path.cwd(), dict(os.environ))
-        self._roots = trial.roots_of(program)
+    Effect: runs the program twice where something was found that can be measured.
+    """
+    report = outcome.report
+    measurable = [finding for finding in report.findings if finding.code in MEASURABLE]
+    if not measurable:
+        codes = sorted({finding.code for finding in report.findings})
+        told = f"{_UNMEASURED}: no protected run gives the true ones for {', '.join(codes)}"
+        return report.with_not_covered(told) if codes else report
+    errors, why_not = ((), "the program failed") if outcome.status else _errors(again)
+    if why_not:
+        return report.with_not_covered(f"{_UNMEASURED}: {why_not}")
+    n_others = len(report.findings) - 1
+    findings = [_measured(each, errors, n_others) if each.code in MEASURABLE else each for each in report.findings]
+    return replace(report, findings=tuple(findings))
 
-    def report(self, outcome: Outcome) -> Report:
-        """Return the report of a run with the relative errors of the gradients in its findings.
 
-        Effect: runs the program twice, in processes of their own, where something was found that can be measured; what
-        it does to files below the working directory is undone.
-        """
-        report = outcome.report
-        measurable = [finding for finding in report.findings if finding.code in MEASURABLE]
-        if not measurable:
-            codes = sorted({finding.code for finding in report.findings})
-            told = f"{_UNMEASURED}: no protected run gives the true ones for {', '.join(codes)}"
-            return _with_sentence(report, told) if codes else report
-        errors, why_not = self._errors(outcome)
+def _errors(again: Again) -> tuple[tuple[GradientError, ...], str]:
+    seen = []
+    for mode in (Mode.PLAIN, Mode.PROTECTED):
+        seen.append(again.run(mode))
+        why_not = _why_not(seen[-1])
         if why_not:
-            return _with_sentence(report, f"{_UNMEASURED}: {why_not}")
-        n_others = len(report.findings) - 1
-        findings = [_measured(each, errors, n_others) if each.code in MEASURABLE else each for each in report.findings]
-        return replace(report, findings=tuple(findings))
-
-    def _errors(self, outcome: Outcome) -> tuple[tuple[GradientError, ...], str]:
-        if outcome.status:
-            return (), "the program failed"
-        if int(os.environ.get("WORLD_SIZE", "1") or 1) > 1:
-            return (), "one rank of several can't be run again alone"
-        seen = []
-        for mode in (Mode.PLAIN, Mode.PROTECTED):
-            asked = Trial(self._program, {}, mode, roots=self._roots)
-            seen.append(trial.hold(asked, timeout_s=TIMEOUT_S, origin=self._origin))
-            why_not = _why_not(seen[-1])
-            if why_not:
-                return (), why_not
-        return errors_of(seen[0].observations, seen[1].observations)
+            return (), why_not
+    return errors_of(seen[0].observations, seen[1].observations)
 
 
 def errors_of(plain: Observations, protected: Observations) -> tuple[tuple[GradientError, ...], str]:
@@ -108,12 +92,10 @@ def _size(error: GradientError) -> float:
 
 
 def _why_not(seen: Seen) -> str:
-    if seen.problem or seen.usage:
-        return f"the program can't be run again: {seen.problem or seen.usage}"
     if seen.status:
         last = seen.error.splitlines()[-1] if seen.error else f"exit status {seen.status}"
         return f"run again, the program fails: {last}"
-    return ""
+    return seen.usage
 
 
 def _measured(finding: Diagnostic, errors: tuple[GradientError, ...], n_others: int) -> Diagnostic:
@@ -137,7 +119,3 @@ def _title(error: GradientError) -> str:
 
 def _percent(ratio: float) -> str:
     return f"{100 * ratio:.0f} %" if ratio >= 0.1 else f"{100 * ratio:.2g} %"
-
-
-def _with_sentence(report: Report, sentence: str) -> Report:
-    return replace(report, not_covered=(*report.not_covered, sentence))

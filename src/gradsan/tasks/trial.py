@@ -29,6 +29,7 @@ from pathlib import Path
 from gradsan import frameworks, knowledge, rules
 from gradsan.model.diagnostic import Diagnostic, Severity
 from gradsan.model.errors import GradsanError
+from gradsan.model.span import Span
 from gradsan.record.observations import Observations
 from gradsan.record.session import Options
 from gradsan.tasks import footprint
@@ -77,6 +78,8 @@ class Trial:
     """Whether operations under transforms, where nothing can be kept, compute on copies."""
     is_interpreted: bool = False
     """Whether functions that the program compiles run as the Python that they were; the recorder sees their lines."""
+    closely: tuple[Span, ...] = ()
+    """As in `Options`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +253,8 @@ def _perform(trial: Trial, errors: Path) -> Seen:
         if protect is not None:
             protect.start()
         witness.start()
-        outcome = running.run(trial.program, options=Options(audit=trial.audit if is_plain else ""))
+        audit = trial.audit if is_plain else ""
+        outcome = running.run(trial.program, options=Options(audit=audit, closely=trial.closely))
         witness.stop()
         if protect is not None:
             protect.stop()

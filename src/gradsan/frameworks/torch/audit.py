@@ -8,7 +8,8 @@ one that the recorder saw is told by it, any other by the audit.
 compared after each line of user code, so that the line that wrote is known.  So is everything else that is needed, for
 the first `CLOSE_LOOKS` comparisons of a program.  Later a write through any other way is found at the backward that
 needs the value; from then on all that is needed is compared after each line again, and the next time the program comes
-by, the line is known too.
+by, the line is known too.  A replay knows which line's saved tensors it asks about (`Options.closely`): these are
+compared after each line to the program's end.
 
 # NOTE [Saved is not used] Batch norm in train mode saves its running statistics, overwrites them and never reads them.
 """
@@ -62,6 +63,7 @@ CLOSE_LOOKS = 4096
 """Comparisons at the beginning of a program of what nobody was seen to hand out."""
 MAX_WATCHED = 64
 """Tensors compared after each line; the youngest ones, where there are more."""
+MAX_WATCHED_CLOSELY = 1 << 16
 
 
 class Audit:
@@ -80,7 +82,9 @@ class Audit:
         self._found: dict[int, tuple[Callable[[], object], Site | None]] = {}
         """By identity of what is watched: a reference to it, and the line after which it differed."""
         self._watches_all = False
-        self._n_close = CLOSE_LOOKS
+        self._closely = session.options.closely
+        self._n_close = 0 if self._closely else CLOSE_LOOKS
+        self._max_watched = MAX_WATCHED_CLOSELY if self._closely else MAX_WATCHED
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
@@ -163,12 +167,23 @@ class Audit:
         """
         if mark is None:
             return
-        if len(self._watched) >= MAX_WATCHED:
+        if len(self._watched) >= self._max_watched:
             self._drop_dead()
-        while len(self._watched) >= MAX_WATCHED:
+        while len(self._watched) >= self._max_watched:
             self._watched.pop(next(iter(self._watched)))
         self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark, is_close)
         self.lines.start()
+
+    def is_to_watch(self, tensor: Any) -> bool:
+        """Return whether what the line that runs now keeps for backward is compared after each line."""
+        storage = tensor.untyped_storage()
+        if self._watches_all or not storage.resizable() or storage._cdata in self.exposure.keys:
+            return True
+        site = current_site(self.recorder.user_code) if self._closely else None
+        here = None if site is None else site.span()
+        return here is not None and any(
+            span.path == here.path and span.line <= here.line <= span.end_line for span in self._closely
+        )
 
     def look(self) -> None:
         """Compare what is watched with the line that runs now as the one that wrote."""
@@ -230,8 +245,7 @@ class Audit:
             self._live[:] = [each for each in self._live if each() is not None]
             self._prune_at = max(FIRST_PRUNE, 2 * len(self._live))
         try:
-            storage = kept.tensor.untyped_storage()
-            if self._watches_all or not storage.resizable() or storage._cdata in self.exposure.keys:
+            if self.is_to_watch(kept.tensor):
                 self.watch(kept, kept.tensor, kept.mark)
             elif self._n_close > 0 and len(self._watched) < MAX_WATCHED:
                 self.watch(kept, kept.tensor, kept.mark, is_close=True)

@@ -144,12 +144,8 @@ class FunctionAudit:
                 if found:
                     self._on_context[node] = found
                     for marked in found:
-                        self._watch_if_shared(marked)
-
-    def _watch_if_shared(self, marked: Marked) -> None:
-        storage = marked.tensor.untyped_storage()
-        if not storage.resizable() or storage._cdata in self._audit.exposure.keys:
-            self._audit.watch(marked, marked.tensor, marked.mark)
+                        if self._audit.is_to_watch(marked.tensor):
+                            self._audit.watch(marked, marked.tensor, marked.mark)
 
     def _going_back(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
