@@ -93,6 +93,7 @@ _PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
             r"functions with out=\.\.\. arguments don't support automatic differentiation,"
             r" but one of the arguments requires grad",
         ),
+        (Refusal.GRAPH_FREED, r"Trying to backward through the graph a second time"),
         (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
         (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
         (

@@ -165,6 +165,8 @@ class Written:
     """Where the optimizer's step was called, when the write is a line of an optimizer that the program defines."""
     is_told_by_graph: bool = False
     """Nobody saw it happen: it is known by the node that it made."""
+    keeps_history: bool = False
+    """It overwrote all that was there, and the node of what it overwrote is still reached from it."""
 
     @property
     def bumps_version(self) -> bool:
@@ -307,6 +309,7 @@ class Refusal(Enum):
     SAVED_DETACHED = "saved-detached"
     VIEW_DETACHED = "view-detached"
     OUT_WITH_GRADIENT = "out-with-gradient"
+    GRAPH_FREED = "graph-freed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ _MEANINGS = {
     " follow.",
     Refusal.SAVED_DETACHED: "`detach_` took away the graph of a tensor that an operation had saved for backward.",
     Refusal.VIEW_DETACHED: "A view was to be cut from its graph in place, which would cut it from its base as well.",
+    Refusal.GRAPH_FREED: "A backward reached what an earlier backward had freed: a loss was used twice, or a state that"
+    " outlives a step still has its history.",
     Refusal.OUT_WITH_GRADIENT: "A function was to write its result into `out=`, where its gradient must be recorded.",
 }
 
@@ -285,6 +287,8 @@ def _what_stands_there(said: ErrorText) -> str:
         )
     if said.written_elsewhere:
         return "the use of the view."
+    if said.refusal is Refusal.GRAPH_FREED:
+        return "the backward that came there a second time."
     if said.refusal is Refusal.INFERENCE_SAVED:
         return "the operation that must save the tensor."
     return "the call of the custom Function." if said.refusal is Refusal.DIRTY_MARK else "the write."

@@ -187,6 +187,10 @@ def test_overwritten_text_that_was_cut_off() -> None:
         ("Can't detach views in-place. Use detach() instead. If you are using", Refusal.VIEW_DETACHED),
         ("Can't detach views in-place. Use detach() instead", Refusal.VIEW_DETACHED),
         (
+            "Trying to backward through the graph a second time, but the buffers have already been freed.",
+            Refusal.GRAPH_FREED,
+        ),
+        (
             "add(): functions with out=... arguments don't support automatic differentiation, but one of the arguments"
             " requires grad.",
             Refusal.OUT_WITH_GRADIENT,
@@ -243,7 +247,7 @@ def test_first_refusal_of_a_traceback_is_the_cause() -> None:
     "text",
     [
         "",
-        "Trying to backward through the graph a second time",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
         "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
     ],
 )

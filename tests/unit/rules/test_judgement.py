@@ -337,12 +337,20 @@ def test_dirty_marks(text: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["h", ""])
-@pytest.mark.parametrize("refusal", list(Refusal))
+@pytest.mark.parametrize("refusal", [each for each in Refusal if each is not Refusal.GRAPH_FREED])
 def test_every_refusal_has_a_rule_even_when_nothing_else_is_known(refusal: Refusal, name: str) -> None:
     said = finding(raised(refusal), subject=Subject(name=name))
     assert said.message
     assert said.helps
     assert "``" not in said.message
+
+
+def test_a_freed_graph_is_told_only_where_a_write_led_there() -> None:
+    assert judge(History(subject=Subject(name="h"), events=(raised(Refusal.GRAPH_FREED),))) is None
+    said = finding(written(operation="copy_"), raised(Refusal.GRAPH_FREED))
+    assert said.message == "`h` was given a history in place, which a later step reached after it was freed"
+    said = finding(written(operation="zero_", keeps_history=True), raised(Refusal.GRAPH_FREED))
+    assert said.message == "`h` was overwritten in place, and kept the history of an earlier step"
 
 
 def test_labels_are_short() -> None:

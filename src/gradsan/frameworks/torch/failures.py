@@ -13,6 +13,7 @@ from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.regions import physical
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
+from gradsan.frameworks.torch.tied import tied_histories
 from gradsan.frameworks.torch.unseen_writers import overlapping_write, unseen_write
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -47,9 +48,13 @@ def backward_failed(recorder: Recorder, error: RuntimeError, roots: Any, site: S
         text = recognise(str(error))
         if text is None:
             return
-        mark_told(error)
         raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__) or site
-        histories = _Explanation(recorder, roots, needed_at=site, raised_at=raised_at).histories(text)
+        if text.refusal is Refusal.GRAPH_FREED:
+            histories = tied_histories(recorder, text, roots, raised_at)
+            if not histories:
+                return  # a state carried by its name, or a graph used twice: no write is to blame
+        mark_told(error)
+        histories = histories or _Explanation(recorder, roots, needed_at=site, raised_at=raised_at).histories(text)
     tell(recorder, histories, error)
 
 

@@ -272,6 +272,19 @@ def packed_of(node: Any) -> Iterator[tuple[str, object]]:
             yield name.replace("_raw", "", 1), packed
 
 
+def is_freed(node: Any) -> bool:
+    """Return whether a backward has freed what a node saved; False for a node that saved nothing.  No hook is run."""
+    for name in raw_names(type(node)):
+        try:
+            raw = getattr(node, name)
+            held = raw if isinstance(raw, (tuple, list)) else (raw,)
+            if any(each is not None and each.data is None for each in held):  # freed, or never needed
+                getattr(node, name.replace("_raw", "", 1))
+        except RuntimeError:
+            return True
+    return False
+
+
 def _raw_of(node: Any) -> Iterator[tuple[str, Any]]:
     for name in raw_names(type(node)):
         try:

@@ -88,6 +88,8 @@ def left_unseen(recorder: Recorder, error: BaseException) -> None:
         return
     with recorder.border():
         text = recognise(str(error))
+        if text is not None and text.refusal is Refusal.GRAPH_FREED:
+            return  # told where the engine raised it, if a write is to blame
         if text is not None and _OF_CHILD.search(str(error)):
             for session in recorder.sessions:
                 session.say_not_covered(IN_CHILD)

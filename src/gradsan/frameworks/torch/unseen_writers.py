@@ -37,7 +37,7 @@ def unseen_write(
     writer = _youngest_parent(roots, slot.node) if is_result else _present_node(slot)
     if writer is None or writer._sequence_nr() <= slot.number:
         return None
-    operation = _operation_of(writer)
+    operation = operation_of(writer)
     if operation is None:
         return None
     site = recorder.site_of(writer._sequence_nr(), operation)
@@ -66,7 +66,7 @@ def _present_node(slot: Slot) -> Any:
     return node_of(tensor if base is None else base)
 
 
-def _operation_of(node: Any) -> str | None:
+def operation_of(node: Any) -> str | None:
     """Return the in-place operation that may have made a node; None where what made it can't write."""
     name = type(node).__name__
     if name.endswith(_SLICES):
