@@ -76,7 +76,7 @@ class Callers:
         sites = self._sites(info) if depth and not _is_called_otherwise(info) else None
         parameters = _parameters(info)
         if not sites:
-            return True
+            return not _is_hidden(info)
         if all(is_off for _, is_off in sites):
             return False
         if wanted.gradients - parameters or self._is_exported(info):
@@ -96,11 +96,8 @@ class Callers:
         if info.owner is not None:
             return False
         home = info.module
-        package = home.root
-        for part in home.name.split(".")[:-1]:
-            package /= part
-            if spells(package / "__init__.py", info.name):
-                return True
+        if _is_offered(info):
+            return True
         return f'"{info.name}"' in home.text or f"'{info.name}'" in home.text
 
     def _passes(self, caller: FunctionInfo, info: FunctionInfo, wanted: Wanted, depth: int) -> bool:
@@ -173,6 +170,8 @@ class Callers:
         self, module: ModuleInfo, caller: FunctionInfo | None, func: ast.expr, info: FunctionInfo
     ) -> bool | None:
         """Return whether a name means the function; None where it is a method of an object that isn't known."""
+        if isinstance(func, ast.Name) and caller is not None and func.id in _own_names(caller):
+            return False
         dotted = dotted_name(func)
         if dotted and self.project.lookup(module, dotted) is info:
             return True
@@ -182,6 +181,26 @@ class Callers:
             member = find_member(self.project, caller.owner, info.name)
             return None if member is None else member[1] is info
         return None
+
+
+def _is_offered(info: FunctionInfo) -> bool:
+    """Return whether an ``__init__.py`` above a function names it."""
+    package = info.module.root
+    for part in info.module.name.split(".")[:-1]:
+        package /= part
+        if spells(package / "__init__.py", info.name):
+            return True
+    return False
+
+
+def _is_hidden(info: FunctionInfo) -> bool:
+    """Return whether a function stands in a private folder, and is offered nowhere: none but the package can call it.
+
+    Where the package doesn't call it by its name, it is one of several implementations, handed on in a table.
+    """
+    folders = info.module.name.split(".")[:-1]
+    is_private = any(part.startswith("_") and not part.startswith("__") for part in folders)
+    return is_private and info.owner is None and not _is_offered(info)
 
 
 def _is_called_otherwise(info: FunctionInfo) -> bool:
@@ -214,6 +233,18 @@ def _last(node: ast.AST) -> str:
 
 def _is_read(node: ast.AST, name: str) -> bool:
     return _last(node) == name and isinstance(getattr(node, "ctx", None), ast.Load)
+
+
+def _own_names(info: FunctionInfo) -> frozenset[str]:
+    """Return the names that a function binds itself, whatever its module calls so."""
+    key = _own_names, info
+    known = info.module.remembered.get(key)
+    if not isinstance(known, frozenset):
+        nodes = list(walk(info.node))
+        stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        outer = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+        known = info.module.remembered[key] = frozenset(stored - outer) | _parameters(info)
+    return known
 
 
 def _parameters(info: FunctionInfo) -> frozenset[str]:

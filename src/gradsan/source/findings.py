@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from gradsan.source.expressions import given_at
 from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
 from gradsan.source.flow.machine import Machine
+from gradsan.source.hierarchy import is_module_class, is_optimizer_class
 from gradsan.source.plausible import (
     gradient_may_flow,
     is_called_without_elsewhere,
@@ -33,6 +35,7 @@ from gradsan.source.plausible import (
     runs_without_by_name,
 )
 from gradsan.source.spans import line_of, span_of
+from gradsan.source.walking import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +88,31 @@ def settle(
             inference = _overwritten(machine, conflict, unproven, in_backward=in_backward)
             if inference is not None:
                 tell(inference, conflict.write)
-    return _doubt_others(machine, _doubt_many(list(found.values())), entry)
+    return _doubt_others(machine, _doubt_undifferentiated(machine, list(found.values())), entry)
 
 
-def _doubt_many(found: list[tuple[Inference, Write]]) -> list[tuple[Inference, Write]]:
+def _doubt_undifferentiated(machine: Machine, found: list[tuple[Inference, Write]]) -> list[tuple[Inference, Write]]:
+    """Doubt what breaks the gradient of a function that nobody can have asked for one."""
     counts: dict[str, int] = {}
     for inference, write in found:
         if inference.is_sure:
-            where = f"{write.place.module.path}:{write.place.function}"
+            where = _function_of(write)
             counts[where] = counts.get(where, 0) + 1
     doubted = {where for where, count in counts.items() if count > MANY}
+    doubted |= {_function_of(refused.write) for refused in machine.refusals if _only_without(refused)}
     return [
-        (replace(inference, is_sure=False), write)
-        if f"{write.place.module.path}:{write.place.function}" in doubted
-        else (inference, write)
+        (replace(inference, is_sure=False), write) if _function_of(write) in doubted else (inference, write)
         for inference, write in found
     ]
+
+
+def _function_of(write: Write) -> str:
+    return f"{write.place.module.path}:{write.place.function}"
+
+
+def _only_without(refused: Refused) -> bool:
+    """Return whether a write into `out` is refused only if a caller wants a gradient: nobody does, then."""
+    return refused.refusal is Refusal.OUT_WITH_GRADIENT and refused.grad is not Grad.YES
 
 
 def _doubt_others(machine: Machine, found: list[tuple[Inference, Write]], entry: Place | None) -> list[Inference]:
@@ -112,10 +124,21 @@ def _doubt_others(machine: Machine, found: list[tuple[Inference, Write]], entry:
         if inference.is_sure and needs_caller and entry is not None:
             if is_off is None:
                 is_off = runs_without_by_name(entry)
-            if is_off or is_called_without_elsewhere(machine.project, write.place):
+            is_off_there = _is_of_optimizer(machine, write.place)
+            if is_off or is_off_there or is_called_without_elsewhere(machine.project, write.place):
                 inference = replace(inference, is_sure=False)
         settled.append(inference)
     return settled
+
+
+def _is_of_optimizer(machine: Machine, place: Place) -> bool:
+    """Return whether a place stands in an optimizer, or among its helpers: what it updates is not differentiated."""
+    project, classes = machine.project, place.module.classes
+    owner = classes.get(place.function.partition(".")[0])
+    if owner is not None:
+        return is_optimizer_class(project, owner)
+    has_optimizer = any(is_optimizer_class(project, info) for info in classes.values())
+    return has_optimizer and not any(is_module_class(project, info) for info in classes.values())
 
 
 def _is_needed(conflict: Conflict, live: set[int]) -> bool:
@@ -154,24 +177,25 @@ def _overwritten(
                 root_sequence=SequenceNumber(conflict.root_sequence),
             )
         )
-    notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, save.roots)]
+    roots = save.roots - unproven
+    notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, roots or save.roots)]
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
-    if _is_earlier_iteration(conflict):
-        notes.append("the value saved in one iteration of the loop is overwritten in the next")
+    again = _again(conflict)
+    if again:
+        notes.append(f"the value saved in one {again} is overwritten in the next")
     if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
         if save.sequence > machine.fed_back[1]:
             return None
         notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
-    roots = save.roots - unproven
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward:
         sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or _is_decoding(write))
     sure = sure and not _is_compared(machine, write) and not (in_backward and write.caveats)
+    sure = sure and not _is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
     guard = save.guard | write.guard
-    asks = (
-        _asked_of_callers(machine, save.grad, roots, guard) if conflict.needed_at is None and not in_backward else None
-    )
+    is_asked = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
+    asks = _asked_of_callers(machine, save.grad, roots, guard) if is_asked else None
     return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
 
 
@@ -199,9 +223,19 @@ def _is_compared(machine: Machine, write: Write) -> bool:
     return False
 
 
-def _is_earlier_iteration(conflict: Conflict) -> bool:
+def _again(conflict: Conflict) -> str:
+    """Return what ran again between a save and a write that stands above it: a loop, or the function."""
     save, write = conflict.save.place, conflict.write.place
-    return save.function == write.function and line_of(save.node) > line_of(write.node)
+    if save.function != write.function or line_of(save.node) <= line_of(write.node):
+        return ""
+    first, last = line_of(write.node), line_of(save.node)
+    loops = (ast.For, ast.AsyncFor, ast.While)
+    is_loop = any(
+        isinstance(node, loops) and node.lineno <= first and last <= (node.end_lineno or node.lineno)
+        for node in walk(write.module.tree)
+    )
+    function = write.function.rpartition(".")[2]
+    return "iteration of the loop" if is_loop else f"call of `{function}`"
 
 
 def _written(write: Write, *, in_backward: bool = False, refused: bool = False) -> Written:
@@ -245,9 +279,11 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
             sequence=SequenceNumber(write.sequence),
         )
     )
-    notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, refused.roots)]
     roots = refused.roots - unproven
+    notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, roots or refused.roots)]
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
+    sure = sure and not _only_without(refused)
+    sure = sure and not (refused.grad is Grad.FLOWS and _is_of_optimizer(machine, write.place))
     sure = sure and not (view is not None and view.operation == "unbind" and _tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
@@ -268,6 +304,19 @@ def _tells_tuples(machine: Machine, guard: Guard) -> bool:
     """Return whether a path is for tuples or lists: what is iterated over there is rather one of these."""
     texts = (machine.described[literal].text for literal in guard if literal > 0 and literal in machine.described)
     return any(text.startswith("isinstance(") and text.endswith(("tuple)", "list)")) for text in texts)
+
+
+_KIND = re.compile(r"isinstance\(([^,]+), (.+)\)$")
+
+
+def _is_no_tensor(machine: Machine, guard: Guard, names: set[str]) -> bool:
+    """Return whether a path is taken only where what a name stands for is something else than a tensor."""
+    for literal in guard:
+        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
+        asked = _KIND.match(text)
+        if asked is not None and asked[1] in names and (literal > 0) is not ("Tensor" in asked[2]):
+            return True
+    return False
 
 
 def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> Wanted:

@@ -12,6 +12,19 @@ from gradsan.tasks.check import CheckOptions, check
 HEAD = "import torch\nimport torch.nn as nn\n"
 
 CALLED_WITHOUT = {
+    "beside a value of the same name": """\
+        def grad(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        def weights(x, grad=False):
+            return x if grad else -x
+
+        @torch.no_grad()
+        def look(x):
+            return grad(x)
+        """,
     "with detached values": """\
         def squash(x):
             y = torch.sigmoid(x)
@@ -245,3 +258,21 @@ def test_what_a_package_offers_may_be_called_with_more(tmp_path: Path) -> None:
     offered = package(tmp_path, "from library.ops import weights\n", RENDERS)
     (finding,) = check([offered], CheckOptions(n_jobs=1, use_cache=False)).report.findings
     assert finding.code == "GS101"
+
+
+TABLE = """\
+METHODS = {"weights": weights}
+
+def render(alphas, prefix, method):
+    return METHODS[method](alphas, prefix)
+"""
+
+
+@pytest.mark.parametrize(("folder", "n_errors"), [("library", 1), ("_library", 0)])
+def test_what_a_private_package_hands_on_in_a_table(tmp_path: Path, folder: str, n_errors: int) -> None:
+    home = package(tmp_path, "", TABLE) / "library"
+    home.rename(tmp_path / folder)
+    render = tmp_path / folder / "render.py"
+    render.write_text(render.read_text().replace("library.ops", f"{folder}.ops"))
+    outcome = check([tmp_path], CheckOptions(n_jobs=1, use_cache=False))
+    assert len(outcome.report.findings) == n_errors

@@ -106,22 +106,63 @@ def const_method(value: Const, name: str, arguments: Arguments) -> Value:
     """Call a method of a literal."""
     text = value.value
     given = [a.value for a in arguments.positional if isinstance(a, Const)]
-    if isinstance(text, str) and len(given) == len(arguments.positional) and not arguments.keywords:
-        try:
-            match name, given:
-                case "startswith", [str() as prefix]:
-                    return Const(text.startswith(prefix))
-                case "endswith", [str() as suffix]:
-                    return Const(text.endswith(suffix))
-                case "lower" | "upper" | "strip", []:
-                    return Const(getattr(text, name)())
-                case "format", _:
-                    return Const(text.format(*given))
-                case "split", [str() as separator]:
-                    return Sequence([Const(part) for part in text.split(separator)])
-        except (ValueError, IndexError, KeyError, TypeError):
-            return Opaque()
+    if isinstance(text, str) and not arguments.keywords:
+        if name == "join":
+            given = [_texts(arguments)]
+        if name in _TEXT_METHODS and len(given) == len(arguments.positional):
+            return _text_of(text, name, given)
     return Opaque(is_number=isinstance(text, (int, float)))
+
+
+_TEXT_METHODS = frozenset(
+    [
+        "capitalize",
+        "count",
+        "endswith",
+        "find",
+        "format",
+        "index",
+        "isalpha",
+        "isdigit",
+        "isnumeric",
+        "join",
+        "lower",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rfind",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "title",
+        "upper",
+    ]
+)
+_MAX_TEXT = 1000
+
+
+def _texts(arguments: Arguments) -> list[str] | None:
+    """Return the texts that are joined, if all are known."""
+    given = arguments.positional[0] if len(arguments.positional) == 1 else None
+    if not isinstance(given, Sequence) or not given.is_exact:
+        return None
+    texts = [item.value for item in given.items if isinstance(item, Const) and isinstance(item.value, str)]
+    return texts if len(texts) == len(given.items) else None
+
+
+def _text_of(text: str, name: str, given: list[object]) -> Value:
+    """Return what a method of a known text gives."""
+    try:
+        result = getattr(text, name)(*given)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError):
+        return Opaque()
+    if isinstance(result, list):
+        return Sequence([Const(part) for part in result])
+    return Const(result) if not isinstance(result, str) or len(result) <= _MAX_TEXT else Opaque()
 
 
 def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value | None:

@@ -27,6 +27,7 @@ from gradsan.source.flow.values import (
     Sequence,
     Tensor,
     Value,
+    is_number,
     join,
     options_of,
 )
@@ -177,13 +178,8 @@ def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:
     if not values:
         return Opaque(name)
     nodes, _, roots = nodes_and_grad(frame, values)
-    return Opaque(name, roots, node=nodes, is_number=all(map(_is_number, values)))
-
-
-def _is_number(value: Value) -> bool:
-    if type(value) is Opaque:
-        return value.is_number
-    return type(value) is Const and isinstance(value.value, (int, float))
+    is_flag = all(type(value) is Opaque and value.is_flag for value in values)
+    return Opaque(name, roots, node=nodes, is_number=all(map(is_number, values)), is_flag=is_flag)
 
 
 def _is_tensor(value: Value) -> bool:
@@ -269,7 +265,7 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
     if len(node.ops) > 1:
         for comparator in node.comparators[1:]:
             evaluate(frame, comparator)
-        return Opaque(is_number=True)
+        return Opaque(is_number=True, is_flag=True)
     op = node.ops[0]
     if isinstance(op, (ast.Is, ast.IsNot)):
         return _identity(left, right, negated=isinstance(op, ast.IsNot))
@@ -286,7 +282,7 @@ def _compare(frame: Frame, node: ast.Compare) -> Value:
         result = fresh(frame)
         result.is_integer = True
         return result
-    return Opaque(is_number=True)
+    return Opaque(is_number=True, is_flag=True)
 
 
 def _identity(left: Value, right: Value, *, negated: bool) -> Value:

@@ -149,6 +149,8 @@ def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) 
         first = arguments.positional[0] if arguments.positional else None
         if name == "len" and isinstance(first, Sequence) and first.is_exact:
             return Const(len(first.items))
+        if name == "len" and isinstance(first, Const) and isinstance(first.value, str):
+            return Const(len(first.value))
         if name == "len" and isinstance(first, (Instance, Layer)) and first.children and first.children.is_exact:
             return Const(len(first.children.items))
         if name in ("int", "bool", "str") and isinstance(first, Const) and isinstance(first.value, (int, str, bool)):
@@ -264,7 +266,8 @@ def call_operation(
         keywords = {k: v for k, v in arguments.keywords.items() if k != "out"}
         for tensor, guard in tensors_of(frame, out):
             sources = tuple(arguments.positional)
-            write(frame, tensor, operation=operation.name, node=node, target="out", sources=sources, guard=guard)
+            name, is_out = operation.name, operation.differentiable
+            write(frame, tensor, operation=name, node=node, target="out", sources=sources, guard=guard, is_out=is_out)
         apply(frame, operation, bind(operation, Arguments(arguments.positional, keywords)), node)
         return out
     return apply(frame, operation, bind(operation, arguments), node, target=target)

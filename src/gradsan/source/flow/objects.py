@@ -327,6 +327,11 @@ def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: as
 def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:
     """Switch a tensor's gradient on or off."""
     frame.machine.regrads.append((tensor, tensor.grad, tensor.is_leaf, tensor.is_detached))
+    if isinstance(value, Opaque):
+        if value.default is None:
+            tensor.grad = max(tensor.grad, Grad.UNKNOWN)
+            return
+        value = value.default
     if isinstance(value, Const) and value.value is False:
         if tensor.node is None:
             tensor.grad = Grad.NO

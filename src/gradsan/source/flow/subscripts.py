@@ -68,12 +68,47 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
             return known if known is not None else Opaque()
         case Opaque():
             key = evaluate(frame, index)
-            return opaque_item(value, key.value if isinstance(key, Const) else text_of(frame, index))
+            if _is_tensor_key(key):
+                base = as_tensor(frame, value, is_sure=False)
+                return _tensor_item(frame, base, index, node) if base is not None else Opaque()
+            return opaque_item(value, _key_of(frame, key, index))
         case External():
             return value
+        case Const(value=str() as text):
+            return _letter(frame, text, index)
         case _:
             evaluate(frame, index)
             return Opaque()
+
+
+def _letter(frame: Frame, text: str, index: ast.expr) -> Value:
+    """Return a letter of a known text, or a part of it."""
+    parts = (index.lower, index.upper, index.step) if isinstance(index, ast.Slice) else (index,)
+    keys = [evaluate(frame, part) if part is not None else Const(None) for part in parts]
+    bounds = [key.value for key in keys if isinstance(key, Const) and isinstance(key.value, (int, type(None)))]
+    if len(bounds) < len(keys):
+        return Opaque()
+    try:
+        return Const(text[slice(*bounds)] if isinstance(index, ast.Slice) else text[bounds[0]])  # type: ignore[index]
+    except (IndexError, TypeError, ValueError):
+        return Opaque()
+
+
+def _is_tensor_key(key: Value) -> bool:
+    """Return whether something is indexed with a tensor, as only another one is."""
+    tensor = key.tensor if isinstance(key, Opaque) else key
+    return isinstance(tensor, Tensor) and tensor.storage.is_tensor
+
+
+def _key_of(frame: Frame, key: Value, index: ast.expr) -> object:
+    """Return what tells an item from the others: what one name stands for differs from one iteration to the next."""
+    if isinstance(key, Const):
+        return key.value
+    text = text_of(frame, index)
+    if not isinstance(index, ast.Name):
+        return text
+    frame.machine.kept.append(key)
+    return text, id(key)
 
 
 def opaque_item(value: Opaque, key: object) -> Opaque:
@@ -181,7 +216,7 @@ def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
                     parts.append(("basic", None))
                 else:
                     parts.append(("advanced" if items and isinstance(items[0], Tensor) else "unknown", value))
-            case Opaque(is_number=True):
+            case Opaque(is_number=True, is_flag=False):
                 parts.append(("basic", None))
             case _:
                 parts.append(("unknown", None))
@@ -256,7 +291,11 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 _store_tensor(frame, value.tensor, index, new, node, guard)
                 return
             key = evaluate(frame, index)
-            item = key.value if isinstance(key, Const) else text_of(frame, index)
+            base = as_tensor(frame, value, is_sure=False) if _is_tensor_key(key) else None
+            if base is not None:
+                _store_tensor(frame, base, index, new, node, guard)
+                return
+            item = _key_of(frame, key, index)
             if (value.roots or value.name.startswith("self.")) and not isinstance(_literal_of(key), str):
                 frame.machine.is_open = True
             journal.set(value.attributes, ("item", item), new)

@@ -240,11 +240,13 @@ def write(
     graph: Node | None = None,
     is_first: bool = False,
     is_between_steps: bool = False,
+    is_out: bool = False,
     index: ast.expr | None = None,
 ) -> None:
     """Record that a tensor was mutated, and what that breaks.
 
-    ``is_first`` gives a parameter its first value; with an ``index`` some of its elements only are written.
+    ``is_first`` gives a parameter its first value; with an ``index`` some of its elements only are written;
+    ``is_out`` where it is given to a function as `out`.
     """
     machine = frame.machine
     enabled = machine.grad_enabled if grad_enabled is None else grad_enabled
@@ -275,16 +277,15 @@ def write(
     if (tensor.shared is not None or sources) and refuse_overlap(frame, tensor, event, sources, index):
         return
     if enabled:
-        _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor))
+        _refuse(frame, tensor, event, max(grad, grad_of(tensor)), roots | roots_of(tensor), is_out=is_out)
     storage.version += 1
     if storage.has_special_views and (tensor.view is None or tensor.view.kind not in STALE):
         storage.base_write = event
         machine.has_stale_views = True
     for save in storage.saves:
-        if save.node.is_freed or contradicts(save.guard, event.guard):
-            continue
-        conflict = Conflict(save, replace(event, access=_access_to(tensor, save)))
-        machine.conflicts.append(conflict)
+        if not save.node.is_freed and not contradicts(save.guard, event.guard):
+            caveats = () if id(tensor) == save.tensor_id else event.caveats
+            machine.conflicts.append(Conflict(save, replace(event, access=_access_to(tensor, save), caveats=caveats)))
     if enabled and not tensor.is_detached:
         _rebase(frame, tensor, grad, roots, sources, graph)
 
@@ -343,17 +344,19 @@ def _rebase(
     storage.nodes = [Node(tuple(parents))]
 
 
-def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: frozenset[str]) -> None:
+def _refuse(frame: Frame, tensor: Tensor, event: Write, grad: Grad, roots: frozenset[str], *, is_out: bool) -> None:
     """Record what the framework raises at the write itself.
 
-    Source: torch/csrc/autograd/VariableTypeUtils.h, check_inplace (2.13.0).
+    Source: torch/csrc/autograd/VariableTypeUtils.h, check_inplace and throw_error_out_requires_grad (2.13.0).
     """
     machine = frame.machine
     if grad is Grad.NO or tensor.is_detached or machine.in_custom_forward:
         return
     refusal: Refusal | None = None
     view = tensor.view
-    if tensor.is_leaf and tensor.grad >= Grad.YES:
+    if is_out:
+        refusal = Refusal.OUT_WITH_GRADIENT
+    elif tensor.is_leaf and tensor.grad >= Grad.FLOWS:
         refusal = Refusal.LEAF
     elif view is not None and view.kind is ViewKind.MULTI_OUTPUT:
         refusal = Refusal.MULTI_OUTPUT_VIEW

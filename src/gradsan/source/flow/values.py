@@ -31,6 +31,8 @@ class Opaque:
     weights: Storage | None = None
     """When it is used as a network: its parameters, as one storage."""
     is_number: bool = False
+    is_flag: bool = False
+    """It is what a comparison gives: as an index it is a mask, or takes a copy, and never a view."""
     is_network: bool = False
     """It is a module that another library made, or a part of one."""
 
@@ -256,6 +258,15 @@ def options_of(value: Value) -> tuple[tuple[Value, Guard], ...]:
     if type(value) is Choice:
         return value.options
     return ((value, EVERYWHERE),)
+
+
+def is_number(value: Value) -> bool:
+    """Return whether a value is a number, whichever of its options it is."""
+    if type(value) is Opaque:
+        return value.is_number
+    if type(value) is Choice:
+        return all(is_number(option) for option, _ in value.options)
+    return type(value) is Const and isinstance(value.value, (int, float))
 
 
 def join(options: list[tuple[Value, Guard]]) -> Value:

@@ -1,0 +1,190 @@
+"""What makes a finding doubtful, each beside the same program without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.source.test_flow import errors
+
+MADE_BY_LETTER = """\
+def stack(modes):
+    layers = []
+    for mode in modes:
+        if mode == "C":
+            layers.append(nn.Conv2d(3, 3, 1))
+        else:
+            layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+def block(modes):
+    if len(modes) > 3 or modes[0] not in "24":
+        raise ValueError(modes)
+    return stack(modes.replace(modes[0], "{first}") + "CR")
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Sigmoid()
+        self.down = block("2")
+
+    def forward(self, x):
+        return self.down(self.first(x))
+"""
+PARTS = """\
+def shift_(points, by):
+    points.add_(-by)
+
+def split(strides, chosen, x):
+    parts = []
+    for by, at in zip(strides, chosen):
+        counts = torch.sum(at, dim=-1).tolist()
+        points = {points}
+        shift_(points[..., :-1], by)
+        parts.append(points.split(counts))
+    return [torch.cat(part) for part in parts]
+"""
+CAPTURED = """\
+def replay(inputs, wanted):
+    held = [value.detach().clone().requires_grad_({flag}) for value in inputs]
+    for target, source in zip(held, inputs):
+        target.copy_(source)
+"""
+MEAN_SQUARE = """\
+class Base({base}):
+    def size(self, x):
+        return x.norm(2).div_(3.0)
+"""
+BALANCED = """\
+from torch.optim import Optimizer
+
+class Step(Optimizer):
+    pass
+{beside}
+def balance(factors):
+    norms = torch.exp(factors)
+    norms /= 2
+    return norms
+"""
+SOLVE = """\
+def solve(matrix, right):
+    norm = right.norm(dim=-2, keepdim=True)
+    norm.masked_fill_(norm < 1e-6, 1)
+    right = right / norm
+    {product}
+    return result * norm
+"""
+POWER = """\
+class Orbital:
+    def __init__(self, exponents):
+        self.exponents = exponents
+
+    def power(self, x: torch.Tensor):
+        out = x.clone()
+        at = {index}
+        out[..., at] *= out[..., at]
+        return out
+"""
+COOLED = """\
+def start(x: torch.Tensor):
+    if x.shape[0] == 0:
+        return {nothing}
+    return {peak}
+
+def layout(x: torch.Tensor, steps: int):
+    heat = start(x)
+    step = heat / steps if steps > 0 else {nothing}
+    for _ in range(steps):
+        x = x + heat / x.norm(dim=-1)
+        heat -= step
+    return x
+"""
+CHANNELS = """\
+class Decoder(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(3)
+
+    def forward(self, parts):
+        for layer in self.layers:
+            if isinstance(parts, list):
+                parts = torch.stack(parts)
+            parts, _ = layer(parts)
+        {unpacked}
+        for i, x in enumerate(parts):
+            x = self.norm(x)
+            parts[i] = x.transpose(0, 1)
+        return parts
+"""
+ASCENT = """\
+def ascend(b, layer: nn.Linear):
+    r = b.clone()
+    old = torch.dot(r, r)
+    loss = (layer(r) * old).sum()
+    r -= b
+    return torch.autograd.grad(loss, [*layer.parameters(), b])
+
+def train(layer: nn.Linear, b):
+    return ascend({given}, layer)
+"""
+PAIRS = {
+    "a text that is put together": (
+        MADE_BY_LETTER.format(first="C"),
+        MADE_BY_LETTER.format(first="R"),
+        ("GS101", 22),
+    ),
+    "an item that a mask takes": (PARTS.format(points="x[at]"), None, None),
+    "a flag that only the caller knows": (
+        CAPTURED.format(flag="wanted"),
+        CAPTURED.format(flag="True"),
+        ("GS201", 4),
+    ),
+    "a method of an optimizer": (
+        MEAN_SQUARE.format(base="torch.optim.Optimizer"),
+        MEAN_SQUARE.format(base="nn.Module"),
+        ("GS101", 3),
+    ),
+    "a helper of an optimizer": (
+        BALANCED.format(beside=""),
+        BALANCED.format(beside="\nclass Net(nn.Module):\n    pass\n"),
+        ("GS101", 11),
+    ),
+    "a function that writes into `out`": (
+        SOLVE.format(product="result = torch.matmul(matrix, right, out=torch.empty_like(right))"),
+        SOLVE.format(product="result = torch.matmul(matrix, right)"),
+        ("GS101", 3),
+    ),
+    "an index that is compared": (
+        POWER.format(index="self.exponents == 2"),
+        POWER.format(index="2"),
+        ("GS106", 8),
+    ),
+    "a number on each path": (
+        COOLED.format(nothing="0.0", peak="x.max().item() * 0.1"),
+        COOLED.format(nothing="torch.zeros(())", peak="x.max()"),
+        ("GS101", 11),
+    ),
+    "what is asked to be a list": (
+        CHANNELS.format(unpacked="if not isinstance(parts, list):\n            parts = list(parts)"),
+        None,
+        None,
+    ),
+    "what only the caller could bring": (
+        ASCENT.format(given="b.detach()"),
+        ASCENT.format(given="torch.exp(b)"),
+        ("GS101", 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_is_not_sure(tmp_path: Path, name: str) -> None:
+    assert errors(tmp_path, PAIRS[name][0]) == set()
+
+
+@pytest.mark.parametrize("name", [name for name, (_, sure, _) in PAIRS.items() if sure is not None])
+def test_is_sure_without(tmp_path: Path, name: str) -> None:
+    _, sure, expected = PAIRS[name]
+    assert sure is not None
+    assert expected in errors(tmp_path, sure)
