@@ -34,7 +34,7 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.exposure import Exposure
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.graph import Slot, raw_names
-from gradsan.frameworks.torch.regions import REFUSALS, key_of, share_storage, tensors_in
+from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
 from gradsan.frameworks.torch.saving import (
     DETACH,
     Kept,
@@ -48,6 +48,7 @@ from gradsan.frameworks.torch.saving import (
     stale_error,
 )
 from gradsan.frameworks.torch.silent_history import Told
+from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Access, SequenceNumber, Version, Written
 from gradsan.model.history import History, Witness
 from gradsan.model.span import Span
@@ -176,8 +177,12 @@ class Audit:
 
     def is_to_watch(self, tensor: Any) -> bool:
         """Return whether what the line that runs now keeps for backward is compared after each line."""
-        storage = tensor.untyped_storage()
-        if self._watches_all or not storage.resizable() or storage._cdata in self.exposure.keys:
+        try:
+            storage = tensor.untyped_storage()
+            is_handed_out = not storage.resizable() or storage._cdata in self.exposure.keys
+        except REFUSALS:  # a sparse tensor: its values live in a storage
+            is_handed_out = storage_key(tensor) in self.exposure.keys
+        if is_handed_out or self._watches_all:
             return True
         site = current_site(self.recorder.user_code) if self._closely else None
         here = None if site is None else site.span()
@@ -244,19 +249,16 @@ class Audit:
         if len(self._live) >= self._prune_at:
             self._live[:] = [each for each in self._live if each() is not None]
             self._prune_at = max(FIRST_PRUNE, 2 * len(self._live))
-        try:
-            if self.is_to_watch(kept.tensor):
-                self.watch(kept, kept.tensor, kept.mark)
-            elif self._n_close > 0 and len(self._watched) < MAX_WATCHED:
-                self.watch(kept, kept.tensor, kept.mark, is_close=True)
-        except REFUSALS:
-            pass  # nothing to watch
+        if self.is_to_watch(kept.tensor):
+            self.watch(kept, kept.tensor, kept.mark)
+        elif self._n_close > 0 and len(self._watched) < MAX_WATCHED:
+            self.watch(kept, kept.tensor, kept.mark, is_close=True)
 
     def _exposed(self, key: int) -> None:
         """Watch what is kept of a storage that has just been handed out."""
         for each in self._live:
             kept = each()
-            if kept is not None and kept.tensor is not None and key_of(kept.tensor) == key:
+            if kept is not None and kept.tensor is not None and storage_key(kept.tensor) == key:
                 self.watch(kept, kept.tensor, kept.mark)
 
     def _look(self, site: Site | None) -> None:
@@ -316,7 +318,7 @@ class Audit:
 
     def _line_of_alias(self, tensor: Any, since: int) -> Site | None:
         """Return who wrote last to the storage on record: through an alias that has a version counter of its own."""
-        key = key_of(tensor)
+        key = storage_key(tensor)
         log = None if key is None else self.recorder.writes.find(key)
         later = [run for run in log.runs if run.last_number >= since] if log is not None else []
         return later[-1].site if later else None
@@ -346,7 +348,7 @@ class Audit:
 
     def _is_on_record(self, slot: Slot) -> bool:
         """Whether the recorder saw a write to the storage after the save, and so tells of it."""
-        recorder, key = self.recorder, key_of(slot.tensor)
+        recorder, key = self.recorder, storage_key(slot.tensor)
         # NOTE [While it runs] in `running`: of a graph that is kept, the recorder knows what came before.
         limit = min((each.order for each in recorder.running if each.keeps_graph), default=math.inf)
         suspects = (each for each in recorder.suspects.writes_to(key) if each.order < limit)

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, values_of
 
 WHOLE_BYTES = 2048
 N_PIECES = 8
@@ -43,7 +43,14 @@ def fingerprint(tensor: Any, *, is_full: bool = False) -> object:
             return hash(string_at(start, n_bytes))
         return hash(tuple([string_at(start + at, PIECE_BYTES) for at in _spread(n_bytes, N_PIECES)]))
     except REFUSALS:
-        return None
+        return _of_values(tensor, is_full)
+
+
+def _of_values(tensor: Any, is_full: bool) -> object:
+    """Return the fingerprint of the values of a sparse tensor; None for any other that refused."""
+    with torch.no_grad(), torch._C._DisableTorchDispatch():
+        values = values_of(tensor)
+    return None if values is None else fingerprint(values, is_full=is_full)
 
 
 def _of_pieces(tensor: Any, start: int, is_full: bool) -> object:
