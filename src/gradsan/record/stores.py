@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gradsan.model.span import Span
 
 MAX_STORES = 4
+_REFILLS = frozenset({"append", "extend", "insert", "pop", "popleft", "appendleft", "remove", "clear", "reverse"})
+"""Methods that give a list other entries."""
 _CONSTRUCTORS = ("__init__", "__post_init__", "__new__")
 _LOOPS = (ast.For, ast.While, ast.AsyncFor)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -19,6 +21,15 @@ def stores_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 
 
     Constructors are left out, and so are statements of the file of ``after`` that ran once, above its line.
     """
+    return _places(lambda node: _assigns(node, name), files, after)
+
+
+def refills_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 0)) -> list[Span]:
+    """Return where files give a list of this name, a variable or an attribute, other entries; see `stores_of`."""
+    return _places(lambda node: _refills(node, name), files, after)
+
+
+def _places(does: Callable[[ast.AST], bool], files: Iterable[str], after: tuple[str, int]) -> list[Span]:
     found: list[Span] = []
     for path in files:
         try:
@@ -28,31 +39,33 @@ def stores_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 
         limit = after[1] if path == after[0] else 0
         found += [
             span
-            for span, runs_once in _stores(tree, name, path, "<module>", True)
+            for span, runs_once in _found(tree, does, path, "<module>", True)
             if not (runs_once and span.line < limit)
         ]
     return found if len(found) <= MAX_STORES else []
 
 
-def _stores(node: ast.AST, name: str, path: str, function: str, runs_once: bool) -> Iterator[tuple[Span, bool]]:
+def _found(
+    node: ast.AST, does: Callable[[ast.AST], bool], path: str, function: str, runs_once: bool
+) -> Iterator[tuple[Span, bool]]:
     """Yield each place, and whether it is a statement of the file itself outside of loops."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, _FUNCTIONS):
             if child.name not in _CONSTRUCTORS:
-                yield from _stores(child, name, path, child.name, False)
+                yield from _found(child, does, path, child.name, False)
         elif isinstance(child, ast.ClassDef):
             yield from (
                 each
                 for part in child.body
                 if isinstance(part, _FUNCTIONS)
-                for each in _stores(part, name, path, f"{child.name}.{part.name}", False)
+                for each in _found(part, does, path, f"{child.name}.{part.name}", False)
                 if part.name not in _CONSTRUCTORS
             )
         else:
-            if _assigns(child, name) and isinstance(child, ast.expr):
+            if isinstance(child, ast.expr) and does(child):
                 end_line, end_column = child.end_lineno or child.lineno, child.end_col_offset or 0
                 yield Span(path, child.lineno, child.col_offset + 1, end_line, end_column + 1, function), runs_once
-            yield from _stores(child, name, path, function, runs_once and not isinstance(child, _LOOPS))
+            yield from _found(child, does, path, function, runs_once and not isinstance(child, _LOOPS))
 
 
 def _assigns(node: ast.AST, name: str) -> bool:
@@ -61,5 +74,23 @@ def _assigns(node: ast.AST, name: str) -> bool:
             return found == name
         case ast.Subscript(slice=ast.Constant(value=found), ctx=ast.Store()):
             return str(found) == name
+        case _:
+            return False
+
+
+def _refills(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Subscript(value=filled, ctx=ast.Store() | ast.Del()):
+            return _is_named(filled, name)
+        case ast.Call(func=ast.Attribute(value=filled, attr=method)):
+            return method in _REFILLS and _is_named(filled, name)
+        case _:
+            return False
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Name(id=found) | ast.Attribute(attr=found):
+            return found == name
         case _:
             return False

@@ -8,6 +8,7 @@ from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
 DRAWN = "random"
+REFILLED = "refilled"
 """The operation of a "write" that drew a random number."""
 
 
@@ -71,26 +72,28 @@ print(x.grad)  # 0.42, 0, 0.42
         written = history.last(Written)
         operation = "" if written is None or written.span is None else written.operation
         happened = "overwritten" if operation and not operation.endswith(" =") else "replaced"
+        happened = "given other entries" if operation == REFILLED else happened
         name = f"`{history.subject.name}`" if history.subject.name else "something it reads"
         what = "it draws other random numbers" if operation == DRAWN else f"{name} was {happened}"
         finding = self.diagnose(
             history,
             f"a checkpointed region computed other values when backward ran it again: {what}",
             notes=("the gradient is that of the second run",),
-            helps=(_drawn_outside() if operation == DRAWN else _as_an_argument(),),
+            helps=(_HELPS.get(operation, _AS_AN_ARGUMENT),),
         )
         finding = relabelled(finding, Role.SAVE, "this value of the region differed the second time")
-        label = "drawn here, in both runs" if operation == DRAWN else f"{happened} here, after the first run"
-        finding = relabelled(finding, Role.WRITE, label)
+        finding = relabelled(finding, Role.WRITE, _LABELS.get(operation, f"{happened} here, after the first run"))
         return relabelled(finding, Role.RAISE, "backward ran the region again")
 
 
-def _as_an_argument() -> Help:
-    return Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)")
-
-
-def _drawn_outside() -> Help:
-    return Help(
+_LABELS = {DRAWN: "drawn here, in both runs", REFILLED: "given other entries here"}
+_AS_AN_ARGUMENT = Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)")
+_HELPS = {
+    DRAWN: Help(
         "draw from the framework's generator, which checkpoint restores, or draw outside and pass the number",
         "keep = torch.rand(())",
-    )
+    ),
+    REFILLED: Help(
+        "pass what is in the list: of a list, checkpoint keeps the list itself", "checkpoint(block, *values)"
+    ),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradsan.record.stores import MAX_STORES, stores_of
+from gradsan.record.stores import MAX_STORES, refills_of, stores_of
 
 SOURCE = """\
 scale = 1.0
@@ -46,3 +46,9 @@ def test_too_many_tell_nothing(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_not_python(tmp_path: Path) -> None:
     assert stores_of("x", [str(tmp_path / "none.py")]) == []
     assert lines(tmp_path, "y", "y = = 1") == []
+
+
+def test_a_list_is_refilled_by_its_entries_and_its_methods(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text("held[0] = x\nself.held.append(x)\ndel held[1]\nheld = []\nother[0] = held[0]\nheld.count(x)\n")
+    assert [span.line for span in refills_of("held", [str(path)])] == [1, 2, 3]

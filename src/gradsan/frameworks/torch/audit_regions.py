@@ -6,7 +6,8 @@ sum in another order.  A reentrant region has no hooks: its results are compared
 
 # NOTE [What made it differ] Of all that the region's function can read, what was written or replaced after the first
 run; arrays are compared after each line (NOTE [Bracketing the write] in `audit`).  Assignments to attributes of modules
-are followed for this.
+are followed for this.  A list that is an argument is kept as it is, not what was in it: it is known by the name of the
+parameter, and by those that it has where the region is called.
 
 # NOTE [Statistics differ] A norm in train mode saves its running statistics, which the second run finds updated and
 never reads (NOTE [Saved is not used] in `audit`).  What is one-dimensional inside such a call is not compared.
@@ -29,50 +30,41 @@ import torch
 import torch.utils.checkpoint
 
 from gradsan.frameworks.torch.audit_functions import Marked
-from gradsan.frameworks.torch.captured import Captured
+from gradsan.frameworks.torch.captured import Captured, lists_given
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint
+from gradsan.frameworks.torch.region_samples import Sample, agree
 from gradsan.frameworks.torch.regions import REFUSALS, key_of
 from gradsan.frameworks.torch.storages import release
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
-from gradsan.record.stores import stores_of
+from gradsan.record.stores import refills_of, stores_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
 
 MAX_REPLACED = 1024
 MAX_TOLD = 4
-N_VALUES = 32
-TOLERANCE = 1e-3
 _TRAINS = 5
 """Position of the argument that puts a norm into train mode."""
 _ZERO = Version(0)
 
 
-class Sample:
-    """Some values of a tensor that a region packed, and where it lived."""
-
-    __slots__ = ("key", "number", "shape", "values")
-
-    def __init__(self, tensor: Any, number: int, *, is_compared: bool = True) -> None:
-        self.shape = tuple(tensor.shape)
-        self.key = key_of(tensor)
-        self.number = number
-        self.values = _values_of(tensor) if is_compared else None
-
-
 class FirstRun:
     """What is kept of the first run of a region."""
 
-    __slots__ = ("arrays", "begin", "place", "samples", "tokens")
+    __slots__ = ("arguments", "arrays", "begin", "place", "samples", "tokens")
 
-    def __init__(self, begin: int, arrays: list[Marked], tokens: dict[tuple[str, ...], object]) -> None:
+    def __init__(
+        self, begin: int, arrays: list[Marked], tokens: dict[tuple[str, ...], object], arguments: dict[str, Any]
+    ) -> None:
         self.begin = begin
         self.samples: list[Sample] = []
         self.arrays = arrays
         self.tokens = tokens
+        self.arguments = arguments
+        """Lists that the region was given, by name."""
         self.place = _outermost_place()
 
     @property
@@ -157,18 +149,19 @@ class RegionAudit:
         inside = self._in_norm
         return norm
 
-    def _begin(self, function: Any) -> FirstRun:
+    def _begin(self, function: Any, values: Sequence[Any]) -> FirstRun:
         audit = self._audit
-        arrays, captured = [], Captured(function, audit.recorder.user_code)
+        arguments = lists_given(function, values, audit.recorder.user_code)
+        arrays, captured = [], Captured(function, audit.recorder.user_code, arguments)
         for read in captured.reads:
             if not isinstance(read.value, torch.Tensor) and (alias := _alias_of(read.value)) is not None:
                 arrays.append(Marked(read.name, alias, fingerprint(alias, is_full=audit.is_full)))
         for marked in arrays:
             audit.watch(marked, marked.tensor, marked.mark)
-        return FirstRun(audit.recorder.next_number(), arrays, captured.tokens)
+        return FirstRun(audit.recorder.next_number(), arrays, captured.tokens, arguments)
 
     def _first(self, hooks: Any, frame: Any) -> None:
-        run = self._runs[frame] = self._begin(getattr(frame, "recompute_fn", None))
+        run = self._runs[frame] = self._begin(getattr(frame, "recompute_fn", None), getattr(frame, "saved_args", ()))
         pack, next_number, in_norm = hooks.pack_hook, self._audit.recorder.next_number, self._in_norm
 
         @functools.wraps(pack)
@@ -192,7 +185,7 @@ class RegionAudit:
             nonlocal rest
             with self._audit.recorder.border():
                 sample = next(rest, None)
-                if sample is not None and not _agree(sample, tensor):
+                if sample is not None and not agree(sample, tensor):
                     rest = iter(())
                     self._differs(run, sample, getattr(frame, "recompute_fn", None))
             return pack(tensor)
@@ -205,7 +198,7 @@ class RegionAudit:
             if torch.compiler.is_compiling():
                 return original(ctx, run_function, *args)
             with self._audit.recorder.border():
-                self._runs[ctx] = self._begin(run_function)
+                self._runs[ctx] = self._begin(run_function, args)
             outputs = original(ctx, run_function, *args)
             with self._audit.recorder.border():
                 number = self._audit.recorder.next_number()
@@ -225,7 +218,7 @@ class RegionAudit:
                 outputs = function(*inputs)
                 with self._audit.recorder.border():
                     for sample, each in zip(run.samples, _tensors_of(outputs), strict=False):
-                        if not _agree(sample, each):
+                        if not agree(sample, each):
                             self._differs(run, sample, function)
                             break
                 return outputs
@@ -243,7 +236,7 @@ class RegionAudit:
         if recorder.checkpointed.is_told(sample.number - 1):
             return
         self._audit.look()
-        captured = Captured(function, recorder.user_code)
+        captured = Captured(function, recorder.user_code, run.arguments)
         found = self._culprits(run, captured)
         names = dict.fromkeys(each.name for each in found)
         writes = tuple({each.written.span: each.written for each in found}.values())[:MAX_TOLD]
@@ -279,11 +272,14 @@ class RegionAudit:
     def _assigned(self, run: FirstRun, captured: Captured) -> list[Culprit]:
         """Return where the source assigns what is another value now, although nothing was seen to replace it."""
         files = captured.files()
-        return [
-            Culprit(0, run.end, name, self._audit.written(span, f"{name} ="))
-            for name in captured.changed(run.tokens)
-            for span in stores_of(name, files, after=run.place)
-        ]
+        found = []
+        for name in captured.changed(run.tokens):
+            found += [(name, f"{name} =", span) for span in stores_of(name, files, after=run.place)]
+        for name in captured.refilled(run.tokens):
+            names = [each for each, value in run.arguments.items() if value is run.arguments.get(name)] or [name]
+            spans = [span for each in names for span in refills_of(each, files, after=run.place)]
+            found += [(name, "refilled", span) for span in spans]
+        return [Culprit(0, run.end, name, self._audit.written(span, does)) for name, does, span in found]
 
     def _written_arrays(self, run: FirstRun) -> list[Culprit]:
         audit = self._audit
@@ -369,23 +365,3 @@ def _alias_of(array: Any) -> torch.Tensor | None:
 def _tensors_of(outputs: Any) -> Sequence[torch.Tensor]:
     each = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
     return [tensor for tensor in each if isinstance(tensor, torch.Tensor)]
-
-
-def _values_of(tensor: Any) -> torch.Tensor | None:
-    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or tensor.numel() == 0:
-        return None
-    with torch.no_grad(), torch._C.DisableTorchFunction():
-        flat = tensor.detach().reshape(-1)
-        step = max(1, flat.numel() // N_VALUES)
-        return flat[::step][:N_VALUES].clone()
-
-
-def _agree(sample: Sample, tensor: Any) -> bool:
-    values = _values_of(tensor)
-    if sample.values is None or values is None or values.shape != sample.values.shape:
-        return True
-    if values.dtype != sample.values.dtype or not values.is_floating_point():
-        return values.dtype != sample.values.dtype or bool(torch.equal(values, sample.values))
-    with torch.no_grad():
-        scale = float(sample.values.abs().max())
-        return torch.allclose(values, sample.values, rtol=TOLERANCE, atol=TOLERANCE * scale + 1e-12, equal_nan=True)

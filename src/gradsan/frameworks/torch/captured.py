@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ class Read:
 class Captured:
     """What is reachable from one function: tensors and arrays, modules, and the user's functions that may run."""
 
-    def __init__(self, function: Any, user_code: UserCode) -> None:
+    def __init__(self, function: Any, user_code: UserCode, arguments: dict[str, Any] | None = None) -> None:
         self.reads: list[Read] = []
         self.tokens: dict[tuple[str, ...], object] = {}
         """By path: the value of a number or a text, a weak reference to a tensor or an array."""
@@ -40,12 +41,20 @@ class Captured:
         self._user_code = user_code
         self._array: Any = getattr(sys.modules.get("numpy"), "ndarray", ())
         self._seen: set[int] = set()
+        for name, value in (arguments or {}).items():
+            self._visit(("", name), value, MAX_DEPTH)
         self._visit(("",), function, MAX_DEPTH)
 
     def changed(self, before: dict[tuple[str, ...], object]) -> list[str]:
         """Return the names of what is another value than it was."""
         paths = [path for path, token in before.items() if path in self.tokens and not _is(self.tokens[path], token)]
-        return list(dict.fromkeys(path[-1] for path in paths))
+        return list(dict.fromkeys(path[-1] for path in paths if not _is_entry(path)))
+
+    def refilled(self, before: dict[tuple[str, ...], object]) -> list[str]:
+        """Return the names of the lists that have other entries than they had."""
+        entries = [path for path in {**before, **self.tokens} if _is_entry(path)]
+        other = [path for path in entries if not _is(self.tokens.get(path), before.get(path))]
+        return list(dict.fromkeys(_name_of(path) for path in other))
 
     def files(self) -> list[str]:
         """Return the program's own files, and those of the functions that may run."""
@@ -66,7 +75,7 @@ class Captured:
             self.tokens[path] = weakref.ref(value)
             if id(value) not in self._seen:
                 self._seen.add(id(value))
-                self.reads.append(Read(path[-1], value))
+                self.reads.append(Read(_name_of(path), value))
             return
         if value is None or isinstance(value, (int, float, str)):
             self.tokens[path] = value
@@ -87,7 +96,7 @@ class Captured:
         elif isinstance(value, FunctionType):
             yield from self._of_function(value)
         elif isinstance(value, (list, tuple)):
-            yield from (("", each) for each in value[:MAX_ELEMENTS])
+            yield from ((f"[{n}]", each) for n, each in enumerate(value[:MAX_ELEMENTS]))
         elif isinstance(value, dict):
             yield from ((str(key), each) for key, each in list(value.items())[:MAX_ELEMENTS])
         elif self._is_users(type(value)):
@@ -120,6 +129,45 @@ class Captured:
     def _is_users(self, kind: type) -> bool:
         functions = (each for each in vars(kind).values() if isinstance(each, FunctionType))
         return any(self._user_code(each.__code__) for each in functions)
+
+
+def lists_given(function: Any, values: Sequence[Any], user_code: UserCode) -> dict[str, Any]:
+    """Return the lists among the arguments of a call that is about to run.
+
+    Their names are those of the function's parameters, and those that they have in the user's frames.
+    """
+    lists = {id(each): each for each in values if isinstance(each, list)}
+    if not lists:
+        return {}
+    named = {name: each for name, each in zip(_parameters_of(function), values, strict=False) if isinstance(each, list)}
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if user_code(frame.f_code):
+            named.update((name, lists[id(each)]) for name, each in frame.f_locals.items() if id(each) in lists)
+        frame = frame.f_back
+    return named
+
+
+def _parameters_of(function: Any) -> list[str]:
+    """Return the names of the parameters of the function that checkpoint was given, of a module those of `forward`."""
+    if isinstance(function, FunctionType) and "fn" in function.__code__.co_freevars:  # checkpoint's own, around it
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+        function = next(cell.cell_contents for name, cell in cells if name == "fn")
+    if isinstance(function, torch.nn.Module):
+        function = function.forward
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _is_entry(path: tuple[str, ...]) -> bool:
+    return path[-1].startswith("[")
+
+
+def _name_of(path: tuple[str, ...]) -> str:
+    """Return the last variable or attribute of a path: of an entry of a list, that of the list."""
+    return next(each for each in reversed(path) if not each.startswith("["))
 
 
 def _is(one: object, other: object) -> bool:
