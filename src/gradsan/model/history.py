@@ -112,6 +112,8 @@ class Witness(Enum):
     """... of an input of a custom Function, before and after its forward."""
     GRADIENT = "gradient"
     """... of a gradient that others wait for, before and after a hook or a custom backward."""
+    RETURNED_GRADIENT = "returned-gradient"
+    """A custom backward wrote a buffer that it had returned as a gradient before, and that waits to be used."""
     RECOMPUTATION = "recomputation"
     """A checkpointed region computed other values when it was run again."""
     KEPT_GRADIENT = "kept-gradient"

@@ -20,7 +20,10 @@ Whoever overwrites the gradient he is given, in a tensor hook or in a custom bac
 overwrites what the other branch will receive. No version is compared for gradients.
 
 Whether it harms depends on the order in which the engine runs the branches:
-it is told only where somebody else still held the buffer."""
+it is told only where somebody else still held the buffer.
+
+A custom backward that returns a buffer of its own, and fills it anew when it is called again, does the same:
+the engine still holds what was returned first, where it is to be added to another gradient."""
     example = """\
 import torch
 
@@ -65,6 +68,13 @@ print(b.grad)  # 2.7, 2.7, 2.7
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak about what was seen of a gradient."""
+        if history.witness is Witness.RETURNED_GRADIENT:
+            return self.diagnose(
+                history,
+                "a gradient that a custom backward had returned was overwritten before it was used",
+                notes=("the engine held it until the gradients that are added to it were there",),
+                helps=(Help("return a copy", "return buffer.clone()  # in place of buffer"),),
+            )
         if history.witness is not Witness.GRADIENT:
             return None
         return self.diagnose(

@@ -5,6 +5,10 @@ somebody else holds it, which its use count tells: one for our own handle in a c
 one in a module's backward hook (what its results received), three in one that runs before the module's backward.
 Source: checked on torch 2.13.0.
 
+# NOTE [Returned and kept] A custom backward may return a tensor that the program keeps and fills anew at the next call.
+The engine holds what was returned until it is used; whether it does tells the tensor's use count.  What Python alone
+holds counts as one.  A view of it that the engine makes is not followed.
+
 # NOTE [Hooks of nodes] Hooks of graph nodes, and of several tensors at once, can't be wrapped.  A recorded write in a
 backward pass to what a hook was given, and more than it and the engine hold, is compared after its line instead.
 """
@@ -21,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from gradsan.frameworks.torch.contexts import Calls, held_on, names, owners_on
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.modules import subject_of
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 _IN_BACKWARD_USE_COUNT = 1
 _IN_HOOK_USE_COUNT = 2
 _IN_MODULE_HOOKS_USE_COUNT = {"register_full_backward_hook": 1, "register_full_backward_pre_hook": 3}
+_HELD_BY_PYTHON = 1
 _ZERO = Version(0)
 
 
@@ -59,6 +65,8 @@ class FunctionAudit:
         self._audit = audit
         self._guarded: list[tuple[Marked, CodeType]] = []
         """Gradients that a hook is about to write, and the hook; see NOTE [Hooks of nodes]."""
+        self._returned: list[tuple[Marked, str]] = []
+        """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -100,7 +108,7 @@ class FunctionAudit:
             try:
                 return original(*args, **kwargs)
             finally:
-                if self._guarded:
+                if self._guarded or self._returned:
                     with self._audit.recorder.border():
                         self._after_hooks()
 
@@ -113,6 +121,9 @@ class FunctionAudit:
             if site is not None and site.code is code:
                 self._tell(Witness.GRADIENT, code.co_name, marked, self._audit.written(site))
         self._guarded.clear()
+        for marked, _ in self._returned:
+            self._audit.unwatch(marked)
+        self._returned.clear()
 
     def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -140,7 +151,7 @@ class FunctionAudit:
         nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor)}
         for node in nodes:
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
-                found = self._mark(_held_on(node))
+                found = self._mark(held_on(node))
                 if found:
                     self._on_context[node] = found
                     for marked in found:
@@ -153,24 +164,88 @@ class FunctionAudit:
             cls = getattr(node, "_forward_cls", None)
             if cls is None or torch.compiler.is_compiling() or not self._is_users(cls):
                 return original(node, *gradients)
+            doubtful: list[tuple[Marked, Calls]] = []
             with self._audit.recorder.border():
-                self._before_backward(node, cls)
+                doubtful = self._before_backward(node, cls)
             shared = self._shared(gradients, _IN_BACKWARD_USE_COUNT)
-            result = original(node, *gradients)
+            waiting = self._waiting(gradients) if self._returned else []
+            try:
+                result = original(node, *gradients)
+            finally:
+                called = [marked for marked, calls in doubtful if calls.end()]
             with self._audit.recorder.border():
+                for marked in called:
+                    self._tell_context(node, cls, marked)
                 self._after_gradients(cls.__name__, shared, _beginning(cls.backward))
+                self._after_returning(waiting, _beginning(cls.backward))
+                self._note_returned(cls.__name__, result, gradients)
             return result
 
         return apply
 
-    def _before_backward(self, node: Any, cls: Any) -> None:
+    def _waiting(self, gradients: tuple[Any, ...]) -> list[tuple[Marked, str]]:
+        """Return what was returned before and the engine still holds, beside what it hands on now."""
+        given = {id(each) for each in gradients}
+        held = (each for each in self._returned if _is_held_elsewhere(each[0].tensor, _HELD_BY_PYTHON))
+        return [each for each in held if id(each[0].tensor) not in given]
+
+    def _after_returning(self, waiting: list[tuple[Marked, str]], begins: Site | None) -> None:
+        """Tell of what was returned before and is other than it was, although the engine held it; see the note."""
+        for marked, name in waiting:
+            if self._differs(marked):
+                written = self._last_write(marked) or self._audit.written(self._audit.line_of(marked) or begins)
+                self._tell(Witness.RETURNED_GRADIENT, name, marked, written)
+
+    def _note_returned(self, name: str, result: Any, gradients: tuple[Any, ...]) -> None:
+        for marked, _ in self._returned:
+            self._audit.unwatch(marked)
+        self._returned = [each for each in self._returned if not self._differs(each[0])]  # else used, or told
+        returned, own = (result, 0) if isinstance(result, tuple) else ((result,), 2)
+        known = {id(each) for each in (*gradients, *(marked.tensor for marked, _ in self._returned))}
+        for n, gradient in enumerate(returned):
+            if isinstance(gradient, torch.Tensor) and id(gradient) not in known:
+                del gradient
+                if _n_references(returned, n) > _ALONE + own:
+                    self._returned += [(marked, name) for marked in self._mark({"gradient": returned[n]})]
+        for marked, _ in self._returned:
+            self._audit.watch(marked, marked.tensor, marked.mark)
+
+    def _before_backward(self, node: Any, cls: Any) -> list[tuple[Marked, Calls]]:
+        """Tell of what was overwritten; return the parameters of which only a call of their module would tell."""
         self._audit.look()
         marks = self._on_context.get(node, ())
-        held = _held_on(node) if marks else {}
-        for marked in marks:
-            if held.get(marked.name) is marked.tensor and self._differs(marked):
-                written = self._last_write(marked) or self._audit.written(self._audit.line_of(marked))
-                self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=int(node._sequence_nr()))
+        held = held_on(node) if marks else {}
+        differing = [each for each in marks if held.get(each.name) is each.tensor and self._differs(each)]
+        owners = owners_on(node) if differing else {}
+        backward, doubtful = getattr(cls.backward, "__code__", None), []
+        for marked in differing:
+            if marked.name not in owners or names(backward, marked.name):
+                self._tell_context(node, cls, marked)
+            else:
+                doubtful.append((marked, Calls(owners[marked.name])))
+        return doubtful
+
+    def _tell_context(self, node: Any, cls: Any, marked: Marked) -> None:
+        number = int(node._sequence_nr())
+        written = self._last_write(marked) or self._last_step(marked, number)
+        written = written or self._audit.written(self._audit.line_of(marked))
+        self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=number)
+
+    def _last_step(self, marked: Marked, number: int) -> Written | None:
+        """Return the last optimizer step that wrote a parameter after a node was made."""
+        recorder, key = self._audit.recorder, key_of(marked.tensor)
+        steps = [] if key is None else [run for run in recorder.steps.writes_to(key) if run.last_number > number]
+        last = max(steps, key=lambda run: run.last_order, default=None)
+        if last is None:
+            return None
+        return Written(
+            span=None if last.site is None else last.site.span(),
+            operation=last.operation,
+            version_before=Version(marked.version),
+            version=Version(marked.tensor._version),
+            sequence=SequenceNumber(last.last_number),
+            writer=Writer.OPTIMIZER,
+        )
 
     def _hooking(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -288,16 +363,12 @@ class FunctionAudit:
         return code is not None and self._audit.recorder.user_code(code)
 
 
-def _held_on(node: Any) -> dict[str, Any]:
-    """Return what a node's attributes hold, by name: also what stands in lists, tuples and dicts."""
-    found: dict[str, Any] = {}
-    for name, value in vars(node).items():
-        found[name] = value
-        if isinstance(value, (list, tuple)):
-            found.update((f"{name}[{n}]", each) for n, each in enumerate(value))
-        elif isinstance(value, dict):
-            found.update((f"{name}[{key!r}]", each) for key, each in value.items())
-    return found
+def _n_references(values: tuple[Any, ...], at: int) -> int:
+    return sys.getrefcount(values[at])
+
+
+_ALONE = _n_references((object(),), 0)
+"""References to what a tuple alone holds, which differ from one version of Python to another."""
 
 
 def _is_held_elsewhere(gradient: Any, own: int) -> bool:

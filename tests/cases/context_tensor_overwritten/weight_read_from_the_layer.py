@@ -1,0 +1,45 @@
+# framework: torch
+# outcome: wrong-gradient
+"""A Function keeps its layer and reads the weight from it in backward; an optimizer has stepped by then."""
+#~ missed-by: static (only content tells)
+
+import torch
+from torch import nn
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(0)
+
+
+class Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, layer):
+        ctx.layer = layer
+        return x * layer.weight
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output * ctx.layer.weight, None
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((4,), 2.0))
+
+    def forward(self, x):
+        return Product.apply(x, self)
+
+
+def loss_of(x):
+    layer = Layer()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
+    with torch.enable_grad():
+        (layer.weight**2).sum().backward()
+    y = layer(x)
+    optimizer.step()  #~ error[GS351]: `ctx.layer.weight` was overwritten
+    return y.sum()
+
+
+x = torch.randn(3, 4, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))
