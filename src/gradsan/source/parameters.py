@@ -9,6 +9,7 @@ from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.values import Class, Const, External, Function, Layer, Mapping, Opaque, Sequence, Tensor, Value
 from gradsan.source.index import FunctionNode
+from gradsan.source.spelling import spelled
 
 
 def bind_unknown(frame: Frame, node: FunctionNode, receiver: Value | None) -> None:
@@ -46,7 +47,7 @@ _INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTenso
 def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None) -> Value:
     """Return what a parameter of an entry may be."""
     name = parameter.arg
-    annotation = ast.unparse(parameter.annotation).strip("'\"") if parameter.annotation is not None else ""
+    annotation = spelled(parameter.annotation).strip("'\"") if parameter.annotation is not None else ""
     literal = default.value if isinstance(default, ast.Constant) else None
     if isinstance(default, ast.UnaryOp) and isinstance(default.operand, ast.Constant):
         literal = 1.0

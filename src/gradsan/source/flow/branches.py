@@ -23,6 +23,7 @@ from gradsan.source.flow.values import (
     Value,
 )
 from gradsan.source.index import dotted_name
+from gradsan.source.spelling import spelled
 from gradsan.source.walking import walk
 
 NO_LITERALS: tuple[int, ...] = ()
@@ -300,7 +301,7 @@ def text_of(frame: Frame, node: ast.expr) -> str:
     texts = frame.machine.texts
     text = texts.get(id(node))
     if text is None:
-        text = texts[id(node)] = ast.unparse(node)
+        text = texts[id(node)] = spelled(node)
     return text
 
 
