@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from typing import TypeAlias
 
 from gradsan import knowledge
 from gradsan.knowledge import Operation
@@ -44,6 +47,9 @@ from gradsan.source.flow.values import (
     Tensor,
     Value,
 )
+
+Special: TypeAlias = Callable[[Frame, str, Arguments, ast.AST], Value | None]
+"""Calls a function of a dotted name; None where it is called like any operation after all."""
 
 _TRANSPARENT = frozenset(
     {
@@ -194,43 +200,38 @@ def _total(frame: Frame, items: list[Value]) -> Value:
 
 
 def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
-    first = arguments.positional[0] if arguments.positional else None
+    special = _special(dotted)
+    result = special(frame, dotted, arguments, node) if special is not None else None
+    return result if result is not None else _call_plain(frame, dotted, arguments, node)
+
+
+@cache
+def _special(dotted: str) -> Special | None:
+    """Return what calls a function that is no plain operation of the table; given no argument, it may be one."""
     last = dotted.rpartition(".")[2]
     if dotted.startswith("torch.nn.") and last[:1].isupper():
-        return _construct(frame, dotted, arguments, node)
+        return _construct
     if dotted.startswith("torch.nn.init."):
-        return _initialise(frame, first or arguments.keywords.get("tensor"), last, node)
+        return _initialise
     if dotted.startswith("torch.optim.") and last[:1].isupper() and dotted.count(".") == 2:
-        return construct_optimizer(frame, dotted, arguments, node)
-    if dotted == "torch.autograd.grad":
-        return call_grad(frame, arguments, node)
-    if dotted == "torch.autograd.backward" and first is not None:
-        run_backward(frame, [first], retains="retain_graph" in arguments.keywords, node=node)
-        return Const(None)
-    if dotted == "torch.is_grad_enabled":
-        return Const(frame.machine.grad_enabled)
-    if dotted == "torch.is_inference_mode_enabled":
-        return Const(False)
-    if dotted in SWITCH and isinstance(node, ast.Call):
-        switch(frame, node)
-        return Opaque()
-    if dotted.startswith("torch.utils.checkpoint.checkpoint") and first is not None:
-        return _checkpoint(frame, dotted, arguments, node)
-    if dotted in _TRANSPARENT and first is not None:
-        return first
+        return construct_optimizer
+    if dotted in SWITCH:
+        return _switch
+    if dotted.startswith("torch.utils.checkpoint.checkpoint"):
+        return _checkpoint
+    if dotted in _TRANSPARENT:
+        return _first
     if dotted in FUNCTIONAL_CALLS:
-        return call_functionally(frame, arguments, node)
+        return _functionally
     if dotted.startswith("torch.ops.aten."):
-        last = dotted.split(".")[3]
-        is_method = frame.machine.operation(f"torch.Tensor.{last}") is not None
-        dotted = f"torch.Tensor.{last}" if is_method else f"torch.{last}"
-    if dotted == "torch.optim.swa_utils.AveragedModel" and first is not None:
-        return copy_value(frame, first, deep=True)
-    if dotted.startswith("torch.Tensor.") and first is not None:
-        member = get_attribute(frame, first, last, node)
-        return call(frame, member, Arguments(arguments.positional[1:], arguments.keywords, arguments.is_exact), node)
-    if dotted in ("torch.autograd.Variable", "torch.nn.Parameter") and isinstance(first, Tensor):
-        return first
+        return _call_aten
+    if dotted.startswith("torch.Tensor."):
+        return _call_method
+    return _SPECIAL.get(dotted)
+
+
+def _call_plain(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    last = dotted.rpartition(".")[2]
     if last in _NEW or last.endswith("_like"):
         return _new(frame, last, arguments, node)
     if dotted in ("torch.Tensor", "torch.FloatTensor", "torch.LongTensor"):
@@ -242,11 +243,74 @@ def _call_torch(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) 
     return call_operation(frame, operation, arguments, node, target=target)
 
 
-def _checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+def _first(_frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST) -> Value | None:
+    return arguments.positional[0] if arguments.positional else None
+
+
+def _call_method(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
+    if not arguments.positional:
+        return None
+    first, *rest = arguments.positional
+    member = get_attribute(frame, first, dotted.rpartition(".")[2], node)
+    return call(frame, member, Arguments(rest, arguments.keywords, arguments.is_exact), node)
+
+
+def _call_aten(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    name = dotted.split(".")[3]
+    if frame.machine.operation(f"torch.Tensor.{name}") is None:
+        return _call_plain(frame, f"torch.{name}", arguments, node)
+    result = _call_method(frame, name, arguments, node)
+    return result if result is not None else _call_plain(frame, f"torch.Tensor.{name}", arguments, node)
+
+
+def _switch(frame: Frame, _dotted: str, _arguments: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(node, ast.Call):
+        return None
+    switch(frame, node)
+    return Opaque()
+
+
+def _functionally(frame: Frame, _dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    return call_functionally(frame, arguments, node)
+
+
+def _grad(frame: Frame, _dotted: str, arguments: Arguments, node: ast.AST) -> Value:
+    return call_grad(frame, arguments, node)
+
+
+def _backward(frame: Frame, _dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
+    if not arguments.positional:
+        return None
+    run_backward(frame, arguments.positional[:1], retains="retain_graph" in arguments.keywords, node=node)
+    return Const(None)
+
+
+def _average(frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST) -> Value | None:
+    return copy_value(frame, arguments.positional[0], deep=True) if arguments.positional else None
+
+
+def _variable(_frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST) -> Value | None:
+    first = arguments.positional[0] if arguments.positional else None
+    return first if isinstance(first, Tensor) else None
+
+
+_SPECIAL: dict[str, Special] = {
+    "torch.autograd.grad": _grad,
+    "torch.autograd.backward": _backward,
+    "torch.autograd.Variable": _variable,
+    "torch.is_grad_enabled": lambda frame, *_: Const(frame.machine.grad_enabled),
+    "torch.is_inference_mode_enabled": lambda *_: Const(False),
+    "torch.optim.swa_utils.AveragedModel": _average,
+}
+
+
+def _checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
     """Run a checkpointed function; the reentrant kind hands it its inputs as leaves when it runs it again.
 
     Source: torch/utils/checkpoint.py, CheckpointFunction.backward (2.13.0).
     """
+    if not arguments.positional:
+        return None
     if dotted.endswith("checkpoint_sequential"):
         return opaque_call(frame, Opaque(), arguments, node)
     given = arguments.positional[1:]
@@ -315,8 +379,9 @@ def _parameter(frame: Frame, arguments: Arguments) -> Value:
     return tensor
 
 
-def _initialise(frame: Frame, value: Value | None, name: str, node: ast.AST) -> Value:
+def _initialise(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value:
     """``torch.nn.init``: writes with gradients switched off.  Source: torch/nn/init.py, 2.13.0."""
+    value, name = arguments.get(0, "tensor"), dotted.rpartition(".")[2]
     if value is None:
         return Opaque()
     if knowledge.load().mutates(name):
