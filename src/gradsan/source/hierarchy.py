@@ -48,8 +48,11 @@ def find_member(
     project: Project, info: ClassInfo, name: str, *, setters: bool = False
 ) -> tuple[ClassInfo, FunctionInfo | ast.expr] | None:
     """Return the class that defines a member, and the member."""
-    order, _ = linearize_known(project, info)
-    return _find(order, name, setters=setters)
+    key = info, name, setters
+    members = project.members
+    if key not in members:
+        members[key] = _find(linearize_known(project, info)[0], name, setters=setters)
+    return members[key]
 
 
 def members_after(

@@ -221,11 +221,15 @@ def runs_without_by_name(place: Place) -> bool:
 
 
 def shown_path(module: ModuleInfo) -> str:
-    """Return a module's path below the folder that its imports start from."""
-    try:
-        return module.path.relative_to(module.root).as_posix()
-    except ValueError:
-        return module.path.name
+    """Return a module's path below the folder that its imports start from; remembered with the module."""
+    known = module.remembered.get(shown_path)
+    if not isinstance(known, str):
+        try:
+            known = module.path.relative_to(module.root).as_posix()
+        except ValueError:
+            known = module.path.name
+        module.remembered[shown_path] = known
+    return known
 
 
 def _is_internal(place: Place) -> bool:

@@ -64,6 +64,9 @@ class Project:
     _listings: dict[Path, list[Path]] = field(default_factory=dict)
     _packages: dict[Path, tuple[Path, tuple[str, ...]]] = field(default_factory=dict)
     hierarchies: dict[int, tuple[list[ClassInfo], list[str]]] = field(default_factory=dict)
+    members: dict[tuple[ClassInfo, str, bool], tuple[ClassInfo, FunctionInfo | ast.expr] | None] = field(
+        default_factory=dict
+    )
     _n_lines: int = 0
 
     def load(self, path: Path, *, text: str | None = None) -> ModuleInfo:
@@ -122,6 +125,7 @@ class Project:
         self._listings.clear()
         self._packages.clear()
         self.hierarchies.clear()
+        self.members.clear()
         self._n_lines = 0
 
     def find_module(self, asker: ModuleInfo, dotted: str) -> ModuleInfo | None:

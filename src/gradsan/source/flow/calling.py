@@ -9,7 +9,7 @@ from gradsan.source.flow.decorating import decorated
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
-from gradsan.source.flow.journal import Changes, Exit, Journal
+from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.records import construct_plain
@@ -35,6 +35,8 @@ from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
 
 MAX_RECURSION = 1
 """How often a function is followed into a call of itself: from a list into what it holds."""
+_UNFOLLOWED = ("contextmanager", "singledispatch", "custom_op", "register_fake")
+"""Decorators of functions that aren't followed."""
 CONSTRUCTION_FUEL = 300
 """Statements that one constructor may run."""
 
@@ -45,7 +47,7 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
     machine, info = frame.machine, function.info
     if len(machine.stack) >= MAX_DEPTH or machine.fuel <= 0 or machine.stack.count(info) > MAX_RECURSION:
         return opaque_call(frame, Opaque(name=info.name), arguments, node)
-    if any(d.endswith(("contextmanager", "singledispatch", "custom_op", "register_fake")) for d in info.decorators):
+    if info.decorators and any(name.endswith(_UNFOLLOWED) for name in info.decorators):
         return Opaque()
     if info.decorators and not function.is_bare:
         wrapper = decorated(frame, function)
@@ -95,25 +97,18 @@ def _run_body(inner: Frame, node: FunctionNode, guard: frozenset[int]) -> Value:
     machine, journal = inner.machine, inner.machine.journal
     assert not isinstance(node, ast.Lambda)
     if execute(inner, node.body):
-        inner.returns.append((NONE, (machine.guard, journal.changes(inner.start))))
+        inner.returns.append((NONE, (machine.guard, journal.changes(inner.start, but=inner.local))))
     if not inner.returns:
         return Opaque()
-    left = dict(inner.local)
-    exits: list[Exit] = [(at, _outer(changes, inner)) for _, (at, changes) in inner.returns]
-    journal.undo(inner.start)
+    exits: list[Exit] = [way for _, way in inner.returns]
+    journal.undo(inner.start, but=inner.local)  # the functions that were defined in it see its names
     journal.merge(exits)
-    inner.local = left  # for the functions that were defined in it
     if inner.yields:
         return Sequence(list(inner.yields), is_exact=False)
     values = [(value, at - guard) for value, (at, _) in inner.returns]
     if len(values) > 1:
         return _join_returns(values)
     return values[0][0]
-
-
-def _outer(changes: Changes, inner: Frame) -> Changes:
-    mine = id(inner.local)
-    return {key: change for key, change in changes.items() if key[0] != mine}
 
 
 def _join_returns(values: list[tuple[Value, frozenset[int]]]) -> Value:
@@ -135,15 +130,15 @@ def bind_parameters(inner: Frame, node: FunctionNode, arguments: Arguments) -> N
     spec, local = node.args, inner.local
     names = [*spec.posonlyargs, *spec.args]
     keywords = dict(arguments.keywords)
-    for at, parameter in enumerate(names):
-        if at < len(arguments.positional):
-            local[parameter.arg] = arguments.positional[at]
-        elif parameter.arg in keywords:
-            local[parameter.arg] = keywords.pop(parameter.arg)
-    for parameter in spec.kwonlyargs:
+    for parameter, value in zip(names, arguments.positional, strict=False):
+        local[parameter.arg] = value
+    is_missing = False
+    for parameter in (*names[len(arguments.positional) :], *spec.kwonlyargs):
         if parameter.arg in keywords:
             local[parameter.arg] = keywords.pop(parameter.arg)
-    if any(parameter.arg not in local for parameter in (*names, *spec.kwonlyargs)):
+        else:
+            is_missing = True
+    if is_missing:
         _bind_defaults(inner, spec, names, is_exact=arguments.is_exact)
     if spec.vararg is not None:
         local[spec.vararg.arg] = Sequence(

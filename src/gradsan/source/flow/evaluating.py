@@ -10,7 +10,7 @@ from typing import Any
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
-from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, evaluates, get_attribute
+from gradsan.source.flow.machine import MEMBER_CALLERS, Arguments, Frame, call, evaluate, evaluates, get_attribute
 from gradsan.source.flow.names import closure, find_name
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.subscripts import subscript
@@ -100,9 +100,7 @@ def _call(frame: Frame, node: ast.Call) -> Value:
 def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
     """Call a method by name."""
     if type(receiver) is Opaque and name not in receiver.attributes:
-        from gradsan.source.flow.methods import opaque_method
-
-        return opaque_method(frame, receiver, name, arguments, node)
+        return MEMBER_CALLERS[Opaque](frame, receiver, name, arguments, node)
     if type(receiver) is Choice:
         machine = frame.machine
         before = machine.guard

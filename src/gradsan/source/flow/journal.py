@@ -49,24 +49,27 @@ class Journal:
         """Return a point to come back to."""
         return len(self.entries)
 
-    def changes(self, mark: int) -> Changes:
-        """Return what was set since a point, with the values now."""
+    def changes(self, mark: int, *, but: object = None) -> Changes:
+        """Return what was set since a point, with the values now; what was set in the holder ``but`` is left out."""
         found: Changes = {}
         if len(self.entries) == mark:
             return found
         for holder, key, _ in self.entries[mark:]:
+            if holder is but:
+                continue
             at = id(holder), key
             if at not in found:
                 found[at] = holder, key, _read(holder, key)
         return found
 
-    def undo(self, mark: int) -> None:
-        """Go back to a point."""
+    def undo(self, mark: int, *, but: object = None) -> None:
+        """Go back to a point; what was set in the holder ``but`` stays."""
         entries = self.entries
         if len(entries) == mark:
             return
         for holder, key, old in reversed(entries[mark:]):
-            _write(holder, key, old)
+            if holder is not but:
+                _write(holder, key, old)
         del entries[mark:]
 
     def merge(self, exits: list[Exit]) -> None:

@@ -60,7 +60,7 @@ def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) 
         created=value.created,
         module=name,
         weights=layer_weights(frame, value),
-        target=text_of(frame, node.args[0]) if isinstance(node, ast.Call) and node.args else "",
+        target=text_of(frame, node.args[0]) if operation.may_write and isinstance(node, ast.Call) and node.args else "",
     )
     return run_hooks(frame, value, arguments, _shape(name, result), node)
 

@@ -227,6 +227,8 @@ Probe: TypeAlias = Callable[[Frame, ast.Call, "Value | None", Arguments], None]
 """Is told each call before it is made: the object whose method it calls, if any, and what it passes."""
 Caller: TypeAlias = Callable[[Frame, Any, Arguments, ast.AST], Value]
 CALLERS: dict[type, Caller] = {}
+MemberCaller: TypeAlias = Callable[[Frame, Any, str, Arguments, ast.AST], Value]
+MEMBER_CALLERS: dict[type, MemberCaller] = {}
 Getter: TypeAlias = Callable[[Frame, Any, str, ast.AST], Value]
 GETTERS: dict[type, Getter] = {}
 
@@ -259,6 +261,17 @@ def calls(*kinds: type) -> Callable[[Caller], Caller]:
     def register(function: Caller) -> Caller:
         for kind in kinds:
             CALLERS[kind] = function
+        return function
+
+    return register
+
+
+def calls_members(*kinds: type) -> Callable[[MemberCaller], MemberCaller]:
+    """Register what calls a method of a kind of value by its name."""
+
+    def register(function: MemberCaller) -> MemberCaller:
+        for kind in kinds:
+            MEMBER_CALLERS[kind] = function
         return function
 
     return register

@@ -12,7 +12,7 @@ from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
-from gradsan.source.flow.machine import Arguments, Frame, call, calls, evaluate, get_attribute
+from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, evaluate, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
 from gradsan.source.flow.objects import require_grad
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of, tensors_of
@@ -145,6 +145,7 @@ _SPECIAL: dict[str, Callable[[Frame, Tensor, Arguments, ast.AST], Value]] = {
 }
 
 
+@calls_members(Opaque)
 def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """Call a method of something unknown."""
     if receiver.tensor is not None and (receiver.tensor.storage.is_tensor or name not in NOT_TENSOR):

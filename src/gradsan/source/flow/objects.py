@@ -6,7 +6,7 @@ import ast
 
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.graph import Grad
-from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, gets
+from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of
@@ -257,8 +257,6 @@ def _bound(_frame: Frame, value: Value, name: str, _node: ast.AST) -> Value:
 
 @gets(Choice)
 def _choice(frame: Frame, value: Choice, name: str, node: ast.AST) -> Value:
-    from gradsan.source.flow.machine import get_attribute
-
     return join([(get_attribute(frame, option, name, node), guard) for option, guard in value.options])
 
 

@@ -9,10 +9,11 @@ from functools import cache
 from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
 from gradsan.source.flow.binding import effect_of, setting_of
-from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place
+from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.overlaps import VIEWS, follow
+from gradsan.source.flow.products import PRODUCTS, save_factors
 from gradsan.source.flow.stale import use_stale
 from gradsan.source.flow.tensors import (
     as_tensor,
@@ -137,9 +138,15 @@ def _incoming(inputs: _Inputs) -> tuple[Grad, frozenset[str]]:
 
 
 def _graph(inputs: _Inputs) -> Node:
-    parents = {id(node): node for _, tensor, _ in inputs if (node := node_of(tensor)) is not None}
-    leaves = tuple(tensor.storage for _, tensor, _ in inputs if tensor.is_leaf and tensor.grad is Grad.YES)
-    return Node(tuple(parents.values()), leaves=leaves)
+    parents: dict[int, Node] = {}
+    leaves: list[Storage] = []
+    for _, tensor, _ in inputs:
+        node = node_of(tensor)
+        if node is not None:
+            parents[id(node)] = node
+        if tensor.is_leaf and tensor.grad is Grad.YES:
+            leaves.append(tensor.storage)
+    return Node(tuple(parents.values()), leaves=tuple(leaves))
 
 
 def _needs(
@@ -165,8 +172,8 @@ def _save_inputs(
     roots: frozenset[str],
     label: str,
 ) -> None:
-    if label in _PRODUCTS:
-        _save_factors(frame, inputs, graph, place, label)
+    if label in PRODUCTS:
+        save_factors(frame, inputs, graph, place, label)
         return
     for operand in effect.saves_inputs:
         is_uncertain = operand in effect.maybe and not by_layout(operation, operand)
@@ -194,31 +201,6 @@ def by_layout(operation: Operation, operand: str) -> bool:
     """Return whether an uncertain save depends on the memory layout alone: no argument decides it."""
     saving = [case for case in operation.cases if case.saves]
     return bool(saving) and all(operand in case.saves and operand in case.maybe for case in saving)
-
-
-_PRODUCTS = frozenset({"einsum", "tensordot", "matmul"})
-"""Contractions of several tensors: each factor is saved for the gradient of the others.
-
-Source: einsum is made of ``bmm``; derivatives.yaml, 2.13.0.
-"""
-
-
-def _save_factors(frame: Frame, inputs: _Inputs, graph: Node, place: Place, label: str) -> None:
-    for _, tensor, guard in inputs:
-        others = [other for _, other, _ in inputs if other is not tensor]
-        record_save(
-            frame,
-            tensor,
-            node=graph,
-            place=place,
-            operation=label,
-            operand="operand",
-            grad=max((grad_of(other) for other in others), default=Grad.NO),
-            roots=frozenset().union(*(roots_of(other) for other in others)) if others else frozenset(),
-            guard=guard,
-            backward="BmmBackward0",
-            name=tensor.storage.name,
-        )
 
 
 def _write(
@@ -292,7 +274,7 @@ def _result(
 ) -> Value:
     if effect.views in ("multiple", "several") and effect.aliases:
         return _views(frame, effect, bound, node, label)
-    if (effect.aliases or effect.may_return_input) and label not in _PRODUCTS:
+    if (effect.aliases or effect.may_return_input) and label not in PRODUCTS:
         alias = _alias(frame, effect, bound, node, label, graph, grad, roots)
         if alias is not None:
             return alias

@@ -106,7 +106,7 @@ def _expression(frame: Frame, node: ast.Expr) -> bool:
 def _return(frame: Frame, node: ast.Return) -> bool:
     value = evaluate(frame, node.value) if node.value is not None else NONE
     machine = frame.machine
-    frame.returns.append((value, (machine.guard, machine.journal.changes(frame.start))))
+    frame.returns.append((value, (machine.guard, machine.journal.changes(frame.start, but=frame.local))))
     return False
 
 

@@ -212,12 +212,12 @@ def record_save(
         machine.tick(),
         grad,
         roots,
-        is_view=tensor.view is not None,
-        tensor_id=id(tensor),
-        backward=backward,
-        is_alias_sure=not tensor.caveats,
-        name=name,
-        own_roots=roots_of(tensor),
+        tensor.view is not None,
+        id(tensor),
+        backward,
+        not tensor.caveats,
+        name,
+        roots_of(tensor),
     )
     machine.kept.append(tensor)
     machine.last_saves[id(place.node), operand] = save.sequence
