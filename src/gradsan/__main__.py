@@ -1,6 +1,6 @@
 """``python -m gradsan`` works as ``gradsan`` does."""
 
-from gradsan.surfaces.cli import main
+from gradsan.surfaces.cli import program
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    program()
