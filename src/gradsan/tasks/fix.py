@@ -127,12 +127,11 @@ def _proof(step: Step, search: Search) -> tuple[str, ...]:
         by = "the original with each refused write made out of place"
     elif reference.is_refused:
         by = "the original with each refused write made off the tape"
-    said = [
-        f"{_counted(proof.n_losses, 'loss', 'losses')} and {_counted(proof.n_gradients, 'gradient', 'gradients')}"
-        f" agree with {by}",
-        f"{_counted(len(reference.protected.observations.state), 'value', 'values')} of the final state agree",
-        f"every run began with seed {trial.SEED}, on one thread",
-    ]
+    losses, n_state = _counted(proof.n_losses, "loss", "losses"), len(reference.protected.observations.state)
+    said = [f"{losses} and {_counted(proof.n_gradients, 'gradient', 'gradients')} agree with {by}"]
+    if n_state:
+        said.append(f"{_counted(n_state, 'value', 'values')} of the final state agree")
+    said.append(f"every run began with seed {trial.SEED}, on one thread")
     if reference.unstable:
         said.append(f"not compared, they differ from run to run: {', '.join(sorted(reference.unstable)[:4])}")
     return tuple(said)
