@@ -94,6 +94,16 @@ _PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
             r" but one of the arguments requires grad",
         ),
         (Refusal.GRAPH_FREED, r"Trying to backward through the graph a second time"),
+        (
+            Refusal.CAPTURED,
+            r"During a grad \(vjp, jvp, grad, etc\) transform, the function provided attempted to call in-place"
+            r" operation \([\w:.]+\) that would mutate a captured Tensor",
+        ),
+        (
+            Refusal.UNMAPPED,
+            r"vmap: [\w:. ]+\(self, \*extra_args\) is not possible because there exists a Tensor `other` in extra_args"
+            r" that has more elements than `self`",
+        ),
         (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
         (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
         (

@@ -310,6 +310,8 @@ class Refusal(Enum):
     VIEW_DETACHED = "view-detached"
     OUT_WITH_GRADIENT = "out-with-gradient"
     GRAPH_FREED = "graph-freed"
+    CAPTURED = "captured"
+    UNMAPPED = "unmapped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

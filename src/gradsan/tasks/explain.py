@@ -38,6 +38,9 @@ _MEANINGS = {
     " follow.",
     Refusal.SAVED_DETACHED: "`detach_` took away the graph of a tensor that an operation had saved for backward.",
     Refusal.VIEW_DETACHED: "A view was to be cut from its graph in place, which would cut it from its base as well.",
+    Refusal.CAPTURED: "A function that `torch.func` differentiates was to modify a tensor in place that was made"
+    " outside of it.",
+    Refusal.UNMAPPED: "A function under `vmap` was to write a tensor that is mapped over into one that is not.",
     Refusal.GRAPH_FREED: "A backward reached what an earlier backward had freed: a loss was used twice, or a state that"
     " outlives a step still has its history.",
     Refusal.OUT_WITH_GRADIENT: "A function was to write its result into `out=`, where its gradient must be recorded.",

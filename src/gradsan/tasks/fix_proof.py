@@ -26,6 +26,7 @@ after it, the losses, and the state at the end are what they were.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from gradsan.record.observations import BackwardPass, Observations, all_same, same, same_leaves
@@ -33,6 +34,9 @@ from gradsan.tasks.trial import Seen
 
 _LOSS = "the loss"
 _NO_GRADIENT = "'NoneType' object has no attribute"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Warning|Exit)\b")
+"""How the line of a traceback begins that names the exception."""
+_NUMBER = re.compile(r"(?:0x)?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,9 @@ class Reference:
         is_step = all(each.is_on_leaf for each in refused) and any(each.cuts for each in refused)
         return model is self.replaced and is_step and _NO_GRADIENT in model.error
 
-    @property
-    def statuses(self) -> tuple[int, ...]:
-        """The exit statuses that the original means."""
-        return (self.protected.status, *((self.replaced.status,) if self.replaced is not None else ()))
+    def ends_like(self, edited: Seen) -> bool:
+        """Whether the original may be meant to end as an edited program did."""
+        return any(ends_alike(edited, run) for run in (self.protected, self.replaced) if run is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,16 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     return Proof(True, "", len(losses), n_gradients, with_gradients)
 
 
+def ends_alike(one: Seen, other: Seen) -> bool:
+    """Whether two runs ended with the same status, and in the same exception where they ended in one."""
+    return one.status == other.status and (one.status == 0 or _exception_of(one) == _exception_of(other))
+
+
+def _exception_of(seen: Seen) -> str:
+    lines = [line for line in seen.error.splitlines() if _EXCEPTION.match(line)]
+    return _NUMBER.sub("#", lines[-1]) if lines else ""
+
+
 def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str]:
     """Return the run that an edit of this kind must agree with; None and why, where there is none."""
     protected, replaced = reference.protected, reference.replaced
@@ -195,8 +208,9 @@ def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool, i
 
 
 def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool) -> str:
-    if edited.status != model.status and not (edited.status == 0 and reference.is_left_without_gradient(model)):
-        return f"the exit status ({edited.status}, not {model.status})"
+    if not ends_alike(edited, model) and not (edited.status == 0 and reference.is_left_without_gradient(model)):
+        is_other = edited.status != model.status
+        return f"the exit status ({edited.status}, not {model.status})" if is_other else "the exception it ends in"
     n_got, n_wanted = len(edited.observations.passes), len(model.observations.passes)
     if n_got != n_wanted:
         return f"the number of backward passes ({n_got}, not {n_wanted})"

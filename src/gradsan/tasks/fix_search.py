@@ -216,7 +216,7 @@ class Search:
             return seen.problem
         if any(_is_same(finding, other, fix.edits) for other in seen.findings):
             return "the finding stays"
-        if not seen.findings and seen.status not in (0, *self.reference.statuses):
+        if not seen.findings and seen.status and not self.reference.ends_like(seen):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
         proof = self._prove(after, is_whole=False)
         meant = MEANT.get(finding.name, "")

@@ -187,6 +187,16 @@ def test_overwritten_text_that_was_cut_off() -> None:
         ("Can't detach views in-place. Use detach() instead. If you are using", Refusal.VIEW_DETACHED),
         ("Can't detach views in-place. Use detach() instead", Refusal.VIEW_DETACHED),
         (
+            "vmap: aten::copy_(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args"
+            " that has more elements than `self`.",
+            Refusal.UNMAPPED,
+        ),
+        (
+            "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation"
+            " (aten::add_.Tensor) that would mutate a captured Tensor.",
+            Refusal.CAPTURED,
+        ),
+        (
             "Trying to backward through the graph a second time, but the buffers have already been freed.",
             Refusal.GRAPH_FREED,
         ),
