@@ -118,6 +118,8 @@ class Witness(Enum):
     """A checkpointed region computed other values when it was run again."""
     KEPT_GRADIENT = "kept-gradient"
     """An optimizer's state is the gradient's own buffer."""
+    LISTED_GRADIENTS = "listed-gradients"
+    """A list holds one gradient tensor once for each backward pass."""
     EXPANDED = "expanded"
     """An item of an expanded tensor was written, and so were the others in the same memory."""
     KEPT_STATE = "kept-state"

@@ -1,10 +1,10 @@
-"""GS355: an optimizer's state is the gradient's own buffer, and it was overwritten."""
+"""GS355: an optimizer's state, or a list, keeps the gradient's own buffer, and it was overwritten."""
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.diagnostic import Diagnostic, Help, Role
 from gradsan.model.history import History, Witness
-from gradsan.rules.base import Rule
+from gradsan.rules.base import Rule, relabelled
 
 
 class GradientKeptByReference(Rule):
@@ -13,11 +13,12 @@ class GradientKeptByReference(Rule):
     code = "GS355"
     name = "gradient-kept-by-reference"
     precedence = 50
-    summary = "An optimizer keeps the gradient tensor itself in its state, and the next gradient overwrites it."
+    summary = "An optimizer or a list keeps the gradient tensor itself, and the next gradient overwrites it."
     explanation = """\
 `state[\"previous\"] = p.grad` keeps a reference.
 When gradients are zeroed in place (`zero_grad(set_to_none=False)`), or accumulated, the same tensor is written again,
-so that the previous gradient is always the current one."""
+so that the previous gradient is always the current one.
+`gradients.append(p.grad)` likewise keeps the same tensor for each backward pass."""
     example = """\
 import torch
 
@@ -74,6 +75,13 @@ print(optimizer.state[w]["applied"])  # 3, 3
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak about what the audit saw by its witness."""
+        if history.witness is Witness.LISTED_GRADIENTS:
+            finding = self.diagnose(
+                history,
+                "a list keeps one gradient tensor once for each backward pass: each entry is the last gradient",
+                helps=(Help("keep the values", "gradients.append(p.grad.clone())"),),
+            )
+            return relabelled(finding, Role.RAISE, "kept here, by reference")
         if history.witness is not Witness.KEPT_GRADIENT:
             return None
         title = history.subject.title or "an optimizer's state"

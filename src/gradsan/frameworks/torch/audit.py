@@ -90,7 +90,7 @@ class Audit:
         self._patches = Patches()
         self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
         self._gradients, self._expanded = GradientAudit(self), ExpandedAudit(self)
-        self._functions = FunctionAudit(self)
+        self._functions, self._histories = FunctionAudit(self), self._gradients.histories
         self._parts = (
             self._functions,
             self._regions,
@@ -262,6 +262,8 @@ class Audit:
                 self.watch(kept, kept.tensor, kept.mark)
 
     def _look(self, site: Site | None) -> None:
+        if self._histories.doubts:
+            self._look_into_lists(site)
         if not self._watched:
             return
         try:
@@ -280,6 +282,12 @@ class Audit:
                         self.exposure.tell_parent(watched.tensor, site)
         except Exception as error:
             self.recorder.switch_off(error)
+
+    def _look_into_lists(self, site: Site | None) -> None:
+        with self.recorder.border():
+            self._histories.after_line(site)
+        if not self._histories.doubts and not self._watched:
+            self.lines.stop()
 
     def _watch_less(self) -> None:
         """Compare what was handed out only, and follow no lines where that is nothing."""

@@ -3,8 +3,8 @@
 # NOTE [One gradient, two leaves] ``b.grad = a.grad`` gives two leaves one buffer.  It harms once both accumulate into
 it: in one backward pass, or in two of which the second finds what the first has left.
 
-# NOTE [Only who assigns] Assignments to ``.grad`` are followed once a file of the program that makes some is met:
-nobody pays for the descriptor whose program has no use for it.
+# NOTE [Only who assigns] Assignments to ``.grad`` are followed once a file of the program that makes some is met, and
+reading it once a file is met that keeps what it reads: nobody pays for the descriptor whose program has no use for it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 import functools
 import linecache
 import re
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.audit_histories import HistoryAudit
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import nodes_between
 from gradsan.frameworks.torch.modules import subject_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
 
 _ASSIGNS = re.compile(r"\._?grad\s*(?::[^=\n]*)?=(?!=)|setattr\([^\n]*grad")
+_KEEPS = re.compile(r"\.grad\b(?:\.detach\(\)|\.data)?\s*(?:[\])},\n]|for\b|if\b)")
 MAX_GIVEN = 4096
 
 
@@ -45,7 +48,8 @@ class GradientAudit:
         self._filled: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
         """By key of a shared gradient: the leaf that last accumulated into it, and the gradient."""
         self._patches = Patches()
-        self._is_following = False
+        self._is_following = self._is_reading = False
+        self.histories = HistoryAudit(audit)
         self._before: Callable[[str], None] = lambda _filename: None
 
     def wrap(self, _patches: Patches) -> None:
@@ -68,24 +72,44 @@ class GradientAudit:
 
     def _look_into(self, filename: str) -> None:
         self._before(filename)
-        if self._is_following or _ASSIGNS.search("".join(linecache.getlines(filename))) is None:
+        if self._is_following and self._is_reading:
             return
         with self._audit.recorder.border():
+            self._follow("".join(linecache.getlines(filename)))
+
+    def _follow(self, source: str) -> None:
+        if not self._is_following and _ASSIGNS.search(source) is not None:
             self._is_following = True
             engine: Any = torch.autograd
-            for name in ("grad", "_grad"):
-                self._patches.set(torch.Tensor, name, self._door(getattr(torch._C.TensorBase, name)))
             self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+        self._is_reading = self._is_reading or _KEEPS.search(source) is not None
+        for name in ("grad", "_grad") if self._is_following or self._is_reading else ():
+            self._patches.set(torch.Tensor, name, self._door(getattr(torch._C.TensorBase, name)))
 
     def _door(self, original: Any) -> property:
-        give, note = original.__set__, self._note
+        give, note = original.__set__, self._note if self._is_following else _note_nothing
+        read = self._reading(original.__get__) if self._is_reading else original.__get__
 
         def assign(leaf: Any, gradient: Any) -> None:
             give(leaf, gradient)
             if gradient is not None and type(leaf) in PLAIN and not torch.compiler.is_compiling():
                 note(leaf)
 
-        return property(original.__get__, assign, original.__delete__, original.__doc__)
+        return property(read, assign, original.__delete__, original.__doc__)
+
+    def _reading(self, get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def read(leaf: Any) -> Any:
+            gradient = get(leaf)
+            if gradient is not None and (frame := sys._getframe(1)).f_code.co_filename in users:
+                n_references = sys.getrefcount(gradient) - _OWN
+                if type(gradient) is torch.Tensor and not torch.compiler.is_compiling() and not recorder.is_quiet():
+                    with recorder.border():
+                        note(gradient, frame, n_references)
+            return gradient
+
+        recorder, note = self._audit.recorder, self.histories.note
+        users = recorder.user_code.users
+        return read
 
     def _note(self, leaf: Any) -> None:
         recorder = self._audit.recorder
@@ -154,6 +178,19 @@ class GradientAudit:
         subject = subject_of(other.grad, kind=TensorKind.LEAF)
         events = (self._audit.written(sites[-1], "grad ="), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.GRADIENT_OF_TWO))
+
+
+def _note_nothing(_leaf: Any) -> None:
+    """Stand in for who follows assignments."""
+
+
+def _n_own() -> int:
+    value = object()
+    return sys.getrefcount(value)
+
+
+_OWN = _n_own()
+"""References to what one variable holds, which differ from one version of Python to another."""
 
 
 def _leaves(roots: Any, inputs: Any) -> Iterator[Any]:
