@@ -11,7 +11,7 @@ import torch
 
 from gradsan.frameworks.torch.graph import first_view_node, node_of
 from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
-from gradsan.frameworks.torch.stale_views import StaleView, stale_view
+from gradsan.frameworks.torch.stale_views import StaleView, overlapping_tensor, stale_view
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import (
@@ -102,7 +102,11 @@ def left_unseen(recorder: Recorder, error: BaseException) -> None:
         raised_at = recorder.user_code.innermost_of_traceback(error.__traceback__)
         marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
         stale = stale_view(recorder, error) if text.written_elsewhere else None
-        tell(recorder, [_with_view(unseen_history(text, raised_at, marked_at), stale)], error)
+        history = _with_view(unseen_history(text, raised_at, marked_at), stale)
+        tensor = overlapping_tensor(error) if text.refusal is Refusal.OVERLAP else None
+        if tensor is not None:
+            history = replace(history, subject=_refused_subject(tensor, module_tree(), text))
+        tell(recorder, [history], error)
 
 
 def mark_told(error: BaseException) -> None:

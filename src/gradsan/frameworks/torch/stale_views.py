@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch.regions import tensors_in
+from gradsan.frameworks.torch.regions import REFUSALS, tensors_in
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Access, SequenceNumber, Version, Written
 
@@ -39,6 +39,26 @@ def stale_view(recorder: Recorder, error: BaseException) -> StaleView | None:
             if _is_stale(tensor, str(error)):
                 return StaleView(name, tensor, _last_write(recorder, tensor))
     return None
+
+
+def overlapping_tensor(error: BaseException) -> torch.Tensor | None:
+    """Return the tensor that a write inside the framework was refused on, whose elements share memory.
+
+    An optimizer's step names the parameter in a frame of its own; None where no frame holds such a tensor.
+    """
+    for frame in reversed(list(_frames(error.__traceback__))):
+        for _, tensor in _held_by(frame):
+            if _shares_elements(tensor):
+                return tensor
+    return None
+
+
+def _shares_elements(tensor: torch.Tensor) -> bool:
+    try:
+        with torch._C.DisableTorchFunction():
+            return any(step == 0 and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True))
+    except REFUSALS:  # a layout without strides
+        return False
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
