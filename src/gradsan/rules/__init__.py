@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pkgutil
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.history import History
@@ -17,10 +17,10 @@ __all__ = ["Rule", "all_rules", "find_rule", "judge"]
 def all_rules() -> tuple[Rule, ...]:
     """Return one instance of each rule, by code."""
     rules = []
-    for module_info in pkgutil.iter_modules(__path__):
-        if module_info.name == "base":
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if file.stem in ("__init__", "base"):
             continue
-        module = import_module(f"{__name__}.{module_info.name}")
+        module = import_module(f"{__name__}.{file.stem}")
         rules += [
             value()
             for value in vars(module).values()

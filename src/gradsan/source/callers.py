@@ -25,7 +25,7 @@ from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_nam
 from gradsan.source.parameters import defaults_of
 from gradsan.source.plausible import is_data, layout_of, spells
 from gradsan.source.project import Project
-from gradsan.source.walking import walk
+from gradsan.source.walking import walk, walk_lines
 
 _DEPTH = 3
 _CALLED_OTHERWISE = frozenset({"forward"})
@@ -130,10 +130,10 @@ class Callers:
         sure: list[Site] = []
         likely: list[Site] = []
         for module in self._modules(info):
-            layout = layout_of(module)
             functions = list(functions_of(module))
             called = set[int]()
-            for node in walk(module.tree):
+            lines = [number for number, line in enumerate(module.lines, start=1) if info.name in line]
+            for node in walk_lines(module.tree, lines):
                 named: ast.expr | None = None
                 if isinstance(node, ast.Call) and _last(node.func) == info.name:
                     named = node.func
@@ -144,6 +144,7 @@ class Callers:
                     continue
                 caller = _enclosing(functions, named.lineno)
                 meant = self._is_meant(module, caller, named, info)
+                layout = layout_of(module)
                 is_off = layout.is_off(named.lineno)
                 is_off = is_off or (named is not node and layout.is_off_by_name(named.lineno))
                 if meant and named is node and not is_off:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from gradsan.model.span import Span
 from gradsan.source.program_text import text_of
+from gradsan.source.walking import push_parts
 
 Function: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda"
 Located: TypeAlias = "ast.stmt | ast.expr | ast.excepthandler"
@@ -36,14 +37,15 @@ class Program:
         self._parents: dict[ast.AST, ast.AST] = {}
         self._by_line: dict[int, list[Located]] = {}
         found: list[ast.AST] = [tree]
-        for node in found:  # grows on the way: as `ast.walk` does, which would list the children once more
+        for node in found:  # grows on the way, from the outside in
             if isinstance(node, (ast.stmt, ast.expr)):
                 self._by_line.setdefault(node.lineno, []).append(node)
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 self.imports.update(_bound_by(node))
-            for child in ast.iter_child_nodes(node):
+            n_before = len(found)
+            push_parts(node, found)
+            for child in found[n_before:]:
                 self._parents[child] = node
-                found.append(child)
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """Return the node that directly encloses another."""
@@ -205,6 +207,8 @@ def _collect(body: list[ast.stmt], line: int, found: list[ast.AST]) -> None:
 
 def blocks_of(statement: ast.stmt) -> list[list[ast.stmt]]:
     """Return the blocks of a compound statement, in order; none of a simple one."""
+    if not hasattr(statement, "body") and not isinstance(statement, ast.Match):
+        return []
     blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
     blocks += [handler.body for handler in getattr(statement, "handlers", [])]
     blocks += [case.body for case in getattr(statement, "cases", [])]

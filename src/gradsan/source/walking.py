@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator
 
 _PLAIN = frozenset(
@@ -19,6 +20,20 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     stack = [node]
     while stack:
         inner = stack.pop()
+        yield inner
+        push_parts(inner, stack)
+
+
+def walk_lines(node: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
+    """Yield what `walk` does, in its order, but for statements that stand on none of some lines, which are in order."""
+    stack = [node]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, ast.stmt):
+            decorators: list[ast.expr] = getattr(inner, "decorator_list", [])
+            at = bisect_left(lines, decorators[0].lineno if decorators else inner.lineno)
+            if at == len(lines) or lines[at] > (inner.end_lineno or inner.lineno):
+                continue
         yield inner
         push_parts(inner, stack)
 

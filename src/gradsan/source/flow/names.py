@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from functools import cache
 
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.values import Class, External, Function, Namespace, Opaque, Value
@@ -56,6 +57,7 @@ def _define(frame: Frame, module: ModuleInfo, name: str, found: Definition | Non
     return Opaque(name=name)
 
 
+@cache
 def canonical(dotted: str) -> str:
     """Return the usual spelling of an external name."""
     for long, short in _SPELLINGS:
