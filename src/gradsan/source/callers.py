@@ -47,6 +47,25 @@ class Wanted:
 
 Passed: TypeAlias = tuple[Grad, frozenset[str]]
 """The gradient of what a call passes, and the caller's own parameters that it hangs on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one call passes, as a run of its caller shows it.
+
+    Attributes:
+        is_off: Gradients are off there, or nothing is trained.
+        is_exact: What each parameter is given is known.
+        left_out: The parameters that are none, or off.
+        gradients: What the parameters are given.
+    """
+
+    is_off: bool = False
+    is_exact: bool = True
+    left_out: frozenset[str] = frozenset()
+    gradients: dict[str, Passed] = field(default_factory=dict)
+
+
 Site: TypeAlias = "tuple[FunctionInfo | None, bool]"
 """Who calls, and whether gradients are off there."""
 Runner: TypeAlias = Callable[[FunctionInfo, Probe], None]
@@ -65,6 +84,7 @@ class Callers:
     project: Project
     run: Runner
     _asked: set[object] = field(default_factory=set)
+    _seen: dict[tuple[FunctionInfo, FunctionInfo], list[Seen]] = field(default_factory=dict)
 
     def bring(self, info: FunctionInfo, wanted: Wanted, depth: int = _DEPTH) -> bool:
         """Return whether a caller of a function may pass what is wanted.
@@ -101,17 +121,11 @@ class Callers:
         return f'"{info.name}"' in home.text or f"'{info.name}'" in home.text
 
     def _passes(self, caller: FunctionInfo, info: FunctionInfo, wanted: Wanted, depth: int) -> bool:
-        found: list[Passed | None] = []
-
-        def look(frame: Frame, node: ast.Call, receiver: Value | None, arguments: Arguments) -> None:
-            if _last(node.func) == info.name:
-                is_bound = receiver is not None and not isinstance(receiver, Class)
-                found.append(_passed(frame, arguments, info, wanted, is_bound=is_bound))
-
-        self.run(caller, look)
-        if not found:
+        calls = self._calls(caller, info)
+        if not calls:
             return True
-        for passed in found:
+        for seen in calls:
+            passed = _passed(seen, wanted)
             if passed is None:
                 continue
             grad, own = passed
@@ -124,6 +138,26 @@ class Callers:
             if grad is Grad.FLOWS and not is_own and self.bring(caller, Wanted(own), depth - 1):
                 return True
         return False
+
+    def _calls(self, caller: FunctionInfo, info: FunctionInfo) -> list[Seen]:
+        """Return what each call of a function in a caller passes; the caller is run once for all that is asked."""
+        known = self._seen.get((caller, info))
+        if known is not None:
+            return known
+        found: list[Seen] = []
+
+        def look(frame: Frame, node: ast.Call, receiver: Value | None, arguments: Arguments) -> None:
+            if _last(node.func) == info.name:
+                is_bound = receiver is not None and not isinstance(receiver, Class)
+                found.append(_seen_in(frame, arguments, info, is_bound=is_bound))
+
+        self.run(caller, look)
+        self._seen[caller, info] = found
+        return found
+
+    def forget(self) -> None:
+        """Drop what calls passed: the functions are gone."""
+        self._seen.clear()
 
     def _sites(self, info: FunctionInfo) -> list[Site] | None:
         """Return who calls a function and whether gradients are off there; None where that can't be told."""
@@ -253,23 +287,36 @@ def _parameters(info: FunctionInfo) -> frozenset[str]:
     return frozenset(p.arg for p in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs))
 
 
-def _passed(frame: Frame, arguments: Arguments, info: FunctionInfo, wanted: Wanted, *, is_bound: bool) -> Passed | None:
+def _seen_in(frame: Frame, arguments: Arguments, info: FunctionInfo, *, is_bound: bool) -> Seen:
+    """Return what a call passes for each parameter of a function."""
+    if not frame.machine.grad_enabled or runs_in_evaluation(frame.machine, frame.machine.guard):
+        return Seen(is_off=True)
+    if not arguments.is_exact:
+        return Seen(is_exact=False)
+    left_out: set[str] = set()
+    gradients: dict[str, Passed] = {}
+    for name in _parameters(info):
+        value = _argument(arguments, info, name, is_bound=is_bound)
+        if value is not None:
+            gradients[name] = _gradient_of(value)
+        if _is_left_out(value, info, name):
+            left_out.add(name)
+    return Seen(left_out=frozenset(left_out), gradients=gradients)
+
+
+def _passed(seen: Seen, wanted: Wanted) -> Passed | None:
     """Return the gradient of what a call passes for the wanted parameters; None where the call doesn't matter.
 
     Where no parameter has to bring it, it is for the callers of the caller to say whether gradients are on.
     """
-    if not frame.machine.grad_enabled or runs_in_evaluation(frame.machine, frame.machine.guard):
+    if seen.is_off or wanted.given & seen.left_out:
         return None
-    if not arguments.is_exact:
+    if not seen.is_exact:
         return Grad.UNKNOWN, frozenset()
-    if any(_is_left_out(_argument(arguments, info, name, is_bound=is_bound), info, name) for name in wanted.given):
-        return None
     most, own = (Grad.NO if wanted.gradients else Grad.FLOWS), frozenset[str]()
-    for name in wanted.gradients:
-        value = _argument(arguments, info, name, is_bound=is_bound)
-        if value is not None:
-            grad, more = _gradient_of(value)
-            most, own = max(most, grad), own | more
+    for name in wanted.gradients & seen.gradients.keys():
+        grad, more = seen.gradients[name]
+        most, own = max(most, grad), own | more
     return most, own
 
 

@@ -65,6 +65,7 @@ class Analyst:
         """Drop what is known of files, but for what their functions came to."""
         self.project.forget()
         self.reach.forget()
+        self.callers.forget()
         for remembered in (self.texts, self.abouts, self.opposites, self.telling):
             remembered.clear()
 
