@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,20 @@ def test_a_loading_worker_names_its_own_line(tmp_path: Path) -> None:
     assert report["not_covered"] == []
 
 
-@needs_fork
-def test_forked_ranks_are_recorded(tmp_path: Path) -> None:
-    report = report_of(tmp_path, RANKS, "fork")
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_ranks_are_recorded(method: str, tmp_path: Path) -> None:
+    report = report_of(tmp_path, RANKS, method)
     [finding] = report["findings"]
     assert [span["line"] for span in finding["spans"]] == [STEPPED - 1, STEPPED, STEPPED + 1]
+    assert report["not_covered"] == []
 
 
-def test_it_is_said_that_spawned_ranks_are_not(tmp_path: Path) -> None:
-    report = report_of(tmp_path, RANKS, "spawn")
+def test_it_is_said_that_another_interpreter_is_not(tmp_path: Path) -> None:
+    other = "import multiprocessing, os, sys\nos.symlink(sys.executable, 'other')\nmultiprocessing.set_executable('./other')\n"
+    program = RANKS.replace(
+        'if __name__ == "__main__":\n', f'if __name__ == "__main__":\n{textwrap.indent(other, "    ")}'
+    )
+    report = report_of(tmp_path, program, "spawn")
     assert report["findings"] == []
     [sentence] = report["not_covered"]
     assert "in a child process" in sentence

@@ -1,4 +1,4 @@
-"""Findings of forked child processes: a worker that loads data, a rank that was started by ``fork``.
+"""Findings of child processes: a worker that loads data, a rank.
 
 A forked child inherits what its parent wrapped, and what it finds would die with it.  It writes its findings to a file
 that its parent opens just before it forks; a program that never forks pays nothing.
@@ -52,6 +52,22 @@ class ChildFindings:
             except (EOFError, pickle.UnpicklingError):  # a child died while it wrote
                 break
         return tuple(found)
+
+    @classmethod
+    def sending_to(cls, number: int) -> ChildFindings:
+        """Return the sending end of a file that this process was given."""
+        end = cls()
+        end._file, end._is_child = os.fdopen(number, "a+b"), True
+        return end
+
+    def file_number(self) -> int:
+        """Return the number of the file that children write to.
+
+        Effect: opens it.
+        """
+        self.open()
+        assert self._file is not None
+        return self._file.fileno()
 
     def open(self) -> None:
         """Get ready for a fork.
