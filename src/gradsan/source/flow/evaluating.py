@@ -176,8 +176,11 @@ def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:
     if not values:
         return Opaque(name)
     nodes, _, roots = nodes_and_grad(frame, values)
-    is_flag = all(type(value) is Opaque and value.is_flag for value in values)
-    return Opaque(name, roots, node=nodes, is_number=all(map(is_number, values)), is_flag=is_flag)
+    return Opaque(name, roots, node=nodes, is_number=all(map(is_number, values)), is_flag=all(map(_is_flag, values)))
+
+
+def _is_flag(value: Value) -> bool:
+    return type(value) is Opaque and value.is_flag
 
 
 def _is_tensor(value: Value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -66,15 +67,13 @@ def program() -> NoReturn:
     Effect: whatever the verb does, and ends the process; after a check at once, because freeing all that was parsed
     takes longer.  Who profiles or traces it has tidying up to do.
     """
-    verb = sys.argv[1:2]  # a program that is run has arguments of its own
+    is_check = sys.argv[1:2] == ["check"]  # to be asked before a program is run, which has arguments of its own
+    if is_check:
+        gc.disable()  # what is loaded stays, and a check collects by hand
     status = main()
-    if verb == _LEFT_AT_ONCE and sys.gettrace() is None and sys.getprofile() is None:
+    if is_check and sys.gettrace() is None and sys.getprofile() is None:
         with suppress(AttributeError, OSError, ValueError):  # a closed stream is the interpreter's to tell
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
     raise SystemExit(status)
-
-
-_LEFT_AT_ONCE = ["check"]
-"""The verb that runs nothing of the user's and holds much."""
