@@ -101,6 +101,8 @@ def _helps(history: History, story: Overwriting) -> tuple[Help, ...]:
         return (Help("write to a parameter after the backward that needs its value, not before"),)
     if first.writer is Writer.MODULE:
         return (construct_out_of_place(first, subject),)
+    if story.saved is not None and first.span is not None and first.span == story.saved.span:
+        return (Help("both happen inside this call: let what it runs write out of place, or to a copy"),)
     if first.writer is Writer.COLLECTIVE:
         return (Help(f"let `{first.operation}` write to a copy", "buffer = tensor.clone()"),)
     proposals = [write_out_of_place(first, subject)]

@@ -144,6 +144,16 @@ def loop_around(path: str, line: int, other_line: int) -> bool:
     return any(loop in second for loop in first)
 
 
+def is_heading(span: Span) -> bool:
+    """Whether only the line of a span is known, and a function begins there whose body stands below."""
+    program = parsed.load(span.path) if is_line_only(span) else None
+    return program is not None and any(
+        min([node.lineno, *(each.lineno for each in node.decorator_list)]) <= span.line < node.body[0].lineno
+        for node in ast.walk(program.tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
+
+
 def function_of(path: str, line: int) -> str:
     """Return the qualified name of the function around a line, as Python spells it; ``<module>`` outside of any."""
     program = parsed.load(path)

@@ -14,8 +14,18 @@ def make_precise(history: History) -> History:
     """Return the history with columns where only lines were known, and with the tensor's name."""
     narrowed = [_narrowed(event) for event in history.events]
     events = tuple(_named(event) for event in narrowed if not _is_read(event))
-    notes = (*history.notes, *_notes_on_loops(events))
+    notes = (*history.notes, *_notes_on_compiled(history.events), *_notes_on_loops(events))
     return replace(history, events=events, notes=notes, subject=_named_subject(history.subject, events))
+
+
+def _notes_on_compiled(events: tuple[Event, ...]) -> tuple[str, ...]:
+    """Say what was compiled: a compiler's code has one line, that on which the function begins."""
+    spans = (event.span for event in events if isinstance(event, (Saved, Written)))
+    functions = dict.fromkeys(span.function for span in spans if span is not None and expressions.is_heading(span))
+    if not functions:
+        return ()
+    named = " and ".join(f"`{function}`" for function in functions)
+    return (f"{named} ran compiled, and its lines are not known; with TORCH_COMPILE_DISABLE=1 they are",)
 
 
 def _notes_on_loops(events: tuple[Event, ...]) -> tuple[str, ...]:

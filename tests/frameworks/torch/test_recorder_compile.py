@@ -215,6 +215,38 @@ def test_a_failure_after_a_compiled_stretch_is_explained() -> None:
     assert [label.role.value for label in finding.labels] == ["save", "write", "raise"]
 
 
+def test_a_failure_inside_a_compiled_stretch_says_that_its_lines_are_not_known() -> None:
+    def activate(x: torch.Tensor) -> torch.Tensor:
+        y = x.exp()
+        y.add_(1)
+        return y
+
+    with gradsan.watch() as session:
+        y = torch.compile(activate, backend="eager")(torch.ones(3, requires_grad=True))
+        with pytest.raises(RuntimeError):
+            y.sum().backward()
+    [finding] = session.findings
+    assert finding.primary is not None
+    assert finding.primary.line == activate.__code__.co_firstlineno
+    assert any("ran compiled, and its lines are not known" in note for note in finding.notes)
+
+
+def test_what_a_tracer_made_of_a_program_is_no_module_that_writes() -> None:
+    class Activate(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.exp(x).add_(1)
+
+    traced = torch.fx.symbolic_trace(Activate())
+    with gradsan.watch() as session:
+        y = traced(torch.ones(3, requires_grad=True))
+        with pytest.raises(RuntimeError):
+            y.sum().backward()
+    [finding] = session.findings
+    assert [each.text for each in finding.helps] == [
+        "both happen inside this call: let what it runs write out of place, or to a copy"
+    ]
+
+
 @pytest.mark.slow
 def test_exported() -> None:
     def export() -> str:

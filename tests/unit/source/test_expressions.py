@@ -372,3 +372,26 @@ def test_declared_encoding(tmp_path: Path) -> None:
     path = tmp_path / "latin.py"
     path.write_bytes(b"# coding: latin-1\nh\xe4.add_(1)\n")
     assert expressions.target_of(at_line(str(path), 2)) == "hä"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_heading"),
+    [(1, True), (2, True), (3, False), (5, False), (7, True), (8, True), (9, False)],
+)
+def test_the_line_on_which_a_function_begins(write: Write, line: int, is_heading: bool) -> None:
+    """A decorator's too, as in code objects; not where the body stands on the same line."""
+    path = write(
+        """\
+        @decorated
+        def f(x):
+            return x + 1
+
+        def g(x): return x + 1
+
+        async def h(
+            x):
+            return x + 1
+        """
+    )
+    assert expressions.is_heading(at_line(path, line)) is is_heading
+    assert not expressions.is_heading(Span(path, line, 1, line, 4, "f"))

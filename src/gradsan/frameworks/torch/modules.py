@@ -57,9 +57,13 @@ def construction_wrapper(
 
 
 def module_of_frame(frame: FrameType) -> Callable[[], object] | None:
-    """Return a weak reference to the module whose ``forward`` a frame runs; None where it is no module's."""
+    """Return a weak reference to the module whose ``forward`` a frame runs; None where it is no module's.
+
+    What a tracer made of the user's own code is no module that writes for it.
+    """
     module = frame.f_locals.get("self")
-    return weakref.ref(module) if isinstance(module, torch.nn.Module) else None
+    is_module = isinstance(module, torch.nn.Module) and not isinstance(module, torch.fx.GraphModule)
+    return weakref.ref(module) if is_module else None
 
 
 @dataclass(frozen=True, slots=True)
