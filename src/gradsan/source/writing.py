@@ -100,6 +100,16 @@ def spells_write(text: str) -> bool:
     return any(spelled in text and pattern.search(text) for spelled, pattern in _QUICK)
 
 
+_MUTATING = frozenset({ast.AugAssign, ast.Subscript, ast.Call})
+_BINDING = frozenset(
+    [
+        *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.comprehension, ast.With, ast.AsyncWith),
+        *(ast.arguments, ast.Global, ast.Nonlocal),
+    ]
+)
+"""The classes of the nodes that are looked at closely: most are of others."""
+
+
 def may_write(nodes: Iterable[ast.AST], *, has_backward: bool) -> bool:
     """Return whether a function whose text spells a write may mutate a tensor itself.
 
@@ -112,6 +122,8 @@ def may_write(nodes: Iterable[ast.AST], *, has_backward: bool) -> bool:
     is_constructor = isinstance(nodes[0], ast.FunctionDef) and nodes[0].name == "__init__"
     bindings: dict[str, list[ast.expr]] | None = None
     for inner in nodes:
+        if inner.__class__ not in _MUTATING:
+            continue
         match inner:
             case ast.AugAssign():
                 if bindings is None:
@@ -133,6 +145,8 @@ def _bindings(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
     found: dict[str, list[ast.expr]] = {}
     unknown = ast.Constant(value=...)
     for inner in nodes:
+        if inner.__class__ not in _BINDING:
+            continue
         match inner:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
