@@ -60,9 +60,31 @@ if __name__ == "__main__":
 STEPPED = RANKS.splitlines().index("    h += rank") + 1
 
 
-def report_of(folder: Path, source: str, *arguments: str) -> dict[str, Any]:
+SHARED = """\
+import sys
+
+import torch
+
+
+def work(rank, weight):
+    with torch.no_grad():
+        weight.add_(0.5)
+
+
+if __name__ == "__main__":
+    weight = torch.ones(3).share_memory_()
+    x = torch.ones(3, requires_grad=True)
+    loss = (x * weight).sum()
+    torch.multiprocessing.start_processes(work, args=(weight,), nprocs=1, start_method=sys.argv[1])
+    loss.backward()
+"""
+ADDED = SHARED.splitlines().index("        weight.add_(0.5)") + 1
+
+
+def report_of(folder: Path, source: str, *arguments: str, audit: bool = False) -> dict[str, Any]:
     (folder / "program.py").write_text(source)
     command = [sys.executable, "-m", "gradsan", "run", "--output-format=json", "--output=report.json"]
+    command += ["--audit"] if audit else []
     done = subprocess.run([*command, "program.py", *arguments], cwd=folder, capture_output=True, timeout=120)
     assert done.returncode == 1
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
@@ -95,3 +117,11 @@ def test_it_is_said_that_another_interpreter_is_not(tmp_path: Path) -> None:
     assert report["findings"] == []
     [sentence] = report["not_covered"]
     assert "in a child process" in sentence
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped where is read from /proc")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_that_writes_to_shared_memory_names_its_own_line(method: str, tmp_path: Path) -> None:
+    [finding] = report_of(tmp_path, SHARED, method, audit=True)["findings"]
+    [write] = [span for span in finding["spans"] if span["role"] == "write"]
+    assert (finding["code"], write["line"]) == ("GS350", ADDED)

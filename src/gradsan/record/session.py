@@ -50,6 +50,10 @@ class Session:
     """Whether silent corruption is raised where it would be used."""
     options: Options = field(default_factory=Options)
     is_on: bool = True
+    file_for_children: int | None = None
+    """The number of the file to which child processes write where they wrote to shared memory, under an audit."""
+    file_of_parent: int | None = None
+    """In a spawned child, that of its parent."""
     copies: tuple[Copied, ...] = ()
     """What was copied to protect saved tensors, final once recording has stopped."""
     _not_covered: dict[str, None] = field(default_factory=dict)

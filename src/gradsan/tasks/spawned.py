@@ -18,7 +18,7 @@ from contextlib import suppress
 from multiprocessing import context, process, reduction, spawn
 from typing import Any
 
-from gradsan.record.session import Options
+from gradsan.record.session import Options, Session
 from gradsan.tasks.children import ChildFindings
 
 _ATTRIBUTE = "_gradsan"
@@ -27,21 +27,24 @@ _ATTRIBUTE = "_gradsan"
 class Beginning:
     """What starts a watch where it is unpickled."""
 
-    def __init__(self, children: ChildFindings, options: Options) -> None:
+    def __init__(self, children: ChildFindings, session: Session) -> None:
         self.children = children
-        self.options = options
+        self.session = session
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Hand on the file for findings; only while a process is being started."""
-        return begin, (reduction.DupFd(self.children.file_number()), self.options)
+        """Hand on the files for findings and for writes to shared memory; only while a process is being started."""
+        shared = self.session.file_for_children
+        files = [reduction.DupFd(self.children.file_number())]
+        files += [] if shared is None else [reduction.DupFd(shared)]
+        return begin, (files, self.session.options)
 
 
-def record_spawned(children: ChildFindings, options: Options) -> Callable[[], None]:
+def record_spawned(children: ChildFindings, session: Session) -> Callable[[], None]:
     """See to it that children which are spawned from now on record; return what undoes this.
 
     Effect: replaces the function that pickles a process.
     """
-    original, beginning = reduction.dump, Beginning(children, options)
+    original, beginning = reduction.dump, Beginning(children, session)
 
     @functools.wraps(original)
     def dump(value: Any, *args: Any, **kwargs: Any) -> None:
@@ -71,19 +74,21 @@ def _can_record() -> bool:
     return is_same and importlib.machinery.PathFinder.find_spec("gradsan", sys.path) is not None
 
 
-def begin(file: Any, options: Options) -> None:
+def begin(files: list[Any], options: Options) -> None:
     """Record this process, and send what is found to its parent.
 
     Effect: starts a watch that ends with the process.
     """
     with suppress(Exception):  # a child must not fail for our sake
-        number = file.detach()
+        findings, *shared = [each.detach() for each in files]
         if "torch" not in sys.modules:
-            os.close(number)
+            for number in (findings, *shared):
+                os.close(number)
             return
         from gradsan.tasks.watch import Watch
 
-        watch = Watch(command="run", options=options, children=ChildFindings.sending_to(number))
+        children = ChildFindings.sending_to(findings)
+        watch = Watch(command="run", options=options, children=children, file_of_parent=next(iter(shared), None))
         watch.start()
         _living.append(watch)
 

@@ -44,12 +44,15 @@ class Watch:
         explain: Explain | None = None,
         strict: bool = False,
         children: ChildFindings | None = None,
+        file_of_parent: int | None = None,
     ) -> None:
         self._command = command
         self._adapter = frameworks.load(framework)
         self._explain = explain
         self._found: dict[object, Diagnostic] = {}
-        self._session = Session(listener=self._listen, options=options or Options(), is_strict=strict)
+        self._session = Session(
+            listener=self._listen, options=options or Options(), is_strict=strict, file_of_parent=file_of_parent
+        )
         self._children = children or ChildFindings()
         self._put_back: Callable[[], None] | None = None
         self._n_taken_in = 0
@@ -65,14 +68,14 @@ class Watch:
         if self._command == "run":
             from gradsan.tasks.spawned import record_spawned  # what it imports, the framework has imported by now
 
-            self._put_back = record_spawned(self._children, self._session.options)
+            self._put_back = record_spawned(self._children, self._session)
         self._adapter.start(self._session)
 
     def stop(self) -> None:
         """Stop recording; the findings stay."""
-        self._adapter.stop(self._session)
         if self._put_back is not None:
             self._put_back()
+        self._adapter.stop(self._session)
         self._take_in_children()
         self._children.close()
 

@@ -74,7 +74,7 @@ class Audit:
         self.recorder = recorder
         self.session = session
         self.lines = LineWatch(recorder.user_code, self._look, recorder.clock)
-        self.exposure = Exposure(recorder, self._exposed)
+        self.exposure = Exposure(recorder, self._exposed, session.file_of_parent)
         self._hooks = hooks
         self.is_full = session.options.audit == "full"
         self._live: list[weakref.ref[Kept]] = []
@@ -106,7 +106,7 @@ class Audit:
 
         Effect: pushes hooks, wraps what hands out memory.
         """
-        self.exposure.start()
+        self.session.file_for_children = self.exposure.start()
         for part in self._parts:
             part.wrap(self._patches)
         self._hooks.push(self)

@@ -2,7 +2,8 @@
 
 # NOTE [Writes of children] A forked child inherits the wrappers.  It writes the places that write to shared memory to a
 file that its parent opened before; the parent reads it when shared memory differs.  Addresses of memory that was mapped
-before the fork are the same in both.  What no wrapper sees there, an array or a pointer, is found by the line after
+before the fork are the same in both; a spawned child is given the file, and says which file is mapped at the address in
+place of it.  What no wrapper sees there, an array or a pointer, is found by the line after
 which what is watched differs, as in the parent.
 
 # NOTE [Only who asks] The recorder itself asks for storages all the time.  The methods that hand them out are wrapped
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -42,7 +44,7 @@ _living: weakref.WeakSet[Exposure] = weakref.WeakSet()
 class Exposure:
     """Which storages were handed out, and what children wrote to shared ones."""
 
-    def __init__(self, recorder: Recorder, exposed: Callable[[int], None]) -> None:
+    def __init__(self, recorder: Recorder, exposed: Callable[[int], None], file_of_parent: int | None = None) -> None:
         self.keys: dict[int, Any] = {}
         """Weak references to the storages, by key."""
         self.guards = recorder.guards
@@ -50,14 +52,15 @@ class Exposure:
         self._exposed = exposed
         self._patches = Patches()
         self._file: Any = None
+        self._file_of_parent = file_of_parent
         self._seen: set[tuple[int, Span]] = set()
         self._before: Callable[[str], None] = lambda _filename: None
         self.is_child = False
 
-    def start(self) -> None:
-        """Begin.
+    def start(self) -> int:
+        """Begin; return the number of the file that children write to.
 
-        Effect: wraps what hands out memory; opens a file without a name for children to write to.
+        Effect: wraps what hands out memory; opens a file without a name, or takes that of the parent.
         """
         for name in _HANDING_OUT:
             self._patches.set(torch.Tensor, name, self._handing_out(getattr(torch.Tensor, name), name))
@@ -65,8 +68,13 @@ class Exposure:
         for owner in (dlpack, torch):
             self._patches.set(owner, "to_dlpack", self._handing_out(owner.to_dlpack, "to_dlpack"))
         self._before, self._user_code.on_new_file = self._user_code.on_new_file, self._look_into
-        self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - closed in `stop`
+        if self._file_of_parent is None:
+            self._file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - closed in `stop`
+        else:
+            self._file = os.fdopen(self._file_of_parent, "a+b", buffering=0)
+            self.become_child()
         _living.add(self)
+        return int(self._file.fileno())
 
     def stop(self) -> None:
         """Undo `start`."""
@@ -77,6 +85,11 @@ class Exposure:
         self._file.close()
         while self.keys:
             release(self.keys.popitem()[1])
+
+    def become_child(self) -> None:
+        """Be the one that writes to the file."""
+        self.is_child = True
+        self.guards.append(self.note_write_of_child)
 
     def note_write_of_child(self, tensor: Any, _operation: str) -> None:
         """Tell the parent that this child is about to write to shared memory; a guard of the recorder."""
@@ -92,7 +105,8 @@ class Exposure:
             place = storage.data_ptr(), span
             if place not in self._seen:
                 self._seen.add(place)
-                row = [place[0], span.path, span.line, span.column, span.end_line, span.end_column, span.function]
+                memory = place[0] if self._file_of_parent is None else _file_at(place[0])
+                row = [memory, span.path, span.line, span.column, span.end_line, span.end_column, span.function]
                 self._file.write(json.dumps(row).encode() + b"\n")
         except (*REFUSALS, OSError, ValueError):
             pass  # a child must not fail for our sake
@@ -105,7 +119,10 @@ class Exposure:
             return []
         self._file.seek(0)
         rows = [json.loads(line) for line in self._file.read().splitlines()]
-        return list(dict.fromkeys(Span(*row[1:]) for row in rows if row[0] == address))
+        names = (address, _file_at(address)) if rows else ()
+        spans = list(dict.fromkeys(Span(*row[1:]) for row in rows if row[0] in names and row[0]))
+        exact = {(each.path, each.line) for each in spans if each.end_column > each.column}
+        return [each for each in spans if each.end_column > each.column or (each.path, each.line) not in exact]
 
     def _look_into(self, filename: str) -> None:
         """See NOTE [Only who asks]."""
@@ -142,10 +159,20 @@ class Exposure:
         self._exposed(key)
 
 
+def _file_at(address: int) -> str:
+    """Return device and number of the file that is mapped at an address; empty for none, and where nobody tells."""
+    with suppress(OSError, ValueError), open("/proc/self/maps", encoding="utf-8") as maps:
+        for line in maps:
+            stretch, _, _, device, number, *_ = line.split()
+            start, end = (int(each, 16) for each in stretch.split("-"))
+            if start <= address < end:
+                return f"{device} {number}" if number != "0" else ""
+    return ""
+
+
 def _in_child() -> None:
     for exposure in list(_living):
-        exposure.is_child = True
-        exposure.guards.append(exposure.note_write_of_child)
+        exposure.become_child()
 
 
 if hasattr(os, "register_at_fork"):
