@@ -283,8 +283,7 @@ def _saved_in_forward(frame: Frame, context: Context) -> list[tuple[Value, Place
     """Return what ``ctx.saved_tensors`` hands out: tensors that a graph has saved."""
     saved: list[tuple[Value, Place]] = []
     for value, place in context.saved:
-        storage = Storage()
-        storage.is_custom_saved = True
+        storage = Storage(is_custom_saved=True)
         frame.machine.touched.append(storage)
         for tensor, _ in tensors_of(frame, value, is_sure=False):
             storage.name = tensor.storage.name

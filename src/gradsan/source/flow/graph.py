@@ -11,7 +11,7 @@ import ast
 import itertools
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from gradsan.model.event import Access, Refusal, ViewKind, Writer
 from gradsan.model.history import TensorKind
@@ -58,12 +58,9 @@ class Node:
     """Parameters and other leaves that a backward pass through it gives a gradient."""
 
 
-@dataclass(eq=False, init=False)
+@dataclass(slots=True, eq=False)
 class Storage:
-    """What a base, its views and its aliases share.
-
-    Many are made, and little of them is asked for: what isn't set yet stands in the class.
-    """
+    """What a base, its views and its aliases share."""
 
     kind: TensorKind = TensorKind.INTERMEDIATE
     name: str = ""
@@ -72,8 +69,8 @@ class Storage:
     is_tensor: bool = True
     """False while nothing proves that the value is a tensor of the framework."""
     version: int = 0
-    saves: list[Save] = field(init=False)
-    nodes: list[Node] = field(init=False)
+    saves: list[Save] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
     """Operations that wrote in place."""
     grad: Grad = Grad.NO
     """What in-place writes brought in."""
@@ -91,31 +88,10 @@ class Storage:
     base_write: Write | None = None
     """The last write since, by another way than these views."""
 
-    def __init__(
-        self,
-        kind: TensorKind = TensorKind.INTERMEDIATE,
-        name: str = "",
-        owner: str = "",
-        is_tensor: bool = True,
-        *,
-        is_own: bool = False,
-        is_inference: bool = False,
-    ) -> None:
-        self.kind = kind
-        self.name = name
-        self.saves = []
-        self.nodes = []
-        self.is_own = is_own
-        if owner:
-            self.owner = owner
-        if not is_tensor:
-            self.is_tensor = False
-        if is_inference:
-            self.is_inference = True
 
-
-class Save(NamedTuple):
-    """An operation kept the storage's value for its backward; most are never asked for, so it is made fast."""
+@dataclass(slots=True, eq=False)
+class Save:
+    """An operation kept the storage's value for its backward."""
 
     storage: Storage
     node: Node
