@@ -21,9 +21,21 @@ from gradsan.model.event import (
 )
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.callers import Wanted
+from gradsan.source.doubts import is_compared, is_decoding, is_no_tensor, tells_tuples
 from gradsan.source.expressions import given_at
 from gradsan.source.flow.conditions import runs_in_evaluation
-from gradsan.source.flow.graph import Conflict, Grad, Guard, Node, Place, Refused, Write, contradicts, reachable
+from gradsan.source.flow.graph import (
+    Conflict,
+    Grad,
+    Guard,
+    Node,
+    Place,
+    Refused,
+    Unrecorded,
+    Write,
+    contradicts,
+    reachable,
+)
 from gradsan.source.flow.machine import Machine
 from gradsan.source.hierarchy import is_module_class, is_optimizer_class
 from gradsan.source.plausible import (
@@ -88,6 +100,9 @@ def settle(
             inference = _overwritten(machine, conflict, unproven, in_backward=in_backward)
             if inference is not None:
                 tell(inference, conflict.write)
+    for use in machine.unrecorded:
+        if use.write.storage.is_tensor and (use.is_needed or id(use.node) in live):
+            tell(_unrecorded(machine, use, unproven), use.write)
     return _doubt_others(machine, _doubt_undifferentiated(machine, list(found.values())), entry)
 
 
@@ -190,37 +205,36 @@ def _overwritten(
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)
     if conflict.needed_at is None and not in_backward:
-        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or _is_decoding(write))
-    sure = sure and not _is_compared(machine, write) and not (in_backward and write.caveats)
-    sure = sure and not _is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
+        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or is_decoding(write))
+    sure = sure and not is_compared(machine, write) and not (in_backward and write.caveats)
+    sure = sure and not is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
     guard = save.guard | write.guard
     is_asked = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
     asks = _asked_of_callers(machine, save.grad, roots, guard) if is_asked else None
     return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
 
 
-_KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
-"""Names of what a model keeps from one step of generation to the next."""
+_LEAVES = re.compile(
+    r"(?:^|_)(?:weight|bias|biases|param|parameter|emb|embed|embedding|codebook|center|centroid|prototype|memory|bank|buffer"
+    r"|queue|ema|model|module|net|state|cache|grad|gradient)s?$"
+)
+"""Names of what is a leaf, or no part of a graph: it is projected, renormalised or averaged where it is, on purpose."""
 
 
-def _is_decoding(write: Write) -> bool:
-    """Return whether a state that the caller keeps is updated where it is: one step of generation after another."""
-    return not write.storage.is_own and _KEPT.match(write.target) is not None
-
-
-def _is_compared(machine: Machine, write: Write) -> bool:
-    """Return whether a path is taken by the written value's own size.
-
-    With ``if start < 0: start += n`` it is a number, with ``if table.numel() == 0`` it is filled for the first time.
-    """
-    target = re.escape(write.target)
-    wanted = re.compile(rf"{target} [<>]=? -?\d+$" if write.target.isidentifier() else "$.")
-    empty = re.compile(rf"(?:{target}\.(?:numel\(\)|nelement\(\)|size\(0\)|shape\[0\])|len\({target}\)) == 0$")
-    for literal in write.guard:
-        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
-        if wanted.match(text) or (literal > 0 and empty.match(text)):
-            return True
-    return False
+def _unrecorded(machine: Machine, use: Unrecorded, unproven: frozenset[str]) -> Inference:
+    """Tell of a value that was mutated behind the graph, and that the graph goes on with."""
+    write, guard, roots = use.write, use.guard | use.write.guard, use.roots - unproven
+    notes = [*_conditions(machine, guard), *_grad_condition(use.grad, roots or use.roots)]
+    # A private helper is not excused: what it does to its argument, it does to the caller's value.
+    sure = use.grad is Grad.YES or any(not is_data(name) for name in roots)
+    sure = sure and not runs_in_evaluation(machine, guard)
+    sure = sure and not (is_compared(machine, write) or is_decoding(write))
+    sure = sure and (use.is_needed or not runs_without(write.place))
+    sure = sure and not any(_LEAVES.search(name) for name in (*use.roots, write.storage.name, write.target))
+    is_settled = use.is_needed and use.grad is Grad.YES
+    asks = None if is_settled else _asked_of_callers(machine, use.grad, roots, guard)
+    events: list[Event] = [replace(_written(write), is_on_tape=False)]
+    return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node), asks)
 
 
 def _again(conflict: Conflict) -> str:
@@ -284,7 +298,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
     sure = sure and not _only_without(refused)
     sure = sure and not (refused.grad is Grad.FLOWS and _is_of_optimizer(machine, write.place))
-    sure = sure and not (view is not None and view.operation == "unbind" and _tells_tuples(machine, write.guard))
+    sure = sure and not (view is not None and view.operation == "unbind" and tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
     if sure and not is_settled:
@@ -298,25 +312,6 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
         # Another name than the view's was written.
         history = replace(history, subject=replace(history.subject, name=""))
     return Inference(history, sure, id(write.place.node), asks)
-
-
-def _tells_tuples(machine: Machine, guard: Guard) -> bool:
-    """Return whether a path is for tuples or lists: what is iterated over there is rather one of these."""
-    texts = (machine.described[literal].text for literal in guard if literal > 0 and literal in machine.described)
-    return any(text.startswith("isinstance(") and text.endswith(("tuple)", "list)")) for text in texts)
-
-
-_KIND = re.compile(r"isinstance\(([^,]+), (.+)\)$")
-
-
-def _is_no_tensor(machine: Machine, guard: Guard, names: set[str]) -> bool:
-    """Return whether a path is taken only where what a name stands for is something else than a tensor."""
-    for literal in guard:
-        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
-        asked = _KIND.match(text)
-        if asked is not None and asked[1] in names and (literal > 0) is not ("Tensor" in asked[2]):
-            return True
-    return False
 
 
 def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard) -> Wanted:

@@ -22,7 +22,7 @@ from gradsan.source.project import Project
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|sizes?|shapes?"
-    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|k|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
@@ -40,7 +40,7 @@ _FUNCTIONS = re.compile(
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
-    r"|(?:^|/)(?:test_\w+|conftest|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
+    r"|(?:^|/)(?:test_\w+|conftest|augment(?:er)?|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
@@ -55,8 +55,8 @@ def is_data(name: str) -> bool:
 
 
 def is_only_called_without(place: Place) -> bool:
-    """Return whether a function is private and judged where it is called, or is called without gradients only."""
-    return _is_internal(place) or is_called_without(place.module, place.function.rpartition(".")[2])
+    """Return whether a module calls a function of its own, and without gradients only."""
+    return is_called_without(place.module, place.function.rpartition(".")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
     """Return whether people differentiate this function with respect to these parameters."""
     if not any(not is_data(root) for root in roots):
         return False
-    return not runs_without(place)
+    return not (runs_without(place) or _is_internal(place))
 
 
 def runs_without(place: Place) -> bool:
@@ -233,11 +233,11 @@ def shown_path(module: ModuleInfo) -> str:
 
 
 def _is_internal(place: Place) -> bool:
-    """Return whether a function is private and its own module calls it: it is judged where it is called."""
-    for name in place.function.split("."):
-        if name.startswith("_") and not name.startswith("__") and _n_mentions(place.module, name) > 1:
-            return True
-    return False
+    """Return whether a function is private to its module, which knows what it passes; a private network is none."""
+    parts = place.function.split(".")
+    parts = parts[-1:] if parts[-1] == "forward" else parts
+    names = [name for name in parts if name.startswith("_") and not name.startswith("__")]
+    return any(_n_mentions(place.module, name) > 1 for name in names)
 
 
 def _n_mentions(module: ModuleInfo, name: str) -> int:

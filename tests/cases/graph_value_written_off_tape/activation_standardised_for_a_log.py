@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: wrong-gradient
-#~ missed-by: static (seen when it runs)
 """A log of an activation divides a detached alias: `detach` makes no copy."""
 
 import torch

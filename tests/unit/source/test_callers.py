@@ -12,6 +12,17 @@ from gradsan.tasks.check import CheckOptions, check
 HEAD = "import torch\nimport torch.nn as nn\n"
 
 CALLED_WITHOUT = {
+    "a private helper": """\
+        def _squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        class A(nn.Module):
+            def __init__(self, image):
+                super().__init__()
+                self.register_buffer("image", _squash(image.detach()))
+        """,
     "beside a value of the same name": """\
         def grad(x):
             y = torch.sigmoid(x)
@@ -142,6 +153,30 @@ CALLED_WITHOUT = {
 }
 
 CALLED_WITH = {
+    "a private helper": """\
+        def _squash(x):
+            y = torch.sigmoid(x)
+            y += 1
+            return y
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 3)
+
+            def forward(self, data):
+                return _squash(self.fc(data))
+        """,
+    "a private class": """\
+        class _Squash(nn.Module):
+            def forward(self, x):
+                y = torch.sigmoid(x)
+                y += 1
+                return y
+
+        def block(x):
+            return _Squash()(x)
+        """,
     "what the caller's caller passes": """\
         def squash(x):
             y = torch.sigmoid(x)

@@ -128,7 +128,32 @@ def ascend(b, layer: nn.Linear):
 def train(layer: nn.Linear, b):
     return ascend({given}, layer)
 """
+NORMALISED = """\
+def project({name}, x):
+    near = {name}.detach()
+    near.div_(2.0)
+    return F.linear(x, {name})
+"""
+COLUMNS = """\
+def fixed(column, value):
+    kept = column.detach(){copied}
+    return kept if value is None else kept.fill_(value)
+
+def columns(x, chosen):
+    parts = [x[..., i] if i not in chosen else fixed(x[..., i], chosen[i]) for i in range(x.shape[-1])]
+    return torch.stack(parts, dim=-1)
+"""
 PAIRS = {
+    "a leaf that is changed where it is": (
+        NORMALISED.format(name="weight"),
+        NORMALISED.format(name="near_points"),
+        ("GS303", 3),
+    ),
+    "what is detached and copied": (
+        COLUMNS.format(copied=".clone()"),
+        COLUMNS.format(copied=""),
+        ("GS303", 3),
+    ),
     "a text that is put together": (
         MADE_BY_LETTER.format(first="C"),
         MADE_BY_LETTER.format(first="R"),

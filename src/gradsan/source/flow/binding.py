@@ -93,3 +93,19 @@ def effect_of(frame: Frame, operation: Operation, given: dict[str, object]) -> E
     if effect is None:
         effect = effects[key] = operation.effect(given)
     return effect
+
+
+_ONLY_TENSORS = frozenset(
+    [
+        *("self", "input", "tensors", "x1", "x2", "mat", "mat1", "mat2", "batch1", "batch2"),
+        *("vec", "vec1", "vec2", "A", "B", "tensor1", "tensor2"),
+    ]
+)
+"""Arguments for which a number won't do.  Source: native_functions.yaml and torch/functional.py, 2.13.0."""
+
+
+def takes_tensor(operation: Operation, name: str) -> bool:
+    """Return whether what is given for a parameter is surely a tensor, or a list of them."""
+    if operation.kind == "module":
+        return name in operation.inputs[:1]
+    return name in _ONLY_TENSORS or (name == "args" and operation.name == "einsum")

@@ -87,6 +87,10 @@ class Storage:
     """Views of it were made that don't outlive a write to their base."""
     base_write: Write | None = None
     """The last write since, by another way than these views."""
+    off_tape: Write | None = None
+    """The first write through `detach()`: the graph does not know of it."""
+    is_cut: bool = False
+    """It was detached itself, by ``detach_``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -148,6 +152,20 @@ class Conflict:
     """When the loss of that pass was computed."""
     is_superseded: bool = False
     """The line that saved has run again since the write."""
+
+
+@dataclass(slots=True, eq=False)
+class Unrecorded:
+    """What was written off the tape was used with its gradient after that."""
+
+    write: Write
+    node: Node
+    """The operation that used it."""
+    guard: Guard
+    grad: Grad
+    roots: frozenset[str]
+    is_needed: bool = False
+    """A backward pass ran through that operation."""
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from gradsan.knowledge import Effect, Operation, Table
-from gradsan.source.flow.graph import EVERYWHERE, Conflict, Grad, Guard, Node, Place, Refused, Storage, next_sequence
+from gradsan.source.flow.graph import (
+    EVERYWHERE,
+    Conflict,
+    Grad,
+    Guard,
+    Node,
+    Place,
+    Refused,
+    Storage,
+    Unrecorded,
+    next_sequence,
+)
 from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.values import Function, Instance, Opaque, Tensor, Value
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
@@ -85,6 +96,7 @@ class Machine:
     stack: list[FunctionInfo] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     refusals: list[Refused] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
     last_saves: dict[tuple[int, str], int] = field(default_factory=dict)
     """When each place last saved its operand."""
     backward_passes: list[int] = field(default_factory=list)
@@ -121,6 +133,8 @@ class Machine:
     """The parameter that the entry was run a second time with, what it had returned, and when that began."""
     has_stale_views: bool = False
     """The base of a view was written that doesn't outlive that."""
+    has_off_tape: bool = False
+    """Something was written through `detach()`."""
     is_open: bool = False
     """Something was mutated, or may have been, that the entry didn't make; see NOTE [Open functions]."""
     equalities: dict[tuple[str, int], list[int]] = field(default_factory=dict)
@@ -144,16 +158,25 @@ class Machine:
             storage.nodes = []
             storage.version = 0
             storage.has_gradient = storage.has_special_views = False
-            storage.base_write = None
+            storage.base_write = storage.off_tape = None
+            storage.is_cut = False
             storage.grad = Grad.NO
             storage.roots = frozenset()
         for tensor, grad, is_leaf, is_detached in reversed(self.regrads):
             tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
-        for known in (self.regrads, self.conflicts, self.refusals, self.escaped, self.index_roots, self.stack):
+        for known in (
+            self.regrads,
+            self.conflicts,
+            self.refusals,
+            self.unrecorded,
+            self.escaped,
+            self.index_roots,
+            self.stack,
+        ):
             known.clear()
         self.backward_passes.clear()
         self.fuel = fuel
-        self.is_open = self.has_stale_views = False
+        self.is_open = self.has_stale_views = self.has_off_tape = False
         self.fed_back = None
         self.grad_enabled = True
         self.guard = EVERYWHERE

@@ -98,6 +98,11 @@ def _detach(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST)
     return detached(frame, tensor)
 
 
+def _detach_in_place(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
+    tensor.storage.is_cut = True
+    return detached(frame, tensor)
+
+
 def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
     require_grad(frame, tensor, arguments.get(0, "requires_grad") or TRUE)
     match node:
@@ -136,7 +141,7 @@ def _backward(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST)
 
 _SPECIAL: dict[str, Callable[[Frame, Tensor, Arguments, ast.AST], Value]] = {
     "detach": _detach,
-    "detach_": lambda frame, tensor, _arguments, _node: detached(frame, tensor),
+    "detach_": _detach_in_place,
     "requires_grad_": _requires_grad,
     "numpy": _numpy,
     "clone": _clone,

@@ -8,10 +8,11 @@ from functools import cache
 
 from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
-from gradsan.source.flow.binding import effect_of, setting_of
+from gradsan.source.flow.binding import effect_of, setting_of, takes_tensor
 from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
 from gradsan.source.flow.machine import Frame
+from gradsan.source.flow.off_tape import use_unrecorded
 from gradsan.source.flow.overlaps import VIEWS, follow
 from gradsan.source.flow.products import PRODUCTS, save_factors
 from gradsan.source.flow.stale import use_stale
@@ -73,6 +74,8 @@ def apply(
     name = label or _short(operation.name)
     if graph is not None:
         _save_inputs(frame, operation, effect, inputs, graph, spot, grad, roots, name)
+        if frame.machine.has_off_tape:
+            use_unrecorded(frame, inputs, graph)
     if not bound.keys().isdisjoint(effect.writes):
         return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
     return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
@@ -112,9 +115,7 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
                 found.append((name, index, EVERYWHERE))
             continue
         parameter = operation.parameter(name)
-        is_sure = (parameter is not None and parameter.tensor and name in ("self", "input", "tensors")) or (
-            operation.kind == "module" and name in operation.inputs[:1]
-        )
+        is_sure = takes_tensor(operation, name)
         if type(value) is Opaque and not is_sure and value.tensor is None:
             if value.is_number or (value.node is None and not value.roots):
                 continue

@@ -286,8 +286,8 @@ def write(
         if not save.node.is_freed and not contradicts(save.guard, event.guard):
             caveats = () if id(tensor) == save.tensor_id else event.caveats
             machine.conflicts.append(Conflict(save, replace(event, access=_access_to(tensor, save), caveats=caveats)))
-    if enabled and not tensor.is_detached:
-        _rebase(frame, tensor, grad, roots, sources, graph)
+    if enabled:
+        _rebase(frame, tensor, event, grad, roots, sources, graph)
 
 
 def _access(tensor: Tensor) -> Access:
@@ -320,12 +320,18 @@ def _incoming(frame: Frame, sources: tuple[Value, ...]) -> tuple[Grad, frozenset
 def _rebase(
     frame: Frame,
     tensor: Tensor,
+    event: Write,
     grad: Grad,
     roots: frozenset[str],
     sources: tuple[Value, ...],
     graph: Node | None,
 ) -> None:
     storage = tensor.storage
+    if tensor.is_detached:
+        from gradsan.source.flow.off_tape import note_unrecorded
+
+        note_unrecorded(frame, tensor, event)
+        return
     storage.grad = max(storage.grad, grad)
     storage.roots |= roots
     parents = [

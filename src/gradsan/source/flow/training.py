@@ -43,6 +43,8 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
             saved = (id(conflict.save.place.node), conflict.save.operand)
             is_later = machine.last_saves.get(saved, 0) > conflict.write.sequence
             conflict.is_superseded = is_later and _is_step(machine, conflict)
+    for use in machine.unrecorded:
+        use.is_needed = use.is_needed or (id(use.node) in reached and not contradicts(machine.guard, use.guard))
     machine.backward_passes.append(next_sequence())
     stack, seen = list(starts), set[int]()
     while stack:

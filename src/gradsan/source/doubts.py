@@ -1,0 +1,50 @@
+"""Paths that are taken only where nothing breaks: for numbers, for lists, for one step of generation after another."""
+
+from __future__ import annotations
+
+import re
+
+from gradsan.source.flow.graph import Guard, Write
+from gradsan.source.flow.machine import Machine
+
+_KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
+"""Names of what a model keeps from one step of generation to the next."""
+
+
+def is_decoding(write: Write) -> bool:
+    """Return whether a state that the caller keeps is updated where it is: one step of generation after another."""
+    return not write.storage.is_own and _KEPT.match(write.target) is not None
+
+
+def is_compared(machine: Machine, write: Write) -> bool:
+    """Return whether a path is taken by the written value's own size.
+
+    With ``if start < 0: start += n`` it is a number, with ``if table.numel() == 0`` it is filled for the first time.
+    """
+    target = re.escape(write.target)
+    wanted = re.compile(rf"{target} [<>]=? -?\d+$" if write.target.isidentifier() else "$.")
+    empty = re.compile(rf"(?:{target}\.(?:numel\(\)|nelement\(\)|size\(0\)|shape\[0\])|len\({target}\)) == 0$")
+    for literal in write.guard:
+        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
+        if wanted.match(text) or (literal > 0 and empty.match(text)):
+            return True
+    return False
+
+
+def tells_tuples(machine: Machine, guard: Guard) -> bool:
+    """Return whether a path is for tuples or lists: what is iterated over there is rather one of these."""
+    texts = (machine.described[literal].text for literal in guard if literal > 0 and literal in machine.described)
+    return any(text.startswith("isinstance(") and text.endswith(("tuple)", "list)")) for text in texts)
+
+
+_KIND = re.compile(r"isinstance\(([^,]+), (.+)\)$")
+
+
+def is_no_tensor(machine: Machine, guard: Guard, names: set[str]) -> bool:
+    """Return whether a path is taken only where what a name stands for is something else than a tensor."""
+    for literal in guard:
+        text = machine.described[abs(literal)].text if abs(literal) in machine.described else ""
+        asked = _KIND.match(text)
+        if asked is not None and asked[1] in names and (literal > 0) is not ("Tensor" in asked[2]):
+            return True
+    return False
