@@ -143,7 +143,40 @@ def columns(x, chosen):
     parts = [x[..., i] if i not in chosen else fixed(x[..., i], chosen[i]) for i in range(x.shape[-1])]
     return torch.stack(parts, dim=-1)
 """
+SCALED = """\
+def spread(scale, batch):
+    y = torch.exp({argument})
+    y += 1
+    return y
+"""
+ATTENTION = """\
+def attend({name}, mask):
+    weights = torch.einsum("ij,kj->ik", {name}, {name}).softmax(-1)
+    weights.masked_fill_(mask, 0)
+    return weights
+"""
+NEAREST = """\
+def nearest({name}):
+    distances = torch.cdist({name}, {name})
+    distances.fill_diagonal_(1e9)
+    return distances.min(-1).values
+"""
 PAIRS = {
+    "a factor that may be a number": (
+        SCALED.format(argument="scale * batch"),
+        SCALED.format(argument="(scale - 1) / 2"),
+        ("GS101", 3),
+    ),
+    "a contraction of data": (
+        ATTENTION.format(name="tokens"),
+        ATTENTION.format(name="features"),
+        ("GS101", 3),
+    ),
+    "distances between data": (
+        NEAREST.format(name="labels"),
+        NEAREST.format(name="points"),
+        ("GS101", 3),
+    ),
     "a leaf that is changed where it is": (
         NORMALISED.format(name="weight"),
         NORMALISED.format(name="near_points"),

@@ -98,7 +98,7 @@ def effect_of(frame: Frame, operation: Operation, given: dict[str, object]) -> E
 _ONLY_TENSORS = frozenset(
     [
         *("self", "input", "tensors", "x1", "x2", "mat", "mat1", "mat2", "batch1", "batch2"),
-        *("vec", "vec1", "vec2", "A", "B", "tensor1", "tensor2"),
+        *("vec", "vec1", "vec2", "A", "B", "tensor1", "tensor2", "logits", "anchor", "query", "theta", "log_probs"),
     ]
 )
 """Arguments for which a number won't do.  Source: native_functions.yaml and torch/functional.py, 2.13.0."""

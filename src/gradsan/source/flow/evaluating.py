@@ -168,7 +168,20 @@ def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.
             return _operate(frame, name, [right, left], node)
         return _operate(frame, name, [left, right], node)
     known = operate(frame, left, right, op, node)
-    return known if known is not None else derived(frame, [left, right])
+    return known if known is not None else _computed(frame, [left, right], node, proves_all=name in ("add", "sub"))
+
+
+def _computed(frame: Frame, values: list[Value], node: ast.AST, *, proves_all: bool = True) -> Opaque:
+    """Return what an operator makes of something unknown: where that turns out to be a tensor, the operand is one.
+
+    Of two operands of a product either may be a number; what is added is alike.
+    """
+    result = derived(frame, values)
+    for value in values:
+        if type(value) is Opaque and value.roots and (proves_all or len(result.roots) == 1):
+            frame.machine.kept.append(node)
+            value.attributes["computed", id(node)] = result
+    return result
 
 
 def derived(frame: Frame, values: list[Value], *, name: str = "") -> Opaque:
@@ -240,7 +253,7 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
     if _is_tensor(value):
         name = {ast.USub: "neg", ast.UAdd: "positive", ast.Invert: "bitwise_not"}[type(node.op)]
         return _operate(frame, name, [value], node)
-    return derived(frame, [value])
+    return _computed(frame, [value], node)
 
 
 @evaluates(ast.BoolOp)
