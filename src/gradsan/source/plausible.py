@@ -29,8 +29,10 @@ _DATA = re.compile(
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|add_noise|log|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|add_noise|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:batch_)?(?-i:score)$"
+    r"|^log(?:$|_(?:metrics?|scalars?|images?|stats|statistics|steps?|epoch|info|loss|losses|values?|dict|figures?|histograms?"
+    r"|progress|results?|training|validation|val|test|gradients?|parameters|model|messages?|summary|samples?|audio|text|batch)$)"
     r"|^(?:un)?merge(?:_weights?|_adapters?|_and_unload)?$"
     r"|^(?:re|un)?(?:clip|scale)_(?:boxes|bboxes|coords|masks|segments?)$",
     re.IGNORECASE,
@@ -38,7 +40,7 @@ _FUNCTIONS = re.compile(
 """Words in the names of functions that run without gradients, by convention."""
 
 _FOLDERS = re.compile(
-    r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
+    r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)(?<!geometry/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|augment(?:er)?|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"

@@ -12,6 +12,15 @@ from gradsan.tasks.check import CheckOptions, check
 HEAD = "import torch\nimport torch.nn as nn\n"
 
 CALLED_WITHOUT = {
+    "with the data of weights": """\
+        def project(rows):
+            norm = rows.norm(dim=-1, keepdim=True)
+            norm += 1
+            return rows / norm
+
+        def after_backward(module, grads, outputs):
+            project(module.weights.data)
+        """,
     "a private helper": """\
         def _squash(x):
             y = torch.sigmoid(x)

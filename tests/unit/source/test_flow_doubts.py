@@ -161,7 +161,18 @@ def nearest({name}):
     distances.fill_diagonal_(1e9)
     return distances.min(-1).values
 """
+DENSITY = """\
+def {name}(scores):
+    total = torch.logsumexp(scores, -1)
+    total -= 0.5
+    return total
+"""
 PAIRS = {
+    "what writes a log, and no logarithm": (
+        DENSITY.format(name="log_images"),
+        DENSITY.format(name="log_prob"),
+        ("GS101", 3),
+    ),
     "a factor that may be a number": (
         SCALED.format(argument="scale * batch"),
         SCALED.format(argument="(scale - 1) / 2"),

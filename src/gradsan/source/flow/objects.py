@@ -204,7 +204,7 @@ def requires_grad_of(value: Tensor) -> Value:
 def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
     if value.tensor is not None and (name in _TRANSPOSED or name in _NUMBERS or name in ("data", "real", "imag")):
         return _tensor(frame, value.tensor, name, node)
-    if name == "data" and value.name.endswith((".weight", ".bias")):
+    if name == "data" and value.name.endswith((".weight", ".weights", ".bias", ".kernel", ".param")):
         tensor = as_tensor(frame, value)
         if tensor is not None:
             return detached(frame, tensor, is_data=True)
