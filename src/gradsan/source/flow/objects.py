@@ -9,7 +9,7 @@ from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of
+from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of, write
 from gradsan.source.flow.values import (
     NONE,
     TRUE,
@@ -312,11 +312,16 @@ def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: as
                 frame.machine.escaped += list(nodes_of(value))
         case Layer() | Context():
             journal.set(holder.attributes, name, value)
+        case Opaque(tensor=Tensor() as tensor) if name in ("real", "imag"):
+            set_attribute(frame, tensor, name, value, node)
         case Opaque():
             journal.set(holder.attributes, name, value)
             frame.machine.escaped += list(nodes_of(value))
         case Tensor() if name == "requires_grad":
             require_grad(frame, holder, value)
+        case Tensor() if name in ("real", "imag"):  # their setters copy into the view that their getters return
+            part = view_of(frame, holder, name, node)
+            write(frame, part, operation="copy_", node=node, target=ast.unparse(node), sources=(value,))
         case Choice(options=options):
             for option, _ in options:
                 set_attribute(frame, option, name, value, node)
