@@ -243,6 +243,7 @@ def _out_of_place(write: Written) -> Iterator[Fix | None]:
 def _before_write(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
         yield clone_before_write.propose(write.span)
+        yield clone_before_write.propose_item(write.span)
 
 
 def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:

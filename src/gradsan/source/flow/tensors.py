@@ -137,7 +137,7 @@ def view_of(
 ) -> Tensor:
     """Return a view of a tensor."""
     machine = frame.machine
-    if kind is ViewKind.PLAIN and not machine.grad_enabled:
+    if kind in (ViewKind.PLAIN, ViewKind.MULTI_OUTPUT) and not machine.grad_enabled:  # of the two, the mode is told
         kind = ViewKind.NO_GRAD
     base_is_leaf = base.is_leaf or (base.view is not None and base.view.base_is_leaf)
     if base.view is not None and base.view.kind not in (ViewKind.PLAIN, ViewKind.NO_GRAD):

@@ -38,6 +38,41 @@ def propose(span: Span) -> Fix | None:
     return Fix(f"clone `{target}` before the write", applicability, (edit,), Remedy.COPY_BEFORE_WRITE)
 
 
+def propose_item(span: Span) -> Fix | None:
+    """Return the fix that puts a clone in the place of the item of a list or dict whose tensor is written.
+
+    ``states[i][mask] = 0`` -> ``states[i] = states[i].clone()`` on the line before: the name is that of the list.
+
+    Args:
+        span: The write.
+
+    Returns:
+        None where what is written is no item, by a plain key, of what has a plain name.
+    """
+    found = locate(span)
+    if found is None:
+        return None
+    program, node = found
+    statement = program.statement_of(node)
+    item = _item_of(written_by(program, node))
+    blanks = None if statement is None or _is_header(statement) else indentation(program, statement)
+    if statement is None or item is None or blanks is None:
+        return None
+    text = ast.unparse(item)
+    edit = insert(span.path, statement.lineno, 1, f"{blanks}{text} = {text}.clone()\n")
+    return Fix(f"clone `{text}` before the write", Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
+
+
+def _item_of(target: ast.expr | None) -> ast.Subscript | None:
+    """Return the innermost item of a chain of items and views: ``x[i]`` of ``x[i][0]``."""
+    item = None
+    while isinstance(target, ast.Subscript):
+        item, target = target, target.value
+    if item is None or not dotted_name(item.value) or not isinstance(item.slice, (ast.Name, ast.Constant)):
+        return None
+    return item
+
+
 def is_filled_in_loop(span: Span) -> bool:
     """Whether a write fills a part of a tensor made before the loop: a clone in each turn would copy it all."""
     found = locate(span)
