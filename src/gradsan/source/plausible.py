@@ -29,7 +29,7 @@ _DATA = re.compile(
 _FUNCTIONS = re.compile(
     r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate|eval|evaluation|inference|infer|predict|plot|draw"
     r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
-    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|add_noise|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
+    r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|no_?grad|add_noise|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:batch_)?(?-i:score)$"
     r"|^log(?:$|_(?:metrics?|scalars?|images?|stats|statistics|steps?|epoch|info|loss|losses|values?|dict|figures?|histograms?"
     r"|progress|results?|training|validation|val|test|gradients?|parameters|model|messages?|summary|samples?|audio|text|batch)$)"
@@ -106,11 +106,23 @@ def _lay_out(module: ModuleInfo) -> Layout:
             called = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
         elif isinstance(node, (ast.With, ast.AsyncWith)):
             called = [i.context_expr.func for i in node.items if isinstance(i.context_expr, ast.Call)]
+        elif isinstance(node, ast.If) and _asks_for_no_gradients(node.test):
+            off.append((node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno))
         if called and decorated_off(tuple(module.absolute(dotted_name(name)) for name in called)):
             off.append((node.lineno, node.end_lineno or node.lineno))
         for block in blocks_of(node):
             stack += block
     return Layout(tuple(functions), tuple(off))
+
+
+def _asks_for_no_gradients(test: ast.expr) -> bool:
+    """Return whether a condition holds only while no gradients are recorded: ``not torch.is_grad_enabled()``."""
+    match test:
+        case ast.BoolOp(op=ast.And(), values=values):
+            return any(map(_asks_for_no_gradients, values))
+        case ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=asked)):
+            return dotted_name(asked).rpartition(".")[2] == "is_grad_enabled"
+    return False
 
 
 def _is_function_class(module: ModuleInfo, node: ast.ClassDef) -> bool:

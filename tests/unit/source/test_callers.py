@@ -12,6 +12,23 @@ from gradsan.tasks.check import CheckOptions, check
 HEAD = "import torch\nimport torch.nn as nn\n"
 
 CALLED_WITHOUT = {
+    "where no gradients are recorded": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.LayerNorm(3)
+
+            def _update(self, pairs):
+                for at in range(3):
+                    rows = pairs[:, at]
+                    rows += self.norm(rows)
+                return pairs
+
+            def forward(self, pairs):
+                if not torch.is_grad_enabled() and not self.training:
+                    return self._update(pairs)
+                return pairs + self.norm(pairs)
+        """,
     "with the data of weights": """\
         def project(rows):
             norm = rows.norm(dim=-1, keepdim=True)
@@ -162,6 +179,21 @@ CALLED_WITHOUT = {
 }
 
 CALLED_WITH = {
+    "in a private method, with its own weights": """\
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.LayerNorm(3)
+
+            def _update(self, pairs):
+                for at in range(3):
+                    rows = pairs[:, at]
+                    rows += self.norm(rows)
+                return pairs
+
+            def forward(self, pairs):
+                return self._update(pairs)
+        """,
     "a private helper": """\
         def _squash(x):
             y = torch.sigmoid(x)
