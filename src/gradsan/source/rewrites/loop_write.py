@@ -13,11 +13,12 @@ from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites import out_of_place
-from gradsan.source.rewrites.editing import locate, replace, start_of
+from gradsan.source.rewrites.editing import locate, replace, start_of, unused_name
 from gradsan.source.targets import written_by
 
 TITLE = "put a new tensor in the list"
 _INDICES = ("i", "j", "k", "n", "index")
+_KEYS = ("key", "name", "k", "entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +86,45 @@ def _is_load(node: ast.Name) -> bool:
 def _source_of(program: Program, loop: ast.For, name: str, path: str) -> _Source | None:
     match loop.target, loop.iter:
         case ast.Tuple(elts=[ast.Name(id=index), inner]), ast.Call(func=ast.Name(id="enumerate"), args=[counted]):
+            entry = _entry_of(program, inner, counted, name, path)
             item = _item_of(inner, counted, name)
-            return None if item is None else _Source(f"{item}[{index}]")
+            return entry or (None if item is None else _Source(f"{item}[{index}]"))
+        case _:
+            entry = _entry_of(program, loop.target, loop.iter, name, path)
+            item = _item_of(loop.target, loop.iter, name)
+            return entry or (None if item is None else _counted(program, loop, item, path))
+
+
+def _entry_of(program: Program, target: ast.expr, source: ast.expr, name: str, path: str) -> _Source | None:
+    """Return the entry of the dictionary whose values a name is bound to in turn, ``fast[name]``."""
+    match target, source:
         case (
             ast.Tuple(elts=[ast.Name(id=key), ast.Name(id=value)]),
             ast.Call(func=ast.Attribute(value=owner, attr="items"), args=[]),
         ) if value == name:
             return _Source(f"{dotted_name(owner)}[{key}]") if dotted_name(owner) else None
+        case ast.Name(id=value), ast.Call(func=ast.Attribute(value=owner, attr="values") as func, args=[]) if (
+            value == name
+        ):
+            key = unused_name(program, _KEYS)
+            return _with_keys(program, target, func, key, path) if key and dotted_name(owner) else None
+        case ast.Tuple(elts=targets), ast.Call(func=ast.Name(id="zip"), args=sources) if len(targets) == len(sources):
+            found = [_entry_of(program, *pair, name, path) for pair in zip(targets, sources, strict=True)]
+            return next((entry for entry in found if entry is not None), None)
         case _:
-            item = _item_of(loop.target, loop.iter, name)
-            return None if item is None else _counted(program, loop, item, path)
+            return None
+
+
+def _with_keys(program: Program, target: ast.expr, func: ast.Attribute, key: str, path: str) -> _Source:
+    """Make ``for w in fast.values():`` ``for key, w in fast.items():``."""
+    text = f"{key}, {program.source(target)}"
+    is_nested = not isinstance(program.parent(target), ast.For)
+    line, column = program.region(func)[2:]
+    header = (
+        replace(path, program.region(target), f"({text})" if is_nested else text),
+        Edit(path, line, column - len(func.attr), line, column, "items"),
+    )
+    return _Source(f"{dotted_name(func.value)}[{key}]", header)
 
 
 def _item_of(target: ast.expr, source: ast.expr, name: str) -> str | None:

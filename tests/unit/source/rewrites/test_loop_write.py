@@ -23,6 +23,20 @@ from gradsan.source.rewrites import loop_write
             "for k, (g, w) in enumerate(zip(gs, ws)):\n    ws[k] = w + g",
         ),
         ("for name, w in fast.items():\n    «w -= lr»", "for name, w in fast.items():\n    fast[name] = w - lr"),
+        (
+            "for (name, w), g in zip(fast.items(), gs):\n    «w -= g»",
+            "for (name, w), g in zip(fast.items(), gs):\n    fast[name] = w - g",
+        ),
+        ("for w in fast.values():\n    «w.mul_(lr)»", "for key, w in fast.items():\n    fast[key] = w.mul(lr)"),
+        (
+            "key = 1\nfor w, g in zip(self.fast.values(), gs):\n    «w -= g»",
+            "key = 1\nfor (name, w), g in zip(self.fast.items(), gs):\n    self.fast[name] = w - g",
+        ),
+        (
+            "for i, w in enumerate(fast.values()):\n    «w += i»",
+            "for i, (key, w) in enumerate(fast.items()):\n    fast[key] = w + i",
+        ),
+        ("for w in net.state().values():\n    «w += 1»", None),
         ("i = 0\nfor w in ws:\n    «w += i»", "i = 0\nfor j, w in enumerate(ws):\n    ws[j] = w + i"),
         ("for w in net.parameters():\n    «w += 1»", None),
         ("for w in zip(ws, gs):\n    «w += 1»", None),
