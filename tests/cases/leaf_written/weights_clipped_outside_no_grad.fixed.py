@@ -12,6 +12,6 @@ for real, fake in zip(torch.randn(2, 3, 2), torch.randn(2, 3, 2)):
     optimizer.zero_grad()
     (critic(fake).mean() - critic(real).mean()).backward()
     optimizer.step()
-    for parameter in critic.parameters():
-        with torch.no_grad():
+    with torch.no_grad():
+        for parameter in critic.parameters():
             parameter.clamp_(-0.01, 0.01)

@@ -17,6 +17,8 @@ _STEP = "    "
 def propose(span: Span) -> Fix | None:
     """Return the fix that puts the write's statement, and those just below that write the same, under ``no_grad``.
 
+    A loop that does nothing else goes under it as a whole.
+
     Args:
         span: The write.
 
@@ -31,10 +33,12 @@ def propose(span: Span) -> Fix | None:
     framework = framework_name(program)
     if statement is None or not framework or not _can_be_indented(program, statement):
         return None
-    blanks = indentation(program, statement)
     last = _last_beside(program, statement)
-    lines = range(statement.lineno, (last.end_lineno or last.lineno) + 1)
-    head = insert(span.path, statement.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
+    loop = _loop_of(program, statement, last)
+    first, last = (statement, last) if loop is None else (loop, loop)
+    blanks = indentation(program, first)
+    lines = range(first.lineno, (last.end_lineno or last.lineno) + 1)
+    head = insert(span.path, first.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
     rest = [insert(span.path, line, 1, _STEP) for line in lines[1:] if program.lines[line - 1].strip()]
     return Fix(TITLE, Applicability.UNSAFE, (head, *rest), Remedy.OFF_TAPE)
 
@@ -56,11 +60,49 @@ def _last_beside(program: Program, statement: ast.stmt) -> ast.stmt:
     return last
 
 
+def _loop_of(program: Program, first: ast.stmt, last: ast.stmt) -> ast.stmt | None:
+    """Return the widest loop that does nothing but what these statements do, and drop the gradients used."""
+    gradient = f"{_what_is_written(program, first)}.grad"
+    loop, inner = None, [first, last]
+    for around in program.enclosing(first):
+        if not isinstance(around, (ast.For, ast.If)) or around.orelse or _holds_long_text(around):
+            break
+        rest = around.body[around.body.index(inner[-1]) + 1 :]
+        if around.body[0] is not inner[0] or any(_what_is_set(program, each) != gradient for each in rest):
+            break
+        if isinstance(around, ast.For):
+            if not _is_enumeration(around.iter) or indentation(program, around) is None:
+                break
+            loop = around
+        inner = [around]
+    return loop
+
+
+def _is_enumeration(node: ast.expr) -> bool:
+    """Whether what a loop runs over is at hand, ``zip(model.parameters(), grads)``: nothing is computed for it."""
+    match node:
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" | "range" | "reversed" | "list"), args=given, keywords=[]):
+            return all(_is_enumeration(each) for each in given)
+        case ast.Call(func=ast.Attribute() as func, args=[], keywords=[]):
+            return bool(dotted_name(func))
+        case ast.Subscript(value=inner):
+            return _is_enumeration(inner)
+        case _:
+            return isinstance(node, ast.Constant) or bool(dotted_name(node))
+
+
 def _what_is_written(program: Program, statement: ast.stmt) -> str:
     target = written_by(program, statement)
     while isinstance(target, ast.Subscript):
         target = target.value
     return "" if target is None else ast.unparse(target)
+
+
+def _what_is_set(program: Program, statement: ast.stmt) -> str:
+    """Return what a statement writes or binds, ``p.grad`` of ``p.grad.zero_()`` and of ``p.grad = None``."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
+        return ast.unparse(statement.targets[0])
+    return _what_is_written(program, statement)
 
 
 def is_step(span: Span) -> bool:

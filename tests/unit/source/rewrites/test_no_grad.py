@@ -56,3 +56,47 @@ def test_the_framework_by_another_name(place) -> None:
 
 def test_without_the_framework_there_is_no_fix(place) -> None:
     assert no_grad.propose(place("from model import w\n«w[0] = 1»\n").span) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "for w in net.parameters():\n    «w -= w.grad»",
+            "with torch.no_grad():\n    for w in net.parameters():\n        w -= w.grad",
+        ),
+        (
+            "for group in groups:\n    for w, g in zip(group['params'], gs):\n        if w.requires_grad:\n"
+            "            «w.add_(g)»\n            w.grad = None\n            w.mul_(2)",
+            "for group in groups:\n    for w, g in zip(group['params'], gs):\n        if w.requires_grad:\n"
+            "            with torch.no_grad():\n                w.add_(g)\n            w.grad = None\n"
+            "            w.mul_(2)",
+        ),
+        (
+            "for group in groups:\n    for w, g in zip(group['params'], gs):\n        if w.requires_grad:\n"
+            "            «w.add_(g)»\n            w.grad.zero_()",
+            "with torch.no_grad():\n    for group in groups:\n        for w, g in zip(group['params'], gs):\n"
+            "            if w.requires_grad:\n                w.add_(g)\n                w.grad.zero_()",
+        ),
+        (
+            "for w in net.parameters():\n    «w -= lr * w.grad»\n    w.grad = None",
+            "with torch.no_grad():\n    for w in net.parameters():\n        w -= lr * w.grad\n        w.grad = None",
+        ),
+        (
+            "for w in net.parameters():\n    use(w)\n    «w -= w.grad»",
+            "for w in net.parameters():\n    use(w)\n    with torch.no_grad():\n        w -= w.grad",
+        ),
+        (
+            "for w, g in zip(ws, grads_of(loss)):\n    «w -= g»",
+            "for w, g in zip(ws, grads_of(loss)):\n    with torch.no_grad():\n        w -= g",
+        ),
+        ("if late:\n    «w -= g»", "if late:\n    with torch.no_grad():\n        w -= g"),
+        (
+            "for w in ws:\n    «w -= g»\nelse:\n    done()",
+            "for w in ws:\n    with torch.no_grad():\n        w -= g\nelse:\n    done()",
+        ),
+    ],
+)
+def test_a_loop_that_does_nothing_else(before: str, after: str, place) -> None:
+    program = place(f"import torch\n{before}\n")
+    assert program.applied(no_grad.propose(program.span)) == f"import torch\n{after}\n"
