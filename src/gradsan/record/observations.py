@@ -99,6 +99,8 @@ class Observations:
     state: dict[str, Sample] = field(default_factory=dict)
     """The tensors that the program's global names lead to when it has ended, by path: ``model.fc.weight``."""
     refused: list[Refused] = field(default_factory=list)
+    updates: list[tuple[Sample | None, ...]] = field(default_factory=list)
+    """The gradients that each step of an optimizer stepped with."""
     steps: set[str] = field(default_factory=set)
     """The paths of tensors that have a history: steps of the computation, and no state."""
     unread: set[str] = field(default_factory=set)

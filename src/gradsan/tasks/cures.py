@@ -41,6 +41,7 @@ from gradsan.source.rewrites import (
     returned_write,
     single_views,
     unmarked,
+    update_moved,
     whole_detached,
     write_moved,
 )
@@ -196,6 +197,9 @@ def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -
         if write.span is not None:
             is_step = write.writer is Writer.OPTIMIZER
             yield from write_moved.propose(write.called or write.span, needed.span, is_step=is_step, paths=files)
+    for write in writes:
+        if write.span is not None and write.writer is Writer.OPTIMIZER:
+            yield from update_moved.propose(write.called or write.span, needed.span)
 
 
 def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:

@@ -21,18 +21,26 @@ asks for it, that is what was meant.
 # this is held against a run in which it keeps copies, whose later losses are its own.
 
 # NOTE [Moved writes] Where an edit moves a write behind a backward, a leaf has another value before it; its gradient
-after it, the losses, and the state at the end are what they were.
+after it, the losses, and the state at the end are what they were.  A step that was moved may have met the gradients of
+the other backward as well, and no loss may tell: what every optimizer stepped with has to be the same, too.
+
+# NOTE [Reordered updates] Where an edit moves a whole update (`zero_grad`, `backward`, `step`) behind another one, the
+backward passes come in another order, and a leaf holds other gradients in between: those that its own update drops.
+What every optimizer stepped with, the losses, and the state at the end are what they were.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradsan.record.observations import BackwardPass, Observations, all_same, same, same_leaves
+from gradsan.record.observations import BackwardPass, Observations, Sample, all_same, same, same_leaves
 from gradsan.tasks.trial import Seen
 
 _LOSS = "the loss"
+_STEPPED = "what an optimizer stepped with"
+_UNTOLD = "the original has no gradients to compare with, its write was refused"
 _NO_GRADIENT = "'NoneType' object has no attribute"
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Warning|Exit)\b")
 """How the line of a traceback begins that names the exception."""
@@ -110,6 +118,8 @@ class Edits:
     """Whether one lets an optimizer keep a copy of a gradient, or goes on sharing one."""
     move: bool = False
     """Whether one moves a write behind a backward."""
+    reorder: bool = False
+    """Whether one moves an update behind another one."""
 
 
 def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -> Proof:
@@ -131,6 +141,9 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     if model is None:
         return Proof(False, why_not)
     with_gradients = not reference.is_refused or edits.keep_off_tape or model is reference.replaced
+    if edits.reorder:
+        is_told = with_gradients and not edits.keep_off_tape
+        return _prove_reordered(model, edited, is_whole=is_whole) if is_told else Proof(False, _UNTOLD)
     losses, compared = edited.observations.passes, model.observations.passes
     n_gradients = 0
     for number, (got, wanted) in enumerate(zip(losses, compared, strict=False), 1):
@@ -142,6 +155,8 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
         n_gradients += len(got.leaves) + len(got.returned)
     if is_whole:
         why_not = _differs_at_end(reference, model, edited, with_gradients=with_gradients)
+        if edits.move and not _are_same_updates(edited.observations.updates, model.observations.updates):
+            why_not = why_not or _STEPPED
         if why_not:
             return Proof(False, f"{why_not} differs")
     return Proof(True, "", len(losses), n_gradients, with_gradients)
@@ -155,6 +170,45 @@ def ends_alike(one: Seen, other: Seen) -> bool:
 def _exception_of(seen: Seen) -> str:
     lines = [line for line in seen.error.splitlines() if _EXCEPTION.match(line)]
     return _NUMBER.sub("#", lines[-1]) if lines else ""
+
+
+def _prove_reordered(model: Seen, edited: Seen, *, is_whole: bool) -> Proof:
+    """See NOTE [Reordered updates]."""
+    got, wanted = edited.observations, model.observations
+    left = list(wanted.passes)
+    for number, done in enumerate(got.passes, 1):
+        twin = next((each for each in left if _is_same_pass(done, each)), None)
+        if twin is None:
+            return Proof(False, f"{_LOSS} of backward pass {number} differs")
+        left.remove(twin)
+    if not is_whole:
+        return Proof(True, n_losses=len(got.passes))
+    if not ends_alike(edited, model) or left or not all(done.is_complete for done in got.passes):
+        return Proof(False, "a backward pass, which did not end, differs")
+    if not got.updates or not _are_same_updates(got.updates, wanted.updates):
+        return Proof(False, f"{_STEPPED} differs")
+    changed = next((path for path in wanted.state if not path.endswith(".grad") and _is_changed(path, got, wanted)), "")
+    n_gradients = sum(len(update) for update in got.updates)
+    return Proof(False, f"`{changed}` differs") if changed else Proof(True, "", len(got.passes), n_gradients)
+
+
+def _is_same_pass(one: BackwardPass, other: BackwardPass) -> bool:
+    return all_same(one.roots, other.roots) and (not one.is_complete or all_same(one.returned, other.returned))
+
+
+def _are_same_updates(some: Sequence[tuple[Sample | None, ...]], others: Sequence[tuple[Sample | None, ...]]) -> bool:
+    """Whether two runs stepped with the same gradients, in whichever order."""
+    left = list(others)
+    for update in some:
+        at = next((at for at, other in enumerate(left) if all_same(update, other)), None)
+        if at is None:
+            return False
+        del left[at]
+    return not left
+
+
+def _is_changed(path: str, got: Observations, wanted: Observations) -> bool:
+    return path in got.state and not same(wanted.state[path], got.state[path])
 
 
 def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str]:

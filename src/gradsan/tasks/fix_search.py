@@ -18,7 +18,15 @@ from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.event import Refusal
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.record.observations import Observations
-from gradsan.source.rewrites import gradient_zeroed, graph_joined, kept_entry, module_copies, no_grad, on_tape
+from gradsan.source.rewrites import (
+    gradient_zeroed,
+    graph_joined,
+    kept_entry,
+    module_copies,
+    no_grad,
+    on_tape,
+    update_moved,
+)
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import MEANT, SEEN, UNDECIDED, cures_of
@@ -55,6 +63,7 @@ class Step:
             join=graph_joined.TITLE in titles,
             keep=any(title.startswith((kept_entry.TITLE, gradient_zeroed.TITLE)) for title in titles),
             move=not titles.isdisjoint(MOVES),
+            reorder=update_moved.TITLE in titles,
         )
 
 

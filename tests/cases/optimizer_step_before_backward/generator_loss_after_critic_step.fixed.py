@@ -13,15 +13,14 @@ critic_optimizer = torch.optim.Adam(critic.parameters(), lr=1e-3)
 
 for real in torch.randn(2, 4, 2):
     fake = generator(torch.randn(4, 3))
-    copies = {name: each.clone() for name, each in critic.named_parameters()}
-    fake_score = torch.func.functional_call(critic, copies, (fake,))
+    fake_score = critic(fake)
     critic_loss = critic(fake.detach()).mean() - critic(real).mean()
     generator_loss = -fake_score.mean()
-
-    critic_optimizer.zero_grad()
-    critic_loss.backward()
-    critic_optimizer.step()
 
     generator_optimizer.zero_grad()
     generator_loss.backward()
     generator_optimizer.step()
+
+    critic_optimizer.zero_grad()
+    critic_loss.backward()
+    critic_optimizer.step()

@@ -134,3 +134,34 @@ def test_a_run_that_failed_for_the_gradient_of_a_written_leaf() -> None:
     assert not holds(Reference(protected, replace(replaced, error="KeyError: 1")), seen())
     kept = seen(status=1, refused=leaf_refused())
     assert not holds(Reference(kept, replace(kept, error=replaced.error)), seen())
+
+
+def updated(*losses: float, updates: tuple[float, ...], **state: Sample) -> Seen:
+    passes = [BackwardPass((sample(loss),), is_complete=True) for loss in losses]
+    steps = [(sample(gradient),) for gradient in updates]
+    return Seen(observations=Observations(passes, dict(state), updates=steps))
+
+
+def test_updates_in_another_order_step_with_the_same_gradients() -> None:
+    reference = Reference(updated(1.0, 2.0, updates=(3.0, 4.0), **{"w": sample(5.0), "w.grad": sample(6.0)}))
+    edits = Edits(reorder=True)
+
+    def proven(edited: Seen) -> bool:
+        return prove(reference, edited, edits, is_whole=True).holds
+
+    assert proven(updated(2.0, 1.0, updates=(4.0, 3.0), **{"w": sample(5.0), "w.grad": sample(7.0)}))
+    assert not proven(updated(2.0, 1.5, updates=(4.0, 3.0), w=sample(5.0)))
+    assert not proven(updated(2.0, updates=(4.0, 3.0), w=sample(5.0)))
+    assert not proven(updated(2.0, 1.0, updates=(4.0, 3.5), w=sample(5.0)))
+    assert not proven(updated(2.0, 1.0, updates=(4.0,), w=sample(5.0)))
+    assert not proven(updated(2.0, 1.0, updates=(4.0, 3.0), w=sample(5.5)))
+    assert prove(reference, updated(2.0, updates=()), edits, is_whole=False).holds
+    nothing = Reference(updated(1.0, updates=()))
+    assert not prove(nothing, updated(1.0, updates=()), edits, is_whole=True).holds
+
+
+def test_a_moved_step_meets_no_other_gradients() -> None:
+    reference = Reference(updated(1.0, 2.0, updates=(3.0,)))
+    assert prove(reference, updated(1.0, 2.0, updates=(3.0,)), Edits(move=True), is_whole=True).holds
+    assert not prove(reference, updated(1.0, 2.0, updates=(3.5,)), Edits(move=True), is_whole=True).holds
+    assert not prove(reference, updated(1.0, 2.0, updates=()), Edits(move=True), is_whole=True).holds

@@ -88,9 +88,9 @@ class Witness:
         self._patches.set(torch, "save", _announced(torch.save))
         count_compiled(self._patches, self.observations, is_interpreted=self._is_interpreted)
         self._passes.wrap(self._patches)
+        self._handles = [register_optimizer_step_post_hook(self._note_update)]
         if self._performs_refused:
             give_copies(self._patches)
-            self._handles = [register_optimizer_step_post_hook(self._note_trained)]
             is_seen = self._performs_refused != "replaced"
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
@@ -266,10 +266,11 @@ class Witness:
             cuts=any(not _is_put_back(tensor, each, arguments[0]) for each in given),
         )
 
-    def _note_trained(self, optimizer: Any, *_: Any) -> None:
-        for group in optimizer.param_groups:
-            for each in group["params"]:
-                self._trained[each] = True
+    def _note_update(self, optimizer: Any, *_: Any) -> None:
+        updated = [each for group in optimizer.param_groups for each in group["params"]]
+        for each in updated:
+            self._trained[each] = True
+        self.observations.updates.append(tuple(sample_of(each.grad) for each in updated))
 
     def _note_state(self, names: dict[str, Any]) -> None:
         for path, tensor in walk(names):

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from gradsan.model.rewrite import Applicability, Edit, Fix
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
+from gradsan.source.expressions import node_of
 from gradsan.source.program import Program, blocks_of, last_name
 from gradsan.source.rewrites.editing import indentation, insert
+from gradsan.source.targets import keyword_of
 
 MAX_FIXES = 3
 TITLES = ("move the step behind the backward", "move the write behind the backward")
@@ -32,7 +34,8 @@ def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequen
         program = parsed.load(path)
         if program is None:
             continue
-        found = (_moved(program, path, *pair) for pair in _pairs(program, path, write, backward))
+        pairs = _pairs(program, path, write, backward)
+        found = (_moved(program, path, *pair) for pair in pairs if is_step or _may_pass(program, write, *pair))
         edits = [each for each in found if each]
         if edits:
             for each in edits[:MAX_FIXES]:
@@ -68,6 +71,31 @@ def _performs(path: str, statement: ast.stmt, span: Span) -> bool:
     return name != "<module>" and any(
         isinstance(node, ast.Call) and last_name(node.func) == name for node in ast.walk(statement)
     )
+
+
+def _may_pass(program: Program, write: Span, moved: ast.stmt, after: ast.stmt) -> bool:
+    """Whether a write may come behind a backward: what it reads is the same there.
+
+    A step down the gradients would meet those of that backward as well, an average the weights of a step in between.
+    """
+    calls = [node for node in ast.walk(after) if isinstance(node, ast.Call)]
+    leaves_gradients = any(last_name(each.func) == "grad" or keyword_of(each, "inputs") is not None for each in calls)
+    if not leaves_gradients and _reads_gradient(moved, write):
+        return False
+    block = next((block for block in _blocks(program.tree) if moved in block), [])
+    between = block[block.index(moved) + 1 : block.index(after)]
+    return not any(
+        isinstance(node, ast.Call) and last_name(node.func) == "step" for each in between for node in ast.walk(each)
+    )
+
+
+def _reads_gradient(moved: ast.stmt, write: Span) -> bool:
+    """Whether a statement reads gradients, or the function that it calls to write."""
+    program = parsed.load(write.path)
+    node = None if program is None else node_of(program, write)
+    function = None if program is None or node is None else program.function_of(node)
+    inside = [moved, *([] if function is None or moved in ast.walk(function) else [function])]
+    return any(isinstance(node, ast.Attribute) and node.attr == "grad" for each in inside for node in ast.walk(each))
 
 
 def _moved(program: Program, path: str, moved: ast.stmt, after: ast.stmt) -> tuple[Edit, ...]:

@@ -73,3 +73,27 @@ def test_one_call_that_does_both_is_left_alone(place) -> None:
     assert after.startswith(
         "def step(x):\n    x.sum().backward()\n    x.mul_(2)\n\n\ndef main(x):\n    step(x)\n    step(x)\n"
     )
+
+
+def test_what_reads_gradients_stays_before_those_of_another_backward(place) -> None:
+    step = "for p in ps:\n    p.data.sub_(p.grad)\n"
+    program = place(f"«x»\n{step}other.backward()\nz = 1\n")
+    assert moved(program, "p.data.sub_(p.grad)", "other.backward()") == []
+    program = place(f"«x»\n{step}other.backward(inputs=ws)\nz = 1\n")
+    assert moved(program, "p.data.sub_(p.grad)", "other.backward") == [f"x\nother.backward(inputs=ws)\n{step}z = 1\n"]
+    program = place("""
+        def descend(ps):
+            for p, m in zip(ps, moments):
+                m.add_(p.grad)
+                p.data.sub_(m)
+
+        «descend(ps)»
+        other.backward()
+        z = 1
+        """)
+    assert moved(program, "p.data.sub_(m)", "other.backward()") == []
+
+
+def test_an_average_stays_before_a_step(place) -> None:
+    program = place("«x»\naverage.lerp_(w, 0.1)\nopt.step()\nother.backward()\nz = 1\n")
+    assert moved(program, "average.lerp_(w, 0.1)", "other.backward()") == []
