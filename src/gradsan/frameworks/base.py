@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -80,11 +80,19 @@ class Adapter(Protocol):
     def inspect(self, *roots: object) -> tuple[History, ...]:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
 
-    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> Witness:
+    def witness(
+        self,
+        performs_refused: str = "",
+        *,
+        files: Sequence[str] = (),
+        is_interpreted: bool = False,
+        is_apart: bool = False,
+    ) -> Witness:
         """Return a witness, not started.
 
         Args:
             performs_refused: How writes that the framework refuses are performed for it; empty if they are not.
+            files: The program's source files, for the functions that it calls with ``out=``.
             is_interpreted: Whether what the program compiles runs as Python.
             is_apart: Whether operations inside the framework's own transforms compute on copies.
         """

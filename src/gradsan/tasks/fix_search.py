@@ -88,6 +88,7 @@ class Search:
     is_interpreted: bool = False
     copies_at_once: bool = False
     is_apart: bool = False
+    files: tuple[str, ...] = ()
 
     def find(self, first: Seen) -> Step | None:
         """Return the edited program that is clean and proven; None where none was found.
@@ -97,6 +98,7 @@ class Search:
 
         Effect: runs the program many times.
         """
+        self.files = self._files_of(first)
         self.reference = self._make_reference()
         if self.reference.protected.observations.n_compiled:
             first = self._interpreted(first)
@@ -174,9 +176,8 @@ class Search:
         return None
 
     def _cures(self, finding: Diagnostic, step: Step) -> Iterator[Fix]:
-        files = sorted(path for path in step.seen.files if is_in_project(path, self.roots))
         with overlaid(step.sources):
-            fixes = self._as_recorded(cures_of(finding, files=files, guesses=True))
+            fixes = self._as_recorded(cures_of(finding, files=self._files_of(step.seen), guesses=True))
         if not fixes:
             self._turn_down(finding, UNDECIDED.get(finding.name, "no cure is known that could be written here"))
         for fix in fixes:
@@ -187,6 +188,9 @@ class Search:
                 self._turn_down(finding, f"{fix.title}: {STALE_LOSS}")
             else:
                 yield fix
+
+    def _files_of(self, seen: Seen) -> tuple[str, ...]:
+        return tuple(sorted(path for path in seen.files if is_in_project(path, self.roots)))
 
     def _as_recorded(self, fixes: tuple[Fix, ...]) -> tuple[Fix, ...]:
         """Choose between the cures that record a write, and the others: by whether a gradient flows through it."""
@@ -300,6 +304,7 @@ class Search:
             mode,
             self.audit,
             self.roots,
+            self.files,
             copies_at_once=self.copies_at_once,
             is_apart=self.is_apart,
             is_interpreted=self.is_interpreted,

@@ -72,6 +72,8 @@ class Trial:
     writes that nothing sees."""
     roots: tuple[Path, ...] = ()
     """The folders in which what the program does to files is undone; see NOTE [Trials leave no files]."""
+    files: tuple[str, ...] = ()
+    """The source files of the project that the program had loaded at its end."""
     copies_at_once: bool = False
     """Whether protection copies what is saved when it is saved, for writes that it does not know."""
     is_apart: bool = False
@@ -245,6 +247,7 @@ def _perform(trial: Trial, errors: Path) -> Seen:
     is_plain = trial.mode is Mode.PLAIN
     witness = adapter.witness(
         "" if is_plain else trial.mode.value,
+        files=trial.files,
         is_interpreted=trial.is_interpreted,
         is_apart=trial.is_apart and not is_plain,
     )

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (`out=` where gradients are recorded)
 """The outputs of two branches are joined in memory that is kept for them."""
 
 import torch

@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: fix (`out=` where gradients are recorded)
 """A layer computes into a scratch tensor that it keeps."""
 
 import torch

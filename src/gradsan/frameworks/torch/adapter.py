@@ -16,6 +16,8 @@ from gradsan.model.report import Framework
 from gradsan.record.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradsan.frameworks.torch import truth
     from gradsan.frameworks.torch.audit import Audit
     from gradsan.frameworks.torch.protection import Protection
@@ -92,8 +94,15 @@ class TorchAdapter:
         """Return the conflicts that a backward pass from ``roots`` would meet, without running it."""
         return tuple(failures.inspect(self._recorder, roots))
 
-    def witness(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> Witness:
+    def witness(
+        self,
+        performs_refused: str = "",
+        *,
+        files: Sequence[str] = (),
+        is_interpreted: bool = False,
+        is_apart: bool = False,
+    ) -> Witness:
         """Return a witness, not started; writes that the framework refuses can be performed for it."""
         from gradsan.frameworks.torch.witness import Witness  # NOTE [Only those pay who ask]
 
-        return Witness(performs_refused, is_interpreted=is_interpreted, is_apart=is_apart)
+        return Witness(performs_refused, files=files, is_interpreted=is_interpreted, is_apart=is_apart)

@@ -20,9 +20,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import MethodType
 from typing import Any
 
@@ -59,12 +60,21 @@ class Witness:
         performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
             "joined", see NOTE [Joined graphs] in `joined`; "kept", see NOTE [Kept and shared gradients] in
             `own_copies`; empty to let the program do what it does.
+        files: The program's source files, for the functions that it calls with ``out=``.
         is_interpreted: Whether what the program compiles stays Python.
         is_apart: Whether operations under transforms are kept apart, see NOTE [No hooks under transforms] in `apart`.
     """
 
-    def __init__(self, performs_refused: str = "", *, is_interpreted: bool = False, is_apart: bool = False) -> None:
+    def __init__(
+        self,
+        performs_refused: str = "",
+        *,
+        files: Sequence[str] = (),
+        is_interpreted: bool = False,
+        is_apart: bool = False,
+    ) -> None:
         self.observations = Observations()
+        self._files = files
         self._is_interpreted = is_interpreted
         self._apart = Apart() if is_apart else contextlib.nullcontext()
         self._performs_refused = performs_refused
@@ -128,6 +138,9 @@ class Witness:
             function = getattr(namespace, name)
             self._patches.set(namespace, name, self._function(function))
         self._patches.set(torch.Tensor, "detach_", _Method(vars(torch.Tensor)["detach_"], self._detach))
+        sources = "\n".join(line for path in self._files for line in linecache.getlines(path))
+        for namespace, name in dict.fromkeys(doors.functions_given_out(sources)):
+            self._patches.set(namespace, name, self._given_out(getattr(namespace, name)))
 
     def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def perform(*args: Any, **kwargs: Any) -> Any:
@@ -136,6 +149,21 @@ class Witness:
             return self._perform(function, args, kwargs)
 
         return perform
+
+    def _given_out(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def compute(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+            if out is None:
+                return function(*args, **kwargs)
+            try:
+                return function(*args, out=out, **kwargs)
+            except RuntimeError as error:
+                said = recognise(str(error))
+                if said is None or said.refusal is not Refusal.OUT_WITH_GRADIENT or not isinstance(out, torch.Tensor):
+                    raise
+                return self._perform_out(out, function(*args, **kwargs), (args, kwargs))
+
+        return compute
 
     def _performing(self, name: str) -> Callable[..., Any]:
         is_joined = name == "copy_" and self._performs_refused == "joined"
@@ -253,6 +281,18 @@ class Witness:
         swap(tensor, copy)
         return tensor
 
+    def _perform_out(self, out: Any, result: Any, arguments: tuple[Any, ...]) -> Any:
+        """Let what was computed be the tensor that was given as ``out``; see NOTE [Refused writes]."""
+        self.observations.refused.append(self._refused(Refusal.OUT_WITH_GRADIENT, out, arguments))
+        if self._performs_refused == "values" and result.shape == out.shape:
+            with torch.no_grad():
+                out.data.copy_(result)
+            if _is_trained(out):
+                return out
+            result.data = out.data
+        swap(out, result)
+        return out
+
     def _refused(self, refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
         base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
         is_trained = base in self._trained
@@ -261,7 +301,7 @@ class Witness:
             given = [each for each in given if any(leaf is not base for leaf in leaves_of([each]))]
         return Refused(
             refusal=refusal.value,
-            is_on_leaf=refusal in _LEAF_REFUSALS,
+            is_on_leaf=refusal in _LEAF_REFUSALS or (refusal is Refusal.OUT_WITH_GRADIENT and _is_trained(tensor)),
             is_on_parameter=is_trained or isinstance(base, torch.nn.Parameter),
             cuts=any(not _is_put_back(tensor, each, arguments[0]) for each in given),
         )
@@ -299,6 +339,10 @@ def _announced(save: Callable[..., Any]) -> Callable[..., Any]:
         return save(*args, **kwargs)
 
     return announce
+
+
+def _is_trained(tensor: torch.Tensor) -> bool:
+    return tensor.requires_grad and _is_leaf(tensor)
 
 
 def _is_leaf(tensor: torch.Tensor) -> bool:

@@ -13,6 +13,7 @@ from gradsan.source.rewrites import masked_write, operator_write
 from gradsan.source.rewrites.editing import (
     framework_name,
     insert,
+    is_repeatable,
     locate,
     out_of_place_function,
     out_of_place_twin,
@@ -72,7 +73,7 @@ def _essence(program: Program, node: Located) -> Located:
 def _of_call(program: Program, call: ast.Call, path: str, *, of_data: bool) -> Fix | None:
     """Rename the in-place calls of a chain and bind the result where the old name is still read."""
     call = _whole_chain(program, call)
-    replaced = _assigned(program, call, path) or _filled(program, call, path)
+    replaced = _assigned(program, call, path) or _filled(program, call, path) or _taken(program, call, path)
     if replaced is not None:
         return replaced
     edits, written = _renamed(program, call, path)
@@ -129,6 +130,19 @@ def _filled(program: Program, call: ast.Call, path: str) -> Fix | None:
     return Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.OUT_OF_PLACE)
 
 
+def _taken(program: Program, call: ast.Call, path: str) -> Fix | None:
+    """Make ``torch.mul(a, b, out=self.c)`` ``self.c = torch.mul(a, b)``, and ``out=c[0]`` a write of the item."""
+    out = keyword_of(call, "out")
+    if not isinstance(out, (ast.Attribute, ast.Subscript)) or not is_repeatable(out):
+        return None
+    edits = _without_out(program, call, path)
+    if not edits:
+        return None
+    if isinstance(program.parent(call), (ast.Expr, ast.Assign)):
+        edits = [insert(path, *start_of(program, call), f"{program.source(out)} = "), *edits]
+    return Fix(TITLE, Applicability.UNSAFE, tuple(sorted(edits)), Remedy.OUT_OF_PLACE)
+
+
 def _operands(node: ast.expr) -> Iterator[ast.expr]:
     """Yield what a computation with operators is made of."""
     if isinstance(node, ast.BinOp):
@@ -166,8 +180,8 @@ def _is_inplace_method(program: Program, call: ast.Call) -> bool:
 
 def _renamed(program: Program, call: ast.Call, path: str) -> tuple[list[Edit], ast.expr | None]:
     """Return the edits that make a call, and those it is chained to, out of place; and what they wrote into."""
-    if keyword_of(call, "out") is not None:
-        return _without_out(program, call, path), keyword_of(call, "out")
+    if (out := keyword_of(call, "out")) is not None:
+        return (_without_out(program, call, path) if isinstance(out, ast.Name) else []), out
     if _is_inplace_method(program, call) and isinstance(call.func, ast.Attribute):
         twin = out_of_place_twin(call.func.attr)
         if not twin:
@@ -202,7 +216,7 @@ def _without_out(program: Program, call: ast.Call, path: str) -> list[Edit]:
     keyword = next(keyword for keyword in call.keywords if keyword.arg == "out")
     others = [*call.args, *(k.value for k in call.keywords if k is not keyword)]
     before = [node for node in others if program.region(node)[2:] <= program.region(keyword.value)[:2]]
-    if not before or not isinstance(keyword.value, ast.Name):
+    if not before:
         return []
     start = max(program.region(node)[2:] for node in before)
     return [Edit(path, *start, *program.region(keyword.value)[2:], "")]

@@ -1,0 +1,20 @@
+# framework: torch
+# outcome: raises
+"""A layer computes into a scratch tensor that it keeps."""
+
+import torch
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 3))
+        self.scratch = torch.empty(2, 3)
+
+    def forward(self, x):
+        self.scratch = torch.matmul(x, self.weight)
+        return self.scratch.tanh()
+
+
+Mixer()(torch.ones(2, 3)).sum().backward()
