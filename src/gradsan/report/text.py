@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from gradsan.model.diagnostic import Diagnostic, Help, Label, Role, Severity
+from gradsan.model.repair import Outcome
 from gradsan.model.report import Report
 from gradsan.model.rewrite import Applicability, Fix
 from gradsan.model.span import Span
@@ -61,12 +62,14 @@ def styled_lines(
     """Return the whole report as styled lines."""
     if report.is_silent:
         return []
-    if report.repair is not None:
+    if report.repair is not None and report.repair.outcome is not Outcome.REMAINS:
         return repair_lines(report.repair)
     out: list[Line] = []
     for finding in report.findings:
         out += _finding(finding, report, width=width, encoding=encoding, lines_of=lines_of)
         out.append(())
+    if report.repair is not None:
+        return [*out, *repair_lines(report.repair)]
     for sentence in report.not_covered:
         out += _prose("not covered: ", sentence, Style.NOTE, width, encoding)
     out += _summary(report, width, encoding)
