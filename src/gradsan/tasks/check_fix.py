@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from gradsan.model.errors import UsageError
 from gradsan.model.rewrite import Applicability, Edit
 from gradsan.tasks.fix_files import why_not_to_write, write_all
 from gradsan.tasks.source_edits import apply_edits
+
+MAX_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,38 @@ class Applied:
     paths: tuple[str, ...]
 
 
-def apply_safe(findings: Iterable[Diagnostic], *, allow_dirty: bool = False) -> Applied:
+def apply_all(
+    findings: Iterable[Diagnostic], look_again: Callable[[], Iterable[Diagnostic]], *, allow_dirty: bool = False
+) -> Applied:
+    """Apply safe fixes, look again, and apply what is safe then: one line may take several.
+
+    Args:
+        findings: What was found.
+        look_again: Returns what is found by then.
+        allow_dirty: Whether files with changes that are not committed may be written; ours may.
+
+    Effect: replaces files.
+
+    Raises:
+        UsageError: a file can't be written, or has changes that are not committed.
+    """
+    done = Applied(0, ())
+    for _ in range(MAX_ROUNDS):
+        applied = apply_safe(findings, allow_dirty=allow_dirty, ours=done.paths)
+        if not applied.paths:
+            break
+        done = Applied(done.n_findings + applied.n_findings, tuple(sorted({*done.paths, *applied.paths})))
+        findings = look_again()
+    return done
+
+
+def apply_safe(findings: Iterable[Diagnostic], *, allow_dirty: bool = False, ours: Sequence[str] = ()) -> Applied:
     """Apply the first safe fix of each error; one that meets an earlier one waits for the next time.
+
+    Args:
+        findings: What was found.
+        allow_dirty: Whether files with changes that are not committed may be written.
+        ours: Files whose changes are ours.
 
     Effect: replaces files.
 
@@ -38,7 +70,7 @@ def apply_safe(findings: Iterable[Diagnostic], *, allow_dirty: bool = False) -> 
             for edit in chosen:
                 edits.setdefault(edit.path, []).append(edit)
     if edits:
-        why_not = why_not_to_write(sorted(edits), allow_dirty=allow_dirty)
+        why_not = why_not_to_write(sorted(set(edits).difference(ours)), allow_dirty=allow_dirty)
         if why_not:
             raise UsageError(f"{why_not}; nothing was written")
         originals = {path: Path(path).read_bytes() for path in edits}

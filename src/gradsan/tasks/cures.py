@@ -212,7 +212,7 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
         yield flag_handed_down.propose(write.created, paths=files)
     if write.writer is Writer.MODULE:
         yield out_of_place.propose(span)  # `F.dropout(h, inplace=True)` names its flag where it is called
-        yield clone_at_save.propose(span, "input", "")
+        yield clone_at_save.propose_input(span)
         return
     yield from _out_of_place(write)
     yield from _before_write(write)
@@ -258,6 +258,7 @@ def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
             yield clone_at_save.propose(saved.span, saved.operand, saved.operation)
         for write in writes:
             yield clone_at_save.propose_named(saved.span, _base_name(write.target))
+            yield None if write.span is None else clone_at_save.propose_given(write.span, _base_name(write.target))
 
 
 def _cloned_view(view: Viewed) -> Fix | None:

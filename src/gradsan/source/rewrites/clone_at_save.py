@@ -6,16 +6,17 @@ What was saved is then a tensor of its own, which no later write reaches, whatev
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 
 from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.performers import call_name, normalised
-from gradsan.source.program import Program, dotted_name
+from gradsan.source.program import Located, Program, dotted_name
 from gradsan.source.rewrites.editing import cloned, locate
 from gradsan.source.rewrites.visibility import operation_of
-from gradsan.source.targets import is_module_name, keyword_of
+from gradsan.source.targets import is_module_name, keyword_of, written_by
 
 _RESULT = "result"
 _FIRST = ("self", "input", "mat1", "tensor", "x")
@@ -50,6 +51,17 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
     return Fix(title, applicability, cloned(program, argument, span.path), Remedy.COPY_AT_SAVE)
 
 
+def propose_input(span: Span) -> Fix | None:
+    """Return the fix that gives a module which works in place a clone; a module around that one needs proof.
+
+    Args:
+        span: The call of a module.
+    """
+    found, fix = locate(span), propose(span, "input")
+    is_writer = found is not None and written_by(*found) is not None
+    return fix if fix is None or is_writer else dataclasses.replace(fix, applicability=Applicability.UNSAFE)
+
+
 def propose_named(span: Span, name: str) -> Fix | None:
     """Return the fix that clones a tensor, or the views that are taken of it, where the saving expression names it.
 
@@ -63,17 +75,35 @@ def propose_named(span: Span, name: str) -> Fix | None:
     found = locate(span)
     if found is None or not name:
         return None
-    program, node = found
+    return _of_named(*found, name, span.path, f"clone `{name}` where it is saved")
+
+
+def propose_given(write: Span, name: str) -> Fix | None:
+    """Return the fix that clones what the statement of a write reads of the very tensor: what it calls saves that.
+
+    Args:
+        write: The write, ``table[i] = combine(table[i - 1], x)``.
+        name: The tensor that is written, ``table``.
+    """
+    found = locate(write)
+    statement = None if found is None else found[0].statement_of(found[1])
+    if found is None or not name or not isinstance(statement, (ast.Assign, ast.AugAssign, ast.Expr)):
+        return None
+    return _of_named(found[0], statement, name, write.path, f"clone what is read of `{name}` where it is written")
+
+
+def _of_named(program: Program, node: Located, name: str, path: str, title: str) -> Fix | None:
     inside = set(ast.walk(_what_is_read(node)))
     named = [n for n in inside if isinstance(n, (ast.Name, ast.Attribute)) and dotted_name(n) == name]
+    if named and is_module_name(program, named[0]):
+        return None
     read = dict.fromkeys(_widest_view(program, n) for n in named if isinstance(n.ctx, ast.Load))
     edits: list[Edit] = []
     for expression in read:
         if expression in inside and not (_is_written(program, expression) or _is_stored_into(program, expression)):
-            edits += cloned(program, expression, span.path)
+            edits += cloned(program, expression, path)
     if not edits:
         return None
-    title = f"clone `{name}` where it is saved"
     return Fix(title, Applicability.UNSAFE, tuple(sorted(edits)), Remedy.COPY_AT_SAVE)
 
 

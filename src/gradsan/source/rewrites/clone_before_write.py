@@ -1,4 +1,7 @@
-"""``h[i] = v`` -> ``h = h.clone()`` on the line before: the saved tensor stays as it was."""
+"""``h[i] = v`` -> ``h = h.clone()`` on the line before: the saved tensor stays as it was.
+
+Before a loop, where nothing in it could save what the loop writes.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,12 @@ def propose(span: Span) -> Fix | None:
     target = written_name(program, node)
     if statement is None or not target or _is_header(statement):
         return None
-    blanks = indentation(program, statement)
+    place = _loop_of(program, statement, target) or statement
+    blanks = indentation(program, place)
     if blanks is None:
         return None
     is_safe = "." not in target and is_only_name(program, target, node)
-    edit = insert(span.path, statement.lineno, 1, f"{blanks}{target} = {target}.clone()\n")
+    edit = insert(span.path, place.lineno, 1, f"{blanks}{target} = {target}.clone()\n")
     applicability = Applicability.SAFE if is_safe else Applicability.UNSAFE
     return Fix(f"clone `{target}` before the write", applicability, (edit,), Remedy.COPY_BEFORE_WRITE)
 
@@ -94,6 +98,31 @@ def written_name(program: Program, node: ast.stmt | ast.expr | ast.excepthandler
     target = written_by(program, node)
     name = "" if target is None else dotted_name(without_views(program, target))
     return "" if name == "self" or name.endswith((".data", ".grad")) else name
+
+
+def _loop_of(program: Program, statement: ast.stmt, name: str) -> ast.stmt | None:
+    """Return the widest loop around a write that only stores into parts of what a name holds."""
+    widest = None
+    for loop in program.loops_around(statement):
+        named = [n for n in ast.walk(loop) if isinstance(n, (ast.Name, ast.Attribute)) and dotted_name(n) == name]
+        if not isinstance(loop, (ast.For, ast.While)) or indentation(program, loop) is None:
+            break
+        if not all(_is_stored_into(program, each) for each in named):
+            break
+        widest = loop
+    return widest
+
+
+def _is_stored_into(program: Program, node: ast.expr) -> bool:
+    """Whether an item of an expression is assigned to, or added to: nothing of it is saved."""
+    around = program.parent(node)
+    while isinstance(around, ast.Subscript) and around.value is node:
+        node, around = around, program.parent(around)
+    if not isinstance(node, ast.Subscript) or isinstance(node.ctx, ast.Load):
+        return False
+    return isinstance(around, ast.Assign) or (
+        isinstance(around, ast.AugAssign) and isinstance(around.op, (ast.Add, ast.Sub))
+    )
 
 
 def _is_header(statement: ast.stmt) -> bool:

@@ -94,7 +94,9 @@ def is_parenthesised(program: Program, node: ast.expr) -> bool:
 
 
 def cloned(program: Program, node: ast.expr, path: str) -> tuple[Edit, ...]:
-    """Return the edits that put ``.clone()`` behind an expression, and parentheses where it needs some."""
+    """Return the edits that put ``.clone()`` behind an expression, and parentheses; none where it is a clone."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "clone":
+        return ()
     line, column = end_of(program, node)
     if is_atom(node):
         return (insert(path, line, column, ".clone()"),)

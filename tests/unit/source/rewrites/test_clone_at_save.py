@@ -99,6 +99,22 @@ def test_what_a_statement_assigns_to_is_not_cloned(place) -> None:
     assert program.applied(clone_at_save.propose_named(program.span, "a")) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("«a[t]» = f(a[t - 1], a[:t].sum(), b)", "a[t] = f(a[t - 1].clone(), a[:t].clone().sum(), b)"),
+        ("«a[t] += f(a[t - 1])»", "a[t] += f(a[t - 1].clone())"),
+        ("«a[t].copy_(f(a))»", "a[t].copy_(f(a.clone()))"),
+        ("«a[t] = f(b)»", None),
+        ("return «a.add_(f(a))»", None),
+    ],
+)
+def test_what_the_statement_of_a_write_reads(before: str, after: str | None, place) -> None:
+    program = place(f"def g(a, b, t, f):\n    {before}\n")
+    expected = "no fix" if after is None else f"def g(a, b, t, f):\n    {after}\n"
+    assert program.applied(clone_at_save.propose_given(program.span, "a")) == expected
+
+
 def test_each_tensor_that_is_named(place) -> None:
     program = place("import torch\ndef f(self, x):\n    «return torch.sin(x) * self.table.t() + self.net(x[0])»\n")
     after = [program.applied(fix).split("\n")[2].strip() for fix in clone_at_save.propose_each(program.span)]

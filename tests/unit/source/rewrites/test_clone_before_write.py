@@ -35,6 +35,32 @@ def test_the_line_before(before: str, line: str | None, place) -> None:
     assert program.applied(clone_before_write.propose(program.span)) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("for i in r:\n    «h[i] = 0»", "h = h.clone()\nfor i in r:\n    h[i] = 0"),
+        (
+            "for i in r:\n    while w:\n        h[0][i] -= w\n        «h[i, :2] = 0»",
+            "h = h.clone()\nfor i in r:\n    while w:\n        h[0][i] -= w\n        h[i, :2] = 0",
+        ),
+        ("for i in r:\n    «h[i] = h[0]»", "for i in r:\n    h = h.clone()\n    h[i] = h[0]"),
+        ("for i in r:\n    «h[i] *= w»", "for i in r:\n    h = h.clone()\n    h[i] *= w"),
+        ("for i in r:\n    «h[i].add_(w)»", "for i in r:\n    h = h.clone()\n    h[i].add_(w)"),
+        ("for i in r:\n    w = f(h)\n    «h[i] = 0»", "for i in r:\n    w = f(h)\n    h = h.clone()\n    h[i] = 0"),
+        (
+            "for i in r:\n    w = f(h)\n    for j in r:\n        «h[j] = 0»",
+            "for i in r:\n    w = f(h)\n    h = h.clone()\n    for j in r:\n        h[j] = 0",
+        ),
+    ],
+)
+def test_the_line_before_a_loop_that_saves_nothing_of_it(before: str, after: str, place) -> None:
+    def inside(text: str) -> str:
+        return "def f(h, w, r):\n" + "".join(f"    {line}\n" for line in text.split("\n"))
+
+    program = place(inside(before))
+    assert program.applied(clone_before_write.propose(program.span)) == inside(after)
+
+
 @pytest.mark.parametrize(("made", "expected"), [("h = a * b", "safe"), ("h = a", "unsafe"), ("h = a[0]", "unsafe")])
 def test_applicability(made: str, expected: str, place) -> None:
     fix = clone_before_write.propose(place(f"def f(a, b):\n    {made}\n    «h[0] = 1»\n    return h\n").span)

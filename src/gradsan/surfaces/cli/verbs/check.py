@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,12 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if draws:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if arguments.fix:
-        from gradsan.tasks.check_fix import apply_safe  # starts processes: git is asked
-
-        applied = apply_safe(outcome.report.findings, allow_dirty=arguments.allow_dirty)
-        if applied.paths:
-            print(f"gradsan: repaired {applied.n_findings} in {', '.join(applied.paths)}", file=sys.stderr)
-            outcome = check([Path(name) for name in names], options)
+        outcome = _repair(outcome, lambda: check([Path(name) for name in names], options), arguments)
     emit(outcome.report, arguments, stream=sys.stdout, rules=_rules)
     for line in outcome.errors:
         print(f"gradsan: error: {line}", file=sys.stderr)
@@ -78,6 +73,21 @@ def _rules() -> Sequence[RulePage]:
     from gradsan.tasks.rule_pages import rule_pages  # loads every rule
 
     return rule_pages()
+
+
+def _repair(
+    outcome: CheckOutcome, look_again: Callable[[], CheckOutcome], arguments: argparse.Namespace
+) -> CheckOutcome:
+    """Apply what is safe, and return what remains."""
+    from gradsan.tasks.check_fix import apply_all  # starts processes: git is asked
+
+    applied = apply_all(
+        outcome.report.findings, lambda: look_again().report.findings, allow_dirty=arguments.allow_dirty
+    )
+    if not applied.paths:
+        return outcome
+    print(f"gradsan: repaired {applied.n_findings} in {', '.join(applied.paths)}", file=sys.stderr)
+    return look_again()
 
 
 def _names(text: str) -> tuple[str, ...]:

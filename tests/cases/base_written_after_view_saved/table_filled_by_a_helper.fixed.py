@@ -1,0 +1,24 @@
+# framework: torch
+# outcome: raises
+"""A table of costs is filled cell by cell from its neighbours, which a helper compares."""
+
+import torch
+
+
+def cheapest(left, upper):
+    low = torch.min(left, upper)
+    return low - ((low - left).exp() + (low - upper).exp()).log()
+
+
+def path_cost(distance, gap):
+    n = len(distance)
+    table = torch.full((n, n), 9.0)
+    table[0, 0] = 0.0
+    for i in range(1, n):
+        for j in range(1, n):
+            table[i, j] = distance[i, j] + cheapest(table[i, j - 1].clone(), table[i - 1, j].clone()) * gap
+    return table[-1, -1]
+
+
+distance = torch.arange(9.0).reshape(3, 3).requires_grad_()
+path_cost(distance, 0.5).backward()
