@@ -111,6 +111,8 @@ class Machine:
     described: dict[int, Condition] = field(default_factory=dict)
     kept: list[object] = field(default_factory=list)
     """Objects whose identity is used as a key."""
+    stored: dict[object, Value] = field(default_factory=dict)
+    """What was stored last at an item of a list that a name stands for, by list and name; set through the journal."""
     functions: dict[int, FunctionInfo] = field(default_factory=dict)
     classes: dict[int, ClassInfo] = field(default_factory=dict)
     constants: dict[tuple[int, str], Value] = field(default_factory=dict)
@@ -190,7 +192,7 @@ class Machine:
         for frame in self.scopes:
             frame.local.clear()
             frame.returns.clear()
-        for held in (self.scopes, self.kept, self.module_frames, self.constants, self.journal.entries):
+        for held in (self.scopes, self.kept, self.stored, self.module_frames, self.constants, self.journal.entries):
             held.clear()
 
     def tick(self) -> int:

@@ -111,6 +111,11 @@ def _key_of(frame: Frame, key: Value, index: ast.expr) -> object:
     return text, id(key)
 
 
+def _place_in(frame: Frame, value: Sequence, key: Value, index: ast.expr) -> object:
+    """Return what tells the item of a list that a name stands for; None where no name does."""
+    return (id(value), _key_of(frame, key, index)) if isinstance(index, ast.Name) else None
+
+
 def opaque_item(value: Opaque, key: object) -> Opaque:
     """Return an item of something unknown; the same one each time it is asked for by the same key."""
     known = value.attributes.get(("item", key))
@@ -131,6 +136,10 @@ def _list_item(frame: Frame, value: Sequence, index: ast.expr) -> Value:
     if isinstance(index, ast.Slice):
         return _list_slice(frame, value, index)
     key = evaluate(frame, index)
+    is_stored = bool(frame.machine.stored) and not value.is_exact
+    stored = frame.machine.stored.get(_place_in(frame, value, key, index)) if is_stored else None
+    if stored is not None:
+        return stored
     kinds = {item.dotted if isinstance(item, Layer) else "" for item in value.items}
     if not value.is_exact and len(kinds) > 1 and not (isinstance(key, Const) and key.value in (0, -1)):
         return Opaque()  # how many stand before it isn't known
@@ -312,6 +321,9 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
             elif items:
                 replaced = [*items[:-1], join([(items[-1], frozenset()), (new, frozenset())])]
                 journal.set_items(value, replaced, is_exact=False)
+                if isinstance(index, ast.Name):
+                    frame.machine.kept.append(value)
+                    journal.set(frame.machine.stored, _place_in(frame, value, key, index), new)
             else:
                 journal.set_items(value, [new], is_exact=False)
         case Mapping(items=found):
