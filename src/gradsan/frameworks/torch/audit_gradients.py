@@ -78,12 +78,15 @@ class GradientAudit:
             self._follow("".join(linecache.getlines(filename)))
 
     def _follow(self, source: str) -> None:
+        before = self._is_following, self._is_reading
         if not self._is_following and _ASSIGNS.search(source) is not None:
             self._is_following = True
             engine: Any = torch.autograd
             self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
         self._is_reading = self._is_reading or _KEEPS.search(source) is not None
-        for name in ("grad", "_grad") if self._is_following or self._is_reading else ():
+        if (self._is_following, self._is_reading) == before:
+            return  # a door put in once more would void the attribute cache of the class
+        for name in ("grad", "_grad"):
             self._patches.set(torch.Tensor, name, self._door(getattr(torch._C.TensorBase, name)))
 
     def _door(self, original: Any) -> property:
