@@ -48,6 +48,11 @@ class Rule:
         """Return the finding that this history proves, or None when the rule does not speak about it."""
         raise NotImplementedError
 
+    def refusal_in(self, history: History) -> Raised | None:
+        """Return the framework's error that a history ends in, where it is the one that the rule is about."""
+        raised = history.refusal
+        return raised if raised is not None and raised.refusal is self.refusal else None
+
     def diagnose(
         self,
         history: History,

@@ -69,8 +69,8 @@ h.sum().backward()
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        raised = self.refusal_in(history)
+        if raised is None:
             return None
         said = recognise(raised.message)
         viewed, written = history.last(Viewed), history.last(Written)

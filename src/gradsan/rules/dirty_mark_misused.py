@@ -74,8 +74,8 @@ h = torch.ones(3, requires_grad=True) * 2
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        raised = self.refusal_in(history)
+        if raised is None:
             return None
         written = history.last(Written)
         title = history.subject.title or "a tensor"

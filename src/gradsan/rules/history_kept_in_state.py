@@ -55,8 +55,8 @@ for step in range(2):
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where a write is known that led there."""
-        raised, written = history.refusal, history.last(Written)
-        if raised is None or raised.refusal is not self.refusal or written is None:
+        written = history.last(Written)
+        if self.refusal_in(history) is None or written is None:
             return None
         title = history.subject.title or "a state"
         if written.keeps_history:

@@ -43,8 +43,7 @@ cache.add_(1)
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        if self.refusal_in(history) is None:
             return None
         written = history.last(Written)
         title = history.subject.title or "a tensor"

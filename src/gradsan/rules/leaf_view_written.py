@@ -45,8 +45,7 @@ y.sum().backward()
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        if self.refusal_in(history) is None:
             return None
         written = history.last(Written)
         is_parameter = history.subject.kind is TensorKind.PARAMETER

@@ -48,8 +48,8 @@ h.sum().backward()
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        raised = self.refusal_in(history)
+        if raised is None:
             return None
         said = recognise(raised.message)
         mode = (said.view_mode if said is not None else None) or "no_grad"

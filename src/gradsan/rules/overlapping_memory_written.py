@@ -51,8 +51,8 @@ rows.add_(1)
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the framework refused for this reason."""
-        raised = history.refusal
-        if raised is None or raised.refusal is not self.refusal:
+        raised = self.refusal_in(history)
+        if raised is None:
             return None
         written, viewed = history.last(Written), history.last(Viewed)
         title = history.subject.title or "a tensor"
