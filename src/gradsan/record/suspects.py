@@ -13,6 +13,7 @@ from gradsan.model.event import Access
 from gradsan.record.frames import Site
 
 MAX_PER_STORAGE = 64
+MAX_BEGINNINGS = 16
 FIRST_SWEEP = 1024
 
 
@@ -57,6 +58,18 @@ class Alias:
     """What the storage contained then; None where that wasn't read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first of consecutive writes between which no node was made, and what the storage contained before it."""
+
+    order: int
+    number: int
+    noted: int
+    """The sequence number that was next when the content was read."""
+    content: object
+    """None where it wasn't read."""
+
+
 @dataclass(slots=True, eq=False)
 class Suspect:
     """Consecutive suspicious writes to one storage from one place.
@@ -90,8 +103,8 @@ class Suspect:
     is_in_pack: bool = False
     """Written by a pack hook, which hands on what it has written."""
     n_times: int = 1
-    previous_number: int = -1
-    """Number of the last of the writes before this one, where there are several."""
+    beginnings: tuple[Beginning, ...] = ()
+    """Of the last groups of writes, oldest first; any node was made before the whole of a group, or after it."""
 
     @property
     def site(self) -> Site | None:
@@ -171,10 +184,15 @@ class SuspectLog:
         self.last_number = max(self.last_number, suspect.number)
         self.has_cuts = self.has_cuts or suspect.cuts_graph
         entries = known[1]
+        suspect.beginnings = (_beginning_of(suspect),)
         for at, last in enumerate(entries):
             same_place = last.code is suspect.code and last.offset == suspect.offset
             if same_place and last.operation == suspect.operation and last.region == suspect.region:
-                suspect.n_times, suspect.previous_number = last.n_times + 1, last.number
+                suspect.n_times = last.n_times + 1
+                if last.number == suspect.number:
+                    suspect.beginnings = last.beginnings
+                else:
+                    suspect.beginnings = (*last.beginnings, *suspect.beginnings)[-MAX_BEGINNINGS:]
                 del entries[at]
                 break
         if len(entries) >= MAX_PER_STORAGE:
@@ -278,3 +296,9 @@ class SuspectLog:
         self._released.clear()
         self.has_cuts = False
         self.last_number = -1
+
+
+def _beginning_of(suspect: Suspect) -> Beginning:
+    alias = suspect.alias
+    noted, content = (-1, None) if alias is None else (alias.number, alias.content)
+    return Beginning(suspect.order, suspect.number, noted, content)

@@ -13,7 +13,7 @@ from ctypes import string_at
 from typing import Any
 
 from gradsan.frameworks.torch.regions import REFUSALS
-from gradsan.record.suspects import GivenUp, Suspect
+from gradsan.record.suspects import MAX_BEGINNINGS, Beginning, GivenUp, Suspect
 
 MAX_BYTES = 1 << 16
 
@@ -38,10 +38,20 @@ def is_restored(storage: Any, suspects: list[Suspect], given_up: GivenUp | None,
         given_up: The last time that its memory was given up.
         number: The number of the node.
     """
-    first = min(suspects, key=lambda suspect: suspect.order)
-    if given_up is not None and given_up.order < first.order:
+    if given_up is not None and given_up.order < min(suspect.order for suspect in suspects):
         return given_up.content is None or given_up.content == content_of(storage)
-    alias = first.alias
-    if alias is None or alias.content is None or alias.number < number or first.previous_number > number:
+    first = _first_after(number, suspects)
+    if first is None or first.content is None or first.noted < number:
         return False
-    return alias.content == content_of(storage)
+    return first.content == content_of(storage)
+
+
+def _first_after(number: int, suspects: list[Suspect]) -> Beginning | None:
+    """Return the first write after a node; None where it is forgotten, of a place that wrote many times."""
+    found = []
+    for suspect in suspects:
+        later = [each for each in suspect.beginnings if each.number > number]
+        if len(later) == MAX_BEGINNINGS:
+            return None
+        found += later
+    return min(found, key=lambda each: each.order, default=None)
