@@ -99,7 +99,7 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
     "Tensor.grad": {"kind": "other", "parameters": ["self:T"]},
     "Tensor.name": {"kind": "other", "parameters": ["self:T"]},
     # Sparse tensors have no storage to compare.  Source: derivatives.yaml (`_sparse_sum`, `_sparse_softmax`,
-    # `_sparse_addmm`, `_to_dense`); run.
+    # `_sparse_addmm`, `_to_dense`, `_sparse_coo_tensor_with_dims_and_tensors`); run.
     "Tensor.to_sparse": {"kind": "method", "parameters": ["self:T", "*args"], "differentiable": True},
     **{
         f"Tensor.to_sparse_{layout}": {"kind": "method", "parameters": ["self:T", "*args"], "differentiable": True}
@@ -117,6 +117,13 @@ HAND_ROWS: dict[str, dict[str, Any]] = {
         ],
     },
     "coalesce": _alias(maybe=True) | {"differentiable": True},
+    "sparse_coo_tensor": {
+        "kind": "function",
+        "parameters": ["indices:T", "values:T", "size=null", "*", "dtype=null", "device=null", "requires_grad=false"],
+        "differentiable": True,
+        "cases": [{"saves": {"result": []}}],
+        "backward": "SparseCooTensorWithDimsAndTensorsBackward0",
+    },
     "sparse.mm": {
         "parameters": ["mat1:T", "mat2:T"],
         "differentiable": True,
