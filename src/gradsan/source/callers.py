@@ -27,7 +27,7 @@ from gradsan.source.plausible import is_data, layout_of, spells
 from gradsan.source.project import Project
 from gradsan.source.walking import walk, walk_lines
 
-_DEPTH = 3
+_DEPTH = 6
 _CALLED_OTHERWISE = frozenset({"forward"})
 """Methods that are called without their name."""
 
@@ -93,7 +93,7 @@ class Callers:
         """
         if depth == _DEPTH:
             self._asked.clear()
-        sites = self._sites(info) if depth and not _is_called_otherwise(info) else None
+        sites = self._sites(info, wanted) if depth and not _is_called_otherwise(info) else None
         parameters = _parameters(info)
         if not sites:
             return not _is_hidden(info)
@@ -159,7 +159,7 @@ class Callers:
         """Drop what calls passed: the functions are gone."""
         self._seen.clear()
 
-    def _sites(self, info: FunctionInfo) -> list[Site] | None:
+    def _sites(self, info: FunctionInfo, wanted: Wanted) -> list[Site] | None:
         """Return who calls a function and whether gradients are off there; None where that can't be told."""
         sure: list[Site] = []
         likely: list[Site] = []
@@ -180,7 +180,10 @@ class Callers:
                 meant = self._is_meant(module, caller, named, info)
                 layout = layout_of(module)
                 is_off = layout.is_off(named.lineno)
-                is_off = is_off or (named is not node and layout.is_off_by_name(named.lineno))
+                # A constructor is differentiated by nobody, but what is refused is refused there too.
+                is_constructor = caller is not None and caller.name == "__init__" and not wanted.gradients
+                is_off_by_name = named is not node and not is_constructor and layout.is_off_by_name(named.lineno)
+                is_off = is_off or is_off_by_name
                 if meant and named is node and not is_off:
                     return None  # it is handed on as a value
                 if meant or (meant is None and named is not node):

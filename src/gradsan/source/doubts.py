@@ -31,6 +31,11 @@ def is_compared(machine: Machine, write: Write) -> bool:
     return False
 
 
+def handed_to_numpy(machine: Machine, guard: Guard) -> frozenset[str]:
+    """Return the parameters that NumPy is given on every path of a guard: no gradient flows to them there."""
+    return frozenset().union(*(roots for roots, way in machine.given_to_numpy if way <= guard))
+
+
 def tells_tuples(machine: Machine, guard: Guard) -> bool:
     """Return whether a path is for tuples or lists: what is iterated over there is rather one of these."""
     texts = (machine.described[literal].text for literal in guard if literal > 0 and literal in machine.described)

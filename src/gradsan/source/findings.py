@@ -21,7 +21,7 @@ from gradsan.model.event import (
 )
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.callers import Wanted
-from gradsan.source.doubts import is_compared, is_decoding, is_no_tensor, tells_tuples
+from gradsan.source.doubts import handed_to_numpy, is_compared, is_decoding, is_no_tensor, tells_tuples
 from gradsan.source.expressions import given_at
 from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import (
@@ -45,6 +45,7 @@ from gradsan.source.plausible import (
     is_only_called_without,
     runs_without,
     runs_without_by_name,
+    stands_with_optimizers,
 )
 from gradsan.source.spans import line_of, span_of
 from gradsan.source.walking import walk
@@ -83,7 +84,7 @@ def settle(
         unproven: The parameters that nothing shows to be tensors.
         entry: The function that was run on its own.
     """
-    unproven |= machine.index_roots
+    unproven = (unproven - machine.layered) | machine.index_roots
     live = reachable([*roots, *machine.escaped])
     found: dict[int, tuple[Inference, Write]] = {}
 
@@ -150,6 +151,9 @@ def _is_of_optimizer(machine: Machine, place: Place) -> bool:
     """Return whether a place stands in an optimizer, or among its helpers: what it updates is not differentiated."""
     project, classes = machine.project, place.module.classes
     owner = classes.get(place.function.partition(".")[0])
+    is_network = owner is not None and is_module_class(project, owner)
+    if stands_with_optimizers(place) and not is_network:
+        return True
     if owner is not None:
         return is_optimizer_class(project, owner)
     has_optimizer = any(is_optimizer_class(project, info) for info in classes.values())
@@ -192,12 +196,14 @@ def _overwritten(
                 root_sequence=SequenceNumber(conflict.root_sequence),
             )
         )
-    roots = save.roots - unproven
+    roots = save.roots - unproven - handed_to_numpy(machine, save.guard | write.guard)
     notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, roots or save.roots)]
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
     again = _again(conflict)
     if again:
         notes.append(f"the value saved in one {again} is overwritten in the next")
+    if machine.late_from is not None and save.sequence < machine.late_from < write.sequence:
+        return None
     if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
         if save.sequence > machine.fed_back[1]:
             return None
@@ -228,13 +234,18 @@ def _unrecorded(machine: Machine, use: Unrecorded, unproven: frozenset[str]) -> 
     # A private helper is not excused: what it does to its argument, it does to the caller's value.
     sure = use.grad is Grad.YES or any(not is_data(name) for name in roots)
     sure = sure and not runs_in_evaluation(machine, guard)
-    sure = sure and not (is_compared(machine, write) or is_decoding(write))
+    sure = sure and not (is_compared(machine, write) or is_decoding(write) or _is_late(machine, write))
     sure = sure and (use.is_needed or not runs_without(write.place))
     sure = sure and not any(_LEAVES.search(name) for name in (*use.roots, write.storage.name, write.target))
     is_settled = use.is_needed and use.grad is Grad.YES
     asks = None if is_settled else _asked_of_callers(machine, use.grad, roots, guard)
     events: list[Event] = [replace(_written(write), is_on_tape=False)]
     return Inference(_history(write, events, tuple(notes), ""), sure, id(write.place.node), asks)
+
+
+def _is_late(machine: Machine, write: Write) -> bool:
+    """Return whether a write stands in a function that was handed on: in what mode that is called can't be told."""
+    return machine.late_from is not None and write.sequence > machine.late_from
 
 
 def _again(conflict: Conflict) -> str:
@@ -296,7 +307,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     roots = refused.roots - unproven
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, roots or refused.roots)]
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
-    sure = sure and not _only_without(refused)
+    sure = sure and not _only_without(refused) and not (refused.grad is Grad.YES and _is_late(machine, write))
     sure = sure and not (refused.grad is Grad.FLOWS and _is_of_optimizer(machine, write.place))
     sure = sure and not (view is not None and view.operation == "unbind" and tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
@@ -348,7 +359,7 @@ def _is_attribute(text: str) -> bool:
 
 
 def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard, place: Place) -> bool:
-    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not gradient_may_flow(roots, place)):
+    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not gradient_may_flow(roots, place, machine.entry)):
         return False
     return not runs_in_evaluation(machine, guard)
 

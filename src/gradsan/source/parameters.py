@@ -40,7 +40,12 @@ def defaults_of(node: FunctionNode) -> dict[str, ast.expr]:
 
 _NUMBERS = frozenset({"int", "float", "bool", "str", "bytes", "torch.device", "torch.dtype", "torch.Size", "dict"})
 _TENSORS = frozenset({"Tensor", "torch.Tensor", "FloatTensor", "torch.FloatTensor"})
-_MAY_BE_TENSOR = re.compile(r"Tensor|Any\b|object\b|^T[A-Z]?\w?$")
+_MAY_BE_TENSOR = re.compile(
+    r"Tensor|Any\b|object\b|^T[A-Z]?\w?$|\b(?:Float|Complex|Inexact|Num|Shaped)\d*\[(?!.*rray\b)"
+)
+_IS_INTEGRAL = re.compile(r"\b(?:Bool|U?Int|Integer)\d*\[(?!.*(?:Float|Complex|Inexact|Num|Shaped)\d*\[)")
+_SHAPED = re.compile(r"(?:\w+\.)?(?:Float|Complex|Inexact|Bool|U?Int|Integer)\d*\[(?!.*(?:\||rray\b))")
+"""Tensors of a dtype and a shape, as `jaxtyping` writes them: `Bool[Tensor, "batch time"]`."""
 _INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTensor", "torch.BoolTensor"})
 
 
@@ -59,9 +64,12 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
         if isinstance(chosen, (External, Class, Function) if not isinstance(default, ast.Call) else Layer):
             return chosen
     # What is annotated as something else than a tensor brings no gradient of its own.
-    roots = frozenset({name}) if not annotation or _MAY_BE_TENSOR.search(annotation) else frozenset[str]()
-    if annotation in _TENSORS or annotation in _INTEGERS:
+    may_flow = not annotation or (_MAY_BE_TENSOR.search(annotation) and not _IS_INTEGRAL.search(annotation))
+    roots = frozenset({name}) if may_flow else frozenset[str]()
+    is_shaped = _SHAPED.match(annotation) is not None
+    if is_shaped or annotation in _TENSORS or annotation in _INTEGERS:
         storage = Storage(name=name)
         frame.machine.touched.append(storage)
-        return Tensor(storage, Grad.FLOWS, roots, is_integer=annotation in _INTEGERS)
+        is_integer = annotation in _INTEGERS or (is_shaped and not may_flow)
+        return Tensor(storage, Grad.FLOWS, roots, is_integer=is_integer)
     return Opaque(name=name, roots=roots, default=known)

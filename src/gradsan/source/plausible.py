@@ -21,7 +21,7 @@ from gradsan.source.program import blocks_of
 from gradsan.source.project import Project
 
 _DATA = re.compile(
-    r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|sizes?|shapes?"
+    r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|observed(?:_\w+)?|sizes?|shapes?"
     r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
@@ -41,12 +41,14 @@ _FUNCTIONS = re.compile(
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)(?<!geometry/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|optim|optimizers?|schedulers?|benchmarks?|visuali[sz]ation|trackers?)/"
+    r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|augment(?:er)?|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
 
+_OPTIMIZERS = re.compile(r"(?:^|/)(?:optim|optimizers?|schedulers?)/")
+"""Folders of optimizers and of their helpers; a network that stands in one is differentiated like any other."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -217,11 +219,14 @@ def _runs_without(function: str, path: str) -> bool:
     return any(_FUNCTIONS.search(part) for part in parts if part != "<locals>") or _FOLDERS.search(path) is not None
 
 
-def gradient_may_flow(roots: frozenset[str], place: Place) -> bool:
-    """Return whether people differentiate this function with respect to these parameters."""
+def gradient_may_flow(roots: frozenset[str], place: Place, entry: Place | None = None) -> bool:
+    """Return whether people differentiate a function with respect to its parameters; a place in it would break that.
+
+    A private function is its module's own matter, but for what is called from an ``entry`` that isn't private.
+    """
     if not any(not is_data(root) for root in roots):
         return False
-    return not (runs_without(place) or _is_internal(place))
+    return not (runs_without(place) or _is_internal(entry or place))
 
 
 def runs_without(place: Place) -> bool:
@@ -232,6 +237,11 @@ def runs_without(place: Place) -> bool:
 def runs_without_by_name(place: Place) -> bool:
     """Return whether a place stands in code that runs without gradients, by convention."""
     return _runs_without(place.function, shown_path(place.module))
+
+
+def stands_with_optimizers(place: Place) -> bool:
+    """Return whether a place stands among optimizers, by its folder."""
+    return _OPTIMIZERS.search(shown_path(place.module)) is not None
 
 
 def shown_path(module: ModuleInfo) -> str:

@@ -12,11 +12,14 @@ from gradsan.source.flow.calling import construct_apart, run_function
 from gradsan.source.flow.feeding import fed_back
 from gradsan.source.flow.graph import Node, Place
 from gradsan.source.flow.interpreter import Frame, Machine
+from gradsan.source.flow.modes import MODE_UNKNOWN
 from gradsan.source.flow.values import Class, Instance, Opaque, Sequence, Tensor, Value, nodes_of
+from gradsan.source.handed import run_handed
 from gradsan.source.hierarchy import assigned_elsewhere, find_member, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.plausible import runs_without_by_name
+from gradsan.source.wrapping import wraps_and_switches
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
@@ -44,15 +47,16 @@ def settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
 
 def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
     """Run a function with unknown arguments."""
-    entry = Place(info.module, info.node, info.qualified_name)
+    entry = machine.entry = Place(info.module, info.node, info.qualified_name)
     fuel = FUEL_WITHOUT if machine.probe is None and runs_without_by_name(entry) else FUEL
     machine.fuel = fuel
+    if info.decorators and wraps_and_switches(machine.project, info):
+        machine.mode_caveats = MODE_UNKNOWN
     outer = Frame(machine, info.module, info.qualified_name)
     frame = Frame(machine, info.module, info.qualified_name, owner=info.owner, info=info, receiver=receiver)
     bind_unknown(frame, info.node, receiver)
     parameters = dict(frame.local)
     result = run_function(outer, frame, info)
-    unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
     roots = [*nodes_of(result)]
     again = fed_back(frame, info, parameters, result)
     if again is not None:
@@ -62,6 +66,11 @@ def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> O
         bind_unknown(second, info.node, receiver)
         second.local[again[0]] = again[1]
         roots += nodes_of(run_function(outer, second, info))
+    if machine.probe is None and fuel is FUEL:
+        more, theirs = run_handed(machine, outer)
+        roots += more
+        parameters = theirs | parameters
+    unproven = frozenset(name for name, value in parameters.items() if not is_proven(value))
     return settled(machine, roots, unproven=unproven, entry=entry)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 from gradsan.source.flow.decorating import decorated
@@ -56,6 +57,8 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
             return call(
                 frame, wrapper, Arguments([*first, *arguments.positional], arguments.keywords, arguments.is_exact), node
             )
+    if function.scope is not None:
+        machine.called.add(id(info.node))
     inner = Frame(machine, info.module, info.qualified_name, scope=function.scope, owner=info.owner, info=info)
     if inner.owner is None and function.scope is not None:
         inner.owner = function.scope.owner
@@ -179,6 +182,9 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
     if plain is not None:
         return plain
     fill_container(frame, instance, arguments)
+    from gradsan.source.flow.layers import construct_base
+
+    construct_base(frame, instance, arguments, node)
     _fill_fields(frame, instance, info, arguments)
     return instance
 
@@ -193,7 +199,9 @@ def construct_apart(frame: Frame, run: Callable[[], object]) -> None:
     machine.journal, machine.guard, machine.grad_enabled, machine.is_inference = Journal(), EVERYWHERE, True, False
     machine.fuel = min(machine.fuel, CONSTRUCTION_FUEL)
     machine.stack = list(machine.stack[-2:])
+    n_regrads = len(machine.regrads)
     run()
+    del machine.regrads[n_regrads:]  # what a constructor freezes stays frozen, for the other methods as well
     machine.journal, machine.guard, machine.grad_enabled, _, machine.stack, machine.is_inference = was
     machine.fuel = was[3] - (min(was[3], CONSTRUCTION_FUEL) - machine.fuel)
 
@@ -262,6 +270,11 @@ def call_instance(frame: Frame, value: Instance, arguments: Arguments, node: ast
         return run_hooks(frame, value, arguments, chain(frame, value.children, arguments, node), node)
     if "forward" in value.attributes:
         return call(frame, value.attributes["forward"], arguments, node)
+    from gradsan.source.flow.layers import base_of
+
+    base = base_of(frame, value, node)
+    if base is not None:
+        return run_hooks(frame, value, arguments, call(frame, base, arguments, node), node)
     return opaque_call(frame, Opaque(name=value.info.name), arguments, node)
 
 
@@ -303,9 +316,23 @@ def _call_partial(frame: Frame, value: Partial, arguments: Arguments, node: ast.
     )
 
 
+_NO_LAYER = re.compile("token|text|proces|transform|sampl|dataset|prepare")
+
+
+def _is_layer(node: ast.AST) -> bool:
+    """Return whether a network calls what it holds, and that takes tensors as far as its name tells."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+            return _NO_LAYER.search(name) is None
+    return False
+
+
 @calls(Opaque)
 def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST) -> Value:
     """Call something unknown: its result hangs on its arguments, and on its own weights where it has some."""
+    if frame.info is not None and frame.info.name == "forward" and _is_layer(node):
+        for given in arguments.positional:
+            frame.machine.layered |= given.roots if isinstance(given, (Opaque, Tensor)) else frozenset()
     result = derived(frame, arguments.values(), name="")
     result.is_number = False
     if value.weights is not None and frame.machine.grad_enabled:

@@ -43,6 +43,8 @@ def _copy(frame: Frame, value: Value, made: dict[int, Value]) -> Value:
         case Mapping():
             copied = made[id(value)] = replace(value, items={})
             copied.items = {key: _copy(frame, item, made) for key, item in value.items.items()}
+        case Opaque(tensor=None):
+            copied = made[id(value)] = replace(value, attributes={}, node=None, weights=None)
         case Instance() | Layer():
             twin = replace(value, attributes={}, children=None)
             made[id(value)] = copied = twin

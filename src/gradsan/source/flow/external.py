@@ -13,6 +13,7 @@ from gradsan import knowledge
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
+from gradsan.source.flow.arrays import note_given
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
@@ -105,6 +106,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return _call_torch(frame, dotted, arguments, node)
     if head == "builtins":
         return _call_builtin(frame, rest, arguments, node)
+    if head == "numpy":
+        note_given(frame, arguments)
     if head in _NUMERIC:
         return Opaque(is_number=head in ("math", "time"))
     if dotted == "types.SimpleNamespace":

@@ -14,6 +14,7 @@ from gradsan.source.flow.machine import Arguments, Frame, calls
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value
 from gradsan.source.flow.weights import layer_weights
+from gradsan.source.hierarchy import external_bases
 
 CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList"})
 
@@ -36,6 +37,28 @@ def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) ->
         for name in ("inplace", "p"):
             settings.setdefault(name, UNKNOWN)
     return Layer(dotted, settings, place)
+
+
+_BASE = "<base>"
+"""The attribute that holds what an object is as a module of the framework."""
+
+
+def construct_base(frame: Frame, instance: Instance, arguments: Arguments, node: ast.AST) -> None:
+    """Construct the module of the framework that an object's class derives from, ``class Safe(nn.Conv3d)``."""
+    for base in external_bases(frame.machine.project, instance.info):
+        if base.startswith("torch.nn.") and base not in CONTAINERS:
+            layer = construct(frame, base, arguments, node)
+            if layer is not None:
+                frame.machine.journal.set(instance.attributes, _BASE, layer)
+                return
+
+
+def base_of(frame: Frame, instance: Instance, node: ast.AST) -> Layer | None:
+    """Return what an object is as a module of the framework; None where its class derives from none that we know."""
+    if _BASE not in instance.attributes:
+        construct_base(frame, instance, Arguments(is_exact=False), node)
+    known = instance.attributes.get(_BASE)
+    return known if isinstance(known, Layer) else None
 
 
 @calls(Layer)

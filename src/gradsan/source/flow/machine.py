@@ -116,13 +116,23 @@ class Machine:
     functions: dict[int, FunctionInfo] = field(default_factory=dict)
     classes: dict[int, ClassInfo] = field(default_factory=dict)
     constants: dict[tuple[int, str], Value] = field(default_factory=dict)
+    entry: Place | None = None
+    """The function that is run on its own."""
     is_program: bool = False
     """A module's body is run: constructors are run where they stand."""
     n_samples: int = 2
     """Elements that stand for an unknown number: what one iteration leaves, the next one meets."""
+    closures: dict[int, Function] = field(default_factory=dict)
+    """Functions that were defined inside the entry's, by the identity of their definition."""
+    called: set[int] = field(default_factory=set)
+    """Those of them that were called."""
+    late_from: int | None = None
+    """When those began to run that the entry handed on without calling them."""
     in_backward: bool = False
     in_custom_forward: int = 0
     is_inference: bool = False
+    mode_caveats: tuple[str, ...] = ()
+    """What is said of a write where the gradient mode is set to what isn't known."""
     is_hooked: bool = False
     """Saved-tensor hooks are active."""
     texts: dict[int, str] = field(default_factory=dict)
@@ -131,6 +141,10 @@ class Machine:
     telling: dict[int, bool] = field(default_factory=dict)
     index_roots: set[str] = field(default_factory=set)
     """The parameters of the entry that something is indexed with: integers or masks, so no gradient flows to them."""
+    given_to_numpy: list[tuple[frozenset[str], Guard]] = field(default_factory=list)
+    """The parameters of the entry that NumPy is given, and on which paths."""
+    layered: set[str] = field(default_factory=set)
+    """The parameters of the entry that a network hands to its layers: tensors, whatever else isn't known of them."""
     fed_back: tuple[tuple[str, Value], int] | None = None
     """The parameter that the entry was run a second time with, what it had returned, and when that began."""
     has_stale_views: bool = False
@@ -174,13 +188,18 @@ class Machine:
             self.escaped,
             self.index_roots,
             self.stack,
+            self.closures,
+            self.layered,
+            self.given_to_numpy,
+            self.called,
         ):
             known.clear()
         self.backward_passes.clear()
         self.fuel = fuel
         self.is_open = self.has_stale_views = self.has_off_tape = False
-        self.fed_back = None
+        self.fed_back = self.late_from = None
         self.grad_enabled = True
+        self.mode_caveats = ()
         self.guard = EVERYWHERE
 
     def release(self) -> None:
@@ -192,8 +211,9 @@ class Machine:
         for frame in self.scopes:
             frame.local.clear()
             frame.returns.clear()
-        for held in (self.scopes, self.kept, self.stored, self.module_frames, self.constants, self.journal.entries):
+        for held in (self.scopes, self.kept, self.stored, self.module_frames, self.closures, self.constants):
             held.clear()
+        self.journal.entries.clear()
 
     def tick(self) -> int:
         """Return the next point in time."""

@@ -18,6 +18,7 @@ from gradsan.source.flow.objects import require_grad
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of, tensors_of
 from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
 from gradsan.source.flow.values import (
+    FALSE,
     NONE,
     TRUE,
     Bound,
@@ -91,6 +92,8 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     result = call_operation(frame, operation, given, node, target=target)
     if name in INTEGERS and isinstance(result, Tensor):
         result.is_integer = True
+        if name == "bool":  # what indexes is the mask: nothing tells that what it was made of is one
+            result.roots = frozenset()
     return result
 
 
@@ -100,6 +103,8 @@ def _detach(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST)
 
 def _detach_in_place(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
     tensor.storage.is_cut = True
+    if tensor.is_leaf:  # a parameter requires no gradient any more
+        require_grad(frame, tensor, FALSE)
     return detached(frame, tensor)
 
 
@@ -197,6 +202,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and operation is None:
         # Whoever passes an object that is known may know the method as well.
         frame.machine.is_open = True
+        receiver.attributes[_OBJECT] = TRUE
     member = get_attribute(frame, receiver, name, node)
     if not isinstance(member, Opaque):
         return call(frame, member, arguments, node)
@@ -209,5 +215,9 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     return result
 
 
+_OBJECT = "<object>"
+"""Says of something unknown that a method was called which tensors don't have."""
+
+
 def _is_tensor_like(receiver: Opaque) -> bool:
-    return not receiver.is_number and receiver.weights is None
+    return not receiver.is_number and receiver.weights is None and _OBJECT not in receiver.attributes

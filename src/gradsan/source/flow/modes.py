@@ -15,6 +15,8 @@ HOOKED = ("torch.autograd.graph.save", "torch.autograd.graph.allow_mutation")
 """Contexts in which other code keeps the saved tensors: whether a later write matters is theirs to say."""
 _BELOW = (".custom_op", ".register_kernel", ".triton_op", ".register_fake")
 """Decorators of what runs below autograd.  Source: torch.library documentation, 2.13."""
+MODE_UNKNOWN = ("if gradients are on",)
+"""What is said of a write where the mode is set to what isn't known."""
 SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 
 
@@ -47,12 +49,11 @@ def enter_context(frame: Frame, node: ast.expr) -> Value:
 
 
 def switch(frame: Frame, node: ast.Call) -> None:
-    """Set the gradient mode as ``set_grad_enabled`` does; what is unknown leaves it on."""
+    """Set the gradient mode as ``set_grad_enabled`` does; what is unknown leaves it on, with a caveat."""
     mode = node.args[0] if node.args else node.keywords[0].value if node.keywords else None
-    if mode is not None and truth_of(evaluate(frame, mode)) is False:
-        frame.machine.grad_enabled = False
-    elif mode is not None and truth_of(evaluate(frame, mode)) is True:
-        frame.machine.grad_enabled = True
+    is_on = truth_of(evaluate(frame, mode)) if mode is not None else None
+    frame.machine.grad_enabled = frame.machine.grad_enabled if is_on is None else is_on
+    frame.machine.mode_caveats = MODE_UNKNOWN if is_on is None else ()
 
 
 def decorated_off(decorators: tuple[str, ...]) -> bool:

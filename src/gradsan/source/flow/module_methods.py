@@ -9,7 +9,7 @@ from gradsan.source.flow.calling import call_instance, chain, container_items, f
 from gradsan.source.flow.containers import sequence_method
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
-from gradsan.source.flow.layers import call_layer
+from gradsan.source.flow.layers import base_of, call_layer, construct_base
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.training import fill_groups, overwrite_parameters
 from gradsan.source.flow.values import (
@@ -159,6 +159,7 @@ def super_method(frame: Frame, value: Super, name: str, arguments: Arguments, no
             return NONE
         if name == "__init__":
             fill_container(frame, receiver, arguments)
+            construct_base(frame, receiver, arguments, node)
             return NONE
         if name in ("forward", "__call__") and receiver.children is not None:
             if container_base(frame.machine.project, receiver.info) == "Sequential":
@@ -167,6 +168,9 @@ def super_method(frame: Frame, value: Super, name: str, arguments: Arguments, no
         if name == "__setattr__" and len(arguments.positional) == 2 and isinstance(arguments.positional[0], Const):
             frame.machine.journal.set(receiver.attributes, arguments.positional[0].value, arguments.positional[1])
             return NONE
+        base = base_of(frame, receiver, node) if name in ("forward", "__call__") else None
+        if base is not None:
+            return call(frame, base, arguments, node)
         if name not in ("forward", "__call__"):
             return module_method(frame, receiver, name, arguments, node)
     return opaque_call(frame, Opaque(), arguments, node)

@@ -92,7 +92,8 @@ def function_of(frame: Frame, node: FunctionNode) -> FunctionInfo:
 def closure(frame: Frame, node: FunctionNode) -> Function:
     """Return a function that is defined inside another one, and sees its names."""
     frame.machine.scopes.append(frame)
-    return Function(function_of(frame, node), frame)
+    function = frame.machine.closures[id(node)] = Function(function_of(frame, node), frame)
+    return function
 
 
 def class_of(frame: Frame, node: ast.ClassDef) -> ClassInfo:

@@ -213,6 +213,7 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
     if name == "grad_fn" and value.roots and value.name not in value.roots:
         return _NODE
     if name in _NUMBERS:
+        _note_asked(frame, value, name)
         return Opaque(is_number=True)
     if name in ("mT", "mH") or (name == "T" and value.roots):
         tensor = as_tensor(frame, value, is_sure=name != "T")
@@ -228,6 +229,18 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
         known.is_network = value.is_network and name not in _MODULE_STATE
         value.attributes[name] = known
     return known
+
+
+_TELLING = ("shape", "dtype", "device")
+"""What together only a tensor has: a network has no shape, an array no device, a dictionary of tensors no dtype."""
+
+
+def _note_asked(frame: Frame, value: Opaque, name: str) -> None:
+    """Take what something unknown is asked for as a sign of what it is."""
+    if name in _TELLING and value.tensor is None and not value.is_number and value.roots:
+        value.attributes["<asked>", name] = TRUE
+        if all(("<asked>", other) in value.attributes for other in _TELLING):
+            as_tensor(frame, value)
 
 
 @gets(Context)

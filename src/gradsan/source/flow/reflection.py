@@ -53,6 +53,8 @@ def call_reflection(frame: Frame, name: str, arguments: Arguments, node: ast.AST
 
 def _getattr(frame: Frame, given: list[Value], node: ast.AST) -> Value:
     key = given[1]
+    if isinstance(key, Opaque) and key.default is not None and isinstance(given[0], External):
+        key = key.default  # `getattr(nn, activation)`: what it is unless a caller wants another one
     if isinstance(key, Const) and isinstance(key.value, str):
         return get_attribute(frame, given[0], key.value, node)
     if isinstance(given[0], Layer) and isinstance(key, Opaque) and key.name.startswith(("weight", "bias")):

@@ -264,7 +264,7 @@ def write(
         target,
         created,
         module,
-        tensor.caveats,
+        (*tensor.caveats, *machine.mode_caveats),
         is_between_steps or writer is Writer.OPTIMIZER,
     )
     if tensor.is_data or is_impossible(event.guard):

@@ -166,4 +166,7 @@ def opaque_weights(frame: Frame, value: Opaque) -> Tensor:
     if value.weights is None:
         value.weights = Storage(kind=TensorKind.PARAMETER, name=value.name)
         frame.machine.touched.append(value.weights)
-    return Tensor(value.weights, Grad.YES, is_leaf=True)
+    known = value.attributes.get("<weights>")
+    if not isinstance(known, Tensor):  # it may be frozen: the one that is asked for next is the same
+        known = value.attributes["<weights>"] = Tensor(value.weights, Grad.YES, is_leaf=True)
+    return known

@@ -1,0 +1,230 @@
+"""What shows that a gradient may flow to something, or that none does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.source.test_flow import errors
+
+TOLD = {
+    "a private helper is called by what isn't private": """\
+def _normalised(x):
+    norm = x.norm(dim=1)
+    x /= norm.unsqueeze(1)
+    return x
+
+def similarity(x, y):
+    return _normalised(x) @ _normalised(y).T
+""",
+    "what is made a mask of is no index itself": """\
+def first(spikes: torch.Tensor):
+    seen = torch.zeros_like(spikes[0]).bool()
+    out = []
+    for t in range(spikes.size(0)):
+        out.append(torch.where(seen, torch.zeros_like(spikes[t]), spikes[t]))
+        seen[spikes[t].bool()] = True
+    return torch.stack(out)
+""",
+    "shape, dtype and device are a tensor's": """\
+def powers(x, order):
+    y = torch.empty(order + 1, *x.shape, dtype=x.dtype, device=x.device)
+    y[0] = 1.0
+    for i in range(1, order + 1):
+        y[i] = y[i - 1] * x
+    return y
+""",
+    "a network hands it to layers of another library": """\
+from elsewhere import ConvModule
+
+class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = ConvModule(3, 3)
+
+    def forward(self, x):
+        first, second = torch.split(self.block(x), 1, 1)
+        first += second
+        return first
+""",
+    "a layer is named by a default": """\
+class A(nn.Module):
+    def __init__(self, activation: str = "ReLU"):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.activation = getattr(nn, activation)()
+
+    def forward(self, x):
+        y = self.activation(self.linear(x))
+        y += x
+        return y
+""",
+    "a sparse tensor is saved by what makes it": """\
+def laplacian(indices, weights):
+    graph = torch.sparse_coo_tensor(indices, weights.exp(), (4, 4))
+    graph += graph.t()
+    return graph
+""",
+    "an annotation gives a shape": """\
+from jaxtyping import Float
+from torch import Tensor
+
+def squashed(x: Float[Tensor, "batch time"]):
+    y = x.exp()
+    y += 1
+    return y
+""",
+    "a constructor writes a parameter through a method": """\
+class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input = nn.Linear(3, 3)
+        self._zero()
+
+    def _zero(self):
+        weight = self.input.weight
+        weight[:, 0] = 0.0
+""",
+}
+QUIET = {
+    "NumPy takes it": """\
+import numpy as np
+
+def projected(points):
+    near = points / points[..., 2:]
+    flat = near[..., :2]
+    square = (flat**2).sum(-1)
+    near[..., :2] = flat * square[..., None] + np.outer(square, [0.1, 0.2])
+    return near
+""",
+    "it has methods that tensors have not": """\
+def forward(semiring, scores, trans, mask):
+    scores = semiring.convert(scores)
+    alpha = semiring.mul(trans[-1], scores[0])
+    for i in range(1, len(mask)):
+        alpha[mask[i]] = semiring.dot(alpha.unsqueeze(2), trans, 1)[mask[i]]
+    return semiring.unconvert(alpha)
+""",
+    "an annotation tells integers": """\
+from jaxtyping import Bool
+from torch import Tensor
+
+def counted(x: Bool[Tensor, "batch time"]):
+    y = x.exp()
+    y += 1
+    return y
+""",
+    "an annotation tells arrays": """\
+import numpy as np
+from jaxtyping import Float
+
+def squashed(x: Float[np.ndarray, "batch time"]):
+    y = x.exp()
+    y += 1
+    return y
+""",
+    "a tokenizer takes texts": """\
+class A(nn.Module):
+    def __init__(self, tokenizer):
+        super().__init__()
+        self.tokenizer = tokenizer
+
+    def forward(self, lines):
+        first, second = torch.split(self.tokenizer(lines), 1, 1)
+        first += second
+        return first
+""",
+}
+AVERAGED = """\
+import copy
+
+class Average:
+    def __init__(self, model):
+        self.model = model
+        self.average = copy.deepcopy(model)
+        for parameter in self.average.parameters():
+            {freeze}
+
+    def decay(self):
+        for parameter in self.{which}.parameters():
+            parameter.mul_(0.9)
+
+    def grow(self):
+        for parameter in self.{which}.parameters():
+            parameter.mul_(1.1)
+"""
+
+
+MODES = """\
+def as_asked(step):
+    def wrapped(self):
+        before = torch.is_grad_enabled()
+        torch.set_grad_enabled(self.defaults["differentiable"])
+        try:
+            return step(self)
+        finally:
+            torch.set_grad_enabled(before)
+    return wrapped
+
+class Sign(torch.optim.Optimizer):
+    def __init__(self, params):
+        super().__init__(params, {{"differentiable": False}})
+
+    {decorator}
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.add_(p.grad.sign(), alpha=-0.1)
+"""
+CHAIN = """\
+class Split:
+    {decorator}
+    def run(self, layer):
+        return self._each(layer)
+
+    def _each(self, layer):
+        return self._parts(layer)
+
+    def _parts(self, layer):
+        return self._one(layer)
+
+    def _one(self, layer):
+        return self._like(layer)
+
+    def _like(self, layer):
+        made = nn.Linear(3, 3)
+        made.weight.copy_(layer.weight)
+        return made
+"""
+
+
+@pytest.mark.parametrize("program", TOLD.values(), ids=TOLD.keys())
+def test_a_gradient_may_flow_where(tmp_path: Path, program: str) -> None:
+    assert errors(tmp_path, program)
+
+
+@pytest.mark.parametrize("program", QUIET.values(), ids=QUIET.keys())
+def test_no_gradient_flows_where(tmp_path: Path, program: str) -> None:
+    assert not errors(tmp_path, program)
+
+
+@pytest.mark.parametrize(
+    "freeze", ["parameter.requires_grad = False", "parameter.detach_()", "parameter.requires_grad_(False)"]
+)
+def test_what_a_constructor_freezes_is_frozen_for_all_methods(tmp_path: Path, freeze: str) -> None:
+    assert not errors(tmp_path, AVERAGED.format(freeze=freeze, which="average"))
+
+
+def test_what_a_copy_was_made_of_is_not_frozen_with_it(tmp_path: Path) -> None:
+    program = AVERAGED.format(freeze="parameter.requires_grad = False", which="model")
+    assert {code for code, _ in errors(tmp_path, program)} == {"GS201"}
+
+
+@pytest.mark.parametrize(("decorator", "is_told"), [("@as_asked", False), ("", True)])
+def test_a_decorator_may_set_the_mode(tmp_path: Path, decorator: str, *, is_told: bool) -> None:
+    assert bool(errors(tmp_path, MODES.format(decorator=decorator))) is is_told
+
+
+@pytest.mark.parametrize(("decorator", "is_told"), [("@torch.no_grad()", False), ("", True)])
+def test_the_mode_is_that_of_a_distant_caller(tmp_path: Path, decorator: str, *, is_told: bool) -> None:
+    assert bool(errors(tmp_path, CHAIN.format(decorator=decorator))) is is_told
