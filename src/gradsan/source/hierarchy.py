@@ -117,7 +117,7 @@ def container_base(project: Project, info: ClassInfo) -> str | None:
     """Return ``Sequential`` or another container of the framework that a class derives from."""
     for base in external_bases(project, info):
         last = base.rpartition(".")[2]
-        if last in ("Sequential", "ModuleList", "ModuleDict", "ParameterList"):
+        if last in ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
             return last
     return None
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable
 
+from gradsan.source.flow.children import DICTS
 from gradsan.source.flow.decorating import decorated
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
@@ -228,7 +229,7 @@ def container_items(container: str, arguments: Arguments) -> Sequence:
     given = arguments.positional[0] if arguments.positional else None
     if isinstance(given, Mapping):
         return Sequence(list(given.items.values()), is_exact=given.is_exact, fields=_names(given))
-    if isinstance(given, Sequence) and container == "ModuleDict":
+    if isinstance(given, Sequence) and container in DICTS:
         from gradsan.source.flow.containers import pairs_of
 
         named = pairs_of(given)

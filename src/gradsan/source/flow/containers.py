@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.source.flow.children import names_of
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.values import NONE, Const, External, Mapping, Opaque, Sequence, Value, join, nodes_of
@@ -48,7 +49,7 @@ def sequence_method(frame: Frame, value: Sequence, name: str, arguments: Argumen
     if name in ("index", "count"):
         return Opaque(is_number=True)
     if name in ("values", "items", "keys"):
-        names: list[Value] = [Const(f) for f in value.fields] or [Opaque() for _ in value.items]
+        names = names_of(value)
         if name == "keys":
             return Sequence(names, is_exact=value.is_exact)
         if name == "values":

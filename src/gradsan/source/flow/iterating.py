@@ -6,6 +6,7 @@ import ast
 
 from gradsan.model.event import ViewKind
 from gradsan.model.history import TensorKind
+from gradsan.source.flow.children import is_dict, names_of
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import view_of
@@ -52,10 +53,8 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bo
         case Mapping(items=found, is_exact=is_exact):
             keys: list[Value] = [Const(key) if isinstance(key, (str, int)) else Opaque() for key in found]
             return (keys, True) if is_exact else (keys or [Opaque(), Opaque()], False)
-        case Instance(children=Sequence(items=items, is_exact=is_exact)):
-            return items, is_exact
-        case Layer(children=Sequence(items=items, is_exact=is_exact)):
-            return items, is_exact
+        case Instance(children=Sequence() as held) | Layer(children=Sequence() as held):
+            return names_of(held) if is_dict(frame, value) else held.items, held.is_exact
         case Const(value=text) if isinstance(text, str):
             return [Const(letter) for letter in text[:MAX_ITEMS]], len(text) <= MAX_ITEMS
         case Choice(options=options):

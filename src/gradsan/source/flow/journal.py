@@ -18,6 +18,8 @@ Holder: TypeAlias = "dict[str, Value] | dict[object, Value] | Sequence"
 Change: TypeAlias = "tuple[Holder, object, object]"
 Changes: TypeAlias = "dict[tuple[int, object], Change]"
 Exit: TypeAlias = "tuple[Guard, Changes]"
+State: TypeAlias = "tuple[list[Value], bool, tuple[str, ...]]"
+"""What is in a sequence: its items, whether these are all, their names."""
 
 
 class _Missing:
@@ -40,10 +42,14 @@ class Journal:
         self.entries.append((holder, key, table.get(key, MISSING)))
         table[key] = value
 
-    def set_items(self, sequence: Sequence, items: list[Value], *, is_exact: bool) -> None:
-        """Set the items of a sequence."""
-        self.entries.append((sequence, ITEMS, (sequence.items, sequence.is_exact)))
+    def set_items(
+        self, sequence: Sequence, items: list[Value], *, is_exact: bool, fields: tuple[str, ...] | None = None
+    ) -> None:
+        """Set the items of a sequence, and their names where these are given."""
+        self.entries.append((sequence, ITEMS, _state(sequence)))
         sequence.items, sequence.is_exact = items, is_exact
+        if fields is not None:
+            sequence.fields = fields
 
     def mark(self) -> int:
         """Return a point to come back to."""
@@ -90,8 +96,8 @@ class Journal:
         if value is MISSING:
             return
         if isinstance(holder, Sequence):
-            items, is_exact = cast("tuple[list[Value], bool]", value)
-            self.set_items(holder, items, is_exact=is_exact)
+            items, is_exact, fields = cast("State", value)
+            self.set_items(holder, items, is_exact=is_exact, fields=fields)
         else:
             self.set(holder, key, cast("Value", value))
 
@@ -99,34 +105,37 @@ class Journal:
 def _join_any(values: list[tuple[object, Guard]]) -> object:
     present = [pair for pair in values if pair[0] is not MISSING]
     if present and present[0][0].__class__ is tuple:
-        lists = [cast("tuple[list[Value], bool]", value) for value, _ in present]
-        first, first_exact = lists[0]
-        if all(len(items) == len(first) for items, _ in lists):
+        lists = [cast("State", value) for value, _ in present]
+        first, _, fields = lists[0]
+        if all(len(items) == len(first) and names == fields for items, _, names in lists):
             joined: list[Value] = [
-                join([(items[i], guard) for (items, _), (_, guard) in zip(lists, present, strict=True)])
+                join([(items[i], guard) for (items, _, _), (_, guard) in zip(lists, present, strict=True)])
                 for i in range(len(first))
             ]
-            return joined, all(exact for _, exact in lists) and first_exact
+            return joined, all(exact for _, exact, _ in lists), fields
         return _join_lengths(lists, [guard for _, guard in present])
     return join(cast("list[tuple[Value, Guard]]", present))
 
 
-def _join_lengths(lists: list[tuple[list[Value], bool]], guards: list[Guard]) -> tuple[list[Value], bool]:
+def _join_lengths(lists: list[State], guards: list[Guard]) -> State:
     """Join lists of several lengths; what only some paths appended is absent on the others."""
-    longest = max((items for items, _ in lists), key=len)
-    shortest = min(len(items) for items, _ in lists)
-    is_exact = all(exact for _, exact in lists)
-    if len(lists) != 2 or any(items[:shortest] != longest[:shortest] for items, _ in lists):
-        return longest, False
-    (first, _), _ = lists
-    present, absent = guards if first is longest else reversed(guards)
+    longest, _, fields = max(lists, key=lambda state: len(state[0]))
+    shortest = min(len(items) for items, _, _ in lists)
+    is_exact = all(exact for _, exact, _ in lists)
+    if len(lists) != 2 or any(items[:shortest] != longest[:shortest] for items, _, _ in lists):
+        return longest, False, fields
+    present, absent = guards if lists[0][0] is longest else reversed(guards)
     rest = [join([(item, present), (ABSENT, absent)]) for item in longest[shortest:]]
-    return [*longest[:shortest], *rest], is_exact
+    return [*longest[:shortest], *rest], is_exact, fields
+
+
+def _state(sequence: Sequence) -> State:
+    return sequence.items, sequence.is_exact, sequence.fields
 
 
 def _read(holder: Holder, key: object) -> object:
     if type(holder) is Sequence:
-        return holder.items, holder.is_exact
+        return _state(holder)
     table: Any = holder
     return table.get(key, MISSING)
 
@@ -134,7 +143,7 @@ def _read(holder: Holder, key: object) -> object:
 def _write(holder: Holder, key: object, value: Any) -> None:
     table: Any = holder
     if type(holder) is Sequence:
-        holder.items, holder.is_exact = value
+        holder.items, holder.is_exact, holder.fields = value
     elif value is MISSING:
         table.pop(key, None)
     else:

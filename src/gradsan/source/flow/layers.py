@@ -16,7 +16,9 @@ from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence,
 from gradsan.source.flow.weights import layer_weights
 from gradsan.source.hierarchy import external_bases
 
-CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList"})
+CONTAINERS = frozenset(
+    f"torch.nn.{name}" for name in ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
+)
 
 
 def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Layer | None:

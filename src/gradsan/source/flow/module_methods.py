@@ -6,7 +6,8 @@ import ast
 
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.calling import call_instance, chain, container_items, fill_container, opaque_call
-from gradsan.source.flow.containers import sequence_method
+from gradsan.source.flow.children import child_named, is_dict, put_child, update_children
+from gradsan.source.flow.containers import pairs_of, sequence_method
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
 from gradsan.source.flow.layers import base_of, call_layer, construct_base
@@ -72,13 +73,17 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
         case "register_parameter" | "add_module" | "register_module" if isinstance(first, Const):
             value = arguments.get(1, "param") or arguments.get(1, "module") or NONE
             journal.set(module.attributes, first.value, value)
-            if module.children is not None:
-                sequence_method(frame, module.children, "append", Arguments([value]), node)
+            put_child(frame, module, str(first.value), value)
             return NONE
         case "add_module":
-            if module.children is not None and len(arguments.positional) > 1:
-                sequence_method(frame, module.children, "append", Arguments([arguments.positional[1]]), node)
+            if len(arguments.positional) > 1:
+                put_child(frame, module, "", arguments.positional[1])
             return NONE
+        case "update" if first is not None:
+            update_children(frame, module, pairs_of(first) if isinstance(first, Sequence) else first)
+            return NONE
+        case "pop" if is_dict(frame, module) and isinstance(first, Const):
+            return child_named(module, str(first.value)) or Opaque()
         case "register_forward_hook" | "register_forward_pre_hook" if first is not None:
             add_hook(frame, module, BEFORE if name.endswith("pre_hook") else AFTER, first)
             return Opaque()

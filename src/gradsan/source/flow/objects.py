@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from gradsan.model.history import TensorKind
+from gradsan.source.flow.children import child_named
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
@@ -80,8 +81,20 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
         return Class(value.info)
     if name in MODULE_METHODS:
         return Bound(value, name)
-    if value.children is not None and name in ("append", "extend", "insert", "items", "keys", "values", "pop"):
-        return Bound(value.children, name)
+    held = child_named(value, name)
+    if held is not None:
+        return held
+    if value.children is not None and name in (
+        "append",
+        "extend",
+        "insert",
+        "items",
+        "keys",
+        "values",
+        "pop",
+        "update",
+    ):
+        return Bound(value, name)
     unknown = Opaque(name=f"self.{name}" if value.is_self else name)
     if not value.is_self and not external_bases(frame.machine.project, value.info):
         unknown.name = name
@@ -89,6 +102,7 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
     return unknown
 
 
+CONTAINER_METHODS = frozenset({"append", "extend", "insert", "items", "keys", "values", "pop", "update"})
 MODULE_METHODS = frozenset(
     [
         "parameters",
@@ -139,6 +153,9 @@ def _layer(frame: Frame, value: Layer, name: str, _node: ast.AST) -> Value:
     known = value.attributes.get(name)
     if known is not None:
         return known
+    held = child_named(value, name)
+    if held is not None:
+        return held
     weights = layer_weights(frame, value)
     if name in weights:
         return weights[name]
@@ -261,7 +278,14 @@ def _sequence(_frame: Frame, value: Sequence, name: str, _node: ast.AST) -> Valu
     return Bound(value, name)
 
 
-@gets(Mapping, Optimizer, Const, Partial)
+@gets(Optimizer)
+def _optimizer(_frame: Frame, value: Optimizer, name: str, _node: ast.AST) -> Value:
+    if name == "param_groups":
+        return Sequence([Mapping({"params": Sequence(list(value.targets))})], is_exact=False)
+    return Bound(value, name)
+
+
+@gets(Mapping, Const, Partial)
 def _bound(_frame: Frame, value: Value, name: str, _node: ast.AST) -> Value:
     if isinstance(value, Mapping) and name in value.items and name not in ("items", "keys", "values", "get", "update"):
         return value.items[name]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from gradsan.source.flow.branches import text_of
+from gradsan.source.flow.children import child_named, is_dict, put_child
 from gradsan.source.flow.graph import Grad, Guard, Node
-from gradsan.source.flow.machine import Condition, Frame, evaluate, get_attribute
+from gradsan.source.flow.machine import Condition, Frame, evaluate
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import (
     as_tensor,
@@ -57,9 +58,12 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
             return _dict_item(frame, value, index)
         case Instance(children=Sequence() as children) | Layer(children=Sequence() as children):
             key = evaluate(frame, index)
-            if isinstance(key, Const) and isinstance(key.value, str):
-                return get_attribute(frame, value, key.value, node)
-            return _list_item(frame, children, index)
+            if not isinstance(key, Const) or not isinstance(key.value, str):
+                return _list_item(frame, children, index)
+            known = child_named(value, key.value) or value.attributes.get(key.value)
+            if known is None and not children.is_exact:
+                known = _list_item(frame, children, index)
+            return known if known is not None else Opaque()
         case Instance():
             key = evaluate(frame, index)
             if isinstance(key, Const) and isinstance(key.value, str) and key.value in value.attributes:
@@ -309,8 +313,8 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
                 frame.machine.is_open = True
             journal.set(value.attributes, ("item", item), new)
             frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
-        case Instance():
-            special_method(frame, value, "__setitem__", [evaluate(frame, index), new], node)
+        case Instance() | Layer():
+            _store_child(frame, value, index, new, node)
         case Sequence(items=items):
             key = evaluate(frame, index)
             at = key.value if isinstance(key, Const) else None
@@ -333,6 +337,17 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
             else:
                 journal.set(found, ("unknown", len(found)), new)
                 value.is_exact = False
+
+
+def _store_child(frame: Frame, value: Instance | Layer, index: ast.expr, new: Value, node: ast.AST) -> None:
+    key = evaluate(frame, index)
+    if isinstance(value, Instance) and special_method(frame, value, "__setitem__", [key, new], node) is not None:
+        return
+    if is_dict(frame, value) or isinstance(_literal_of(key), str):
+        name = _literal_of(key)
+        put_child(frame, value, name if isinstance(name, str) else "", new)
+    elif value.children is not None:
+        store(frame, value.children, index, new, node)
 
 
 def _literal_of(key: Value) -> object:
