@@ -4,12 +4,18 @@
 the last state.  Three things together tell it: one place wrote the same storage several times on the tape, the graph
 uses the last result several times, and a list that is alive holds the tensor more than once, or one node joins it with
 itself.  The lists are searched for only where the first two are given.
+
+# NOTE [Observations] A state without history (what an environment hands out, a frame) is in no graph.  It is seen when
+`stack` or `cat` joins the tensor with itself, about as often as the place that wrote to it last has written since the
+last backward.  The entries must have been kept: in a list with a name, or in a container that one list holds again and
+again; what is repeated on the spot (``torch.stack([mean] * n)``) is meant.
 """
 
 from __future__ import annotations
 
 import functools
 import gc
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -52,6 +58,8 @@ class StateAudit:
         """
         engine: Any = torch.autograd
         patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+        for name in ("stack", "cat"):
+            patches.set(torch, name, self._joining(getattr(torch, name)))
 
     def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -62,6 +70,30 @@ class StateAudit:
             return original(t_outputs, *args, **kwargs)
 
         return run_backward
+
+    def _joining(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def join(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if type(tensors) in (list, tuple) and len(tensors) >= ENOUGH_ENTRIES and tensors[-1] is tensors[-2]:
+                is_named = sys.getrefcount(tensors) > _TEMPORARY
+                if not torch.compiler.is_compiling() and not recorder.is_quiet():
+                    with recorder.border():
+                        look(tensors, is_named)
+            return original(tensors, *args, **kwargs)
+
+        recorder, look = self._audit.recorder, self._look_at_entries
+        return join
+
+    def _look_at_entries(self, tensors: Any, is_named: bool) -> None:
+        """See NOTE [Observations]."""
+        last, key = tensors[-1], storage_key(tensors[-1])
+        log = None if key is None or last.requires_grad else self._audit.recorder.writes.find(key)
+        n_entries = sum(each is last for each in tensors)
+        if log is None or n_entries < ENOUGH_ENTRIES:
+            return
+        run, n_times = log.runs[-1], _n_times(log, self._last_number)
+        if abs(n_times - n_entries) <= 1 and (is_named or _is_held_again(last, n_entries)):
+            self._tell(run, n_times)
 
     def _before_backward(self, roots: Any) -> None:
         repeated, writes = self._repeated_writes() if self._may_repeat() else None, self._audit.recorder.writes
@@ -95,8 +127,7 @@ class StateAudit:
         for log in (*_logs_of(writes.pending), *writes.living()):  # what has died is in the pending ones only
             last = log.runs[-1]
             if last.last_number >= since and last.flags & GRAD_ENABLED and last.is_counted and last.site is not None:
-                same = [run for run in log.runs if run.code is last.code and run.position == last.position]
-                n_times = sum(run.n_times for run in same if run.first_number >= since)
+                n_times = _n_times(log, since)
                 if n_times > 1:
                     found[last.last_number] = int(log.key), last, n_times
         return found
@@ -123,6 +154,30 @@ class StateAudit:
             span=None if here is None else here.span(), operation="", version=Version(run.last_after), sequence=number
         )
         self._audit.tell(History(subject=Subject(), events=(written, needed), witness=Witness.KEPT_STATE))
+
+
+def _n_times(log: StorageLog, since: int) -> int:
+    """Return how often the place that wrote last has written, since a sequence number."""
+    last = log.runs[-1]
+    same = [run for run in log.runs if run.code is last.code and run.position == last.position]
+    return sum(run.n_times for run in same if run.first_number >= since)
+
+
+def _n_references(tensors: Any, *_args: Any) -> int:
+    return sys.getrefcount(tensors)
+
+
+_TEMPORARY = _n_references([])
+"""References to an argument that has no name in the caller, which differ from one version of Python to another."""
+
+
+def _is_held_again(tensor: Any, n_entries: int) -> bool:
+    """Whether a container that holds a tensor stands several times in one list."""
+    for inner in gc.get_referrers(tensor):
+        for outer in gc.get_referrers(inner) if type(inner) in (list, tuple, dict) else ():
+            if type(outer) is list and sum(each is inner for each in outer) >= n_entries - 1:
+                return True
+    return False
 
 
 def _logs_of(pending: list[PendingWrite]) -> list[StorageLog]:
