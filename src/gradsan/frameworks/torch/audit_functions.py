@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
-from gradsan.frameworks.torch.contexts import Calls, held_on, names, owners_on
+from gradsan.frameworks.torch.contexts import Calls, held_on, is_buffer, names, owners_on, tensor_of
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.modules import subject_of
@@ -49,11 +49,13 @@ _ZERO = Version(0)
 class Marked:
     """A tensor with its fingerprint; something to watch by."""
 
-    __slots__ = ("__weakref__", "mark", "name", "tensor", "version")
+    __slots__ = ("__weakref__", "held", "mark", "name", "tensor", "version")
 
-    def __init__(self, name: str, tensor: Any, mark: object) -> None:
+    def __init__(self, name: str, tensor: Any, mark: object, held: Any = None) -> None:
         self.name = name
         self.tensor = tensor
+        self.held = tensor if held is None else held
+        """The tensor itself, or the array whose memory it is."""
         self.mark = mark
         self.version = tensor._version
 
@@ -154,6 +156,8 @@ class FunctionAudit:
                 found = self._mark(held_on(node))
                 if found:
                     self._on_context[node] = found
+                    if any(is_buffer(each.name, each.tensor) for each in found):
+                        self._audit.recorder.has_eval_statistics = True  # so that a norm's writes are noted
                     for marked in found:
                         if self._audit.is_to_watch(marked.tensor):
                             self._audit.watch(marked, marked.tensor, marked.mark)
@@ -214,22 +218,29 @@ class FunctionAudit:
         """Tell of what was overwritten; return the parameters of which only a call of their module would tell."""
         self._audit.look()
         marks = self._on_context.get(node, ())
-        held = held_on(node) if marks else {}
-        differing = [each for each in marks if held.get(each.name) is each.tensor and self._differs(each)]
+        held = held_on(node, in_any_mode=True) if marks else {}
+        differing = [each for each in marks if held.get(each.name) is each.held and self._differs(each)]
         owners = owners_on(node) if differing else {}
         backward, doubtful = getattr(cls.backward, "__code__", None), []
         for marked in differing:
             if marked.name not in owners or names(backward, marked.name):
                 self._tell_context(node, cls, marked)
             else:
-                doubtful.append((marked, Calls(owners[marked.name])))
+                of_buffer = is_buffer(marked.name, marked.tensor)
+                doubtful.append((marked, Calls(owners[marked.name], of_buffer=of_buffer)))
         return doubtful
 
     def _tell_context(self, node: Any, cls: Any, marked: Marked) -> None:
         number = int(node._sequence_nr())
         written = self._last_write(marked) or self._last_step(marked, number)
-        written = written or self._audit.written(self._audit.line_of(marked))
+        written = written or self._audit.written(self._audit.line_of(marked) or self._last_unseen(marked, number))
         self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=number)
+
+    def _last_unseen(self, marked: Marked, number: int) -> Site | None:
+        """Return where the counter did not see the last write after a node was made: statistics of a norm."""
+        suspects = self._audit.recorder.suspects.writes_to(key_of(marked.tensor))
+        later = [each for each in suspects if each.number > number]
+        return later[-1].site if later else None
 
     def _last_step(self, marked: Marked, number: int) -> Written | None:
         """Return the last optimizer step that wrote a parameter after a node was made."""
@@ -350,9 +361,10 @@ class FunctionAudit:
     def _mark(self, values: dict[str, Any]) -> list[Marked]:
         found = []
         for name, value in values.items():
-            mark = fingerprint(value, is_full=self._audit.is_full) if isinstance(value, torch.Tensor) else None
+            tensor = tensor_of(value)
+            mark = None if tensor is None else fingerprint(tensor, is_full=self._audit.is_full)
             if mark is not None:
-                found.append(Marked(name, value, mark))
+                found.append(Marked(name, tensor, mark, value))
         return found
 
     def _differs(self, marked: Marked) -> bool:
