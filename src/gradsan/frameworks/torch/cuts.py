@@ -3,7 +3,8 @@
 # NOTE [Meant as a value] Inside a module's forward such a copy is a mistake.  Elsewhere it may be an initialisation or
 an average.  It is told there, as a warning, only where nothing says that it was meant: what computed the value takes no
 part in the backward pass and has no gradient, no optimizer owns the leaf, and the gradient of the leaf was not asked
-for by name.
+for by name.  What the same line wrote is not counted among what computed the value: parameters that are moved by their
+own gradients (``p.data -= rate * grad``) were moved on purpose, the rate was not cut on purpose.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from gradsan.frameworks.torch.graph import VIEWS, has_node, node_of, nodes_of
+from gradsan.frameworks.torch.storages import storage_key
 
 MAX_NODES = 32
 MAX_DEPTH = 3
@@ -63,10 +65,17 @@ def upstream_of(values: Iterable[torch.Tensor]) -> Upstream | None:
     return Upstream(frozenset(numbers), tuple(leaves)) if is_computed and leaves else None
 
 
-def is_meant(upstream: Upstream, leaf: torch.Tensor, roots: Any) -> bool:
-    """Return whether a copy outside of a module's forward can be meant as it is; see NOTE [Meant as a value]."""
-    leaves = [each() for each in upstream.leaves]
-    if any(each is None or each.grad is not None for each in leaves):
+def is_meant(upstream: Upstream, leaf: torch.Tensor, roots: Any, written: frozenset[int]) -> bool:
+    """Return whether a copy outside of a module's forward can be meant as it is; see NOTE [Meant as a value].
+
+    Args:
+        upstream: What the value was computed from.
+        leaf: What it was copied into.
+        roots: What backward starts from.
+        written: Keys of the storages that the same line wrote.
+    """
+    leaves = [each for each in (each() for each in upstream.leaves) if each is None or storage_key(each) not in written]
+    if not leaves or any(each is None or each.grad is not None for each in leaves):
         return True
     for node in nodes_of(roots):
         variable = getattr(node, "variable", None)

@@ -226,7 +226,10 @@ class _Look:
 
     def _ends_gradient(self, cut: Suspect, leaf: torch.Tensor) -> bool:
         # NOTE [Meant as a value] in `cuts`
-        return not isinstance(cut.upstream, Upstream) or not (self.inputs or is_meant(cut.upstream, leaf, self.roots))
+        if not isinstance(cut.upstream, Upstream):
+            return True
+        same = (key for key, each in self.cuts.items() if each.code is cut.code and each.offset == cut.offset)
+        return not (self.inputs or is_meant(cut.upstream, leaf, self.roots, frozenset(same)))
 
     def _was_used_between(self, start: int, end: int) -> bool:
         # What was copied in an earlier step, whose backward has run, is a value by now: a codebook, an average.
