@@ -173,6 +173,33 @@ def _overwritten(
     machine: Machine, conflict: Conflict, unproven: frozenset[str], *, in_backward: bool
 ) -> Inference | None:
     save, write = conflict.save, conflict.write
+    if machine.late_from is not None and save.sequence < machine.late_from < write.sequence:
+        return None
+    roots = save.roots - unproven - handed_to_numpy(machine, save.guard | write.guard)
+    notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, roots or save.roots)]
+    notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
+    again = _again(conflict)
+    if again:
+        notes.append(f"the value saved in one {again} is overwritten in the next")
+    if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
+        if save.sequence > machine.fed_back[1]:
+            return None
+        notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
+    sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
+    sure = sure and not contradicts(save.guard, write.guard)
+    if conflict.needed_at is None and not in_backward:
+        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or is_decoding(write))
+    sure = sure and not is_compared(machine, write) and not (in_backward and write.caveats)
+    sure = sure and not is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
+    guard = save.guard | write.guard
+    is_asked = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
+    asks = _asked_of_callers(machine, save.grad, roots, guard) if is_asked else None
+    events = _events_of(machine, conflict, in_backward=in_backward)
+    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
+
+
+def _events_of(machine: Machine, conflict: Conflict, *, in_backward: bool) -> list[Event]:
+    save, write = conflict.save, conflict.write
     events: list[Event] = [
         Saved(
             span=span_of(save.place),
@@ -196,28 +223,7 @@ def _overwritten(
                 root_sequence=SequenceNumber(conflict.root_sequence),
             )
         )
-    roots = save.roots - unproven - handed_to_numpy(machine, save.guard | write.guard)
-    notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, roots or save.roots)]
-    notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
-    again = _again(conflict)
-    if again:
-        notes.append(f"the value saved in one {again} is overwritten in the next")
-    if machine.late_from is not None and save.sequence < machine.late_from < write.sequence:
-        return None
-    if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
-        if save.sequence > machine.fed_back[1]:
-            return None
-        notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
-    sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
-    sure = sure and not contradicts(save.guard, write.guard)
-    if conflict.needed_at is None and not in_backward:
-        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or is_decoding(write))
-    sure = sure and not is_compared(machine, write) and not (in_backward and write.caveats)
-    sure = sure and not is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
-    guard = save.guard | write.guard
-    is_asked = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
-    asks = _asked_of_callers(machine, save.grad, roots, guard) if is_asked else None
-    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
+    return events
 
 
 _LEAVES = re.compile(
@@ -319,8 +325,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
             sure = not is_only_called_without(write.place)
     asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_settled else None
     history = _history(write, events, tuple(notes), "")
-    if refused.raised_at is not None and view is not None:
-        # Another name than the view's was written.
+    if refused.raised_at is not None and view is not None:  # another name than the view's was written
         history = replace(history, subject=replace(history.subject, name=""))
     return Inference(history, sure, id(write.place.node), asks)
 

@@ -31,35 +31,46 @@ def call_apply(frame: Frame, value: Class, arguments: Arguments, node: ast.AST) 
     graph = Node(parents, leaves=tuple(t.storage for t in inputs if t.is_leaf)) if enabled else None
     machine.grad_enabled = False
     machine.in_custom_forward += 1
-    function = Function(found[1], None, None)
-    if setup is None:
-        result = call(frame, function, Arguments([context, *arguments.positional], arguments.keywords), node)
-    else:
-        result = call(frame, function, arguments, node)
-        if isinstance(setup[1], FunctionInfo):
-            given = Sequence(list(arguments.positional), is_tuple=True)
-            call(frame, Function(setup[1]), Arguments([context, given, result]), node)
+    result = _run_forward(frame, found[1], setup[1] if setup is not None else None, context, arguments, node)
     machine.in_custom_forward -= 1
     machine.grad_enabled = was
     if enabled:
         _refuse_marks(frame, context, result, node)
     result = _hang(frame, value, result, inputs, context, graph, grad, roots, node)
     if graph is not None:
-        for saved, place in context.saved:
-            for tensor, guard in tensors_of(frame, saved, is_sure=False):
-                record_save(
-                    frame,
-                    tensor,
-                    node=graph,
-                    place=place,
-                    operation=value.info.name,
-                    operand="",
-                    grad=grad,
-                    roots=roots or roots_of(tensor),
-                    guard=guard,
-                    backward=f"{value.info.name}Backward",
-                )
+        _save_marked(frame, value.info.name, context, graph, grad, roots)
     return result
+
+
+def _run_forward(
+    frame: Frame, forward: FunctionInfo, setup: object, context: Context, arguments: Arguments, node: ast.AST
+) -> Value:
+    """Run ``forward``, and ``setup_context`` where the class has one: then the context is given to that only."""
+    if setup is None:
+        return call(frame, Function(forward), Arguments([context, *arguments.positional], arguments.keywords), node)
+    result = call(frame, Function(forward), arguments, node)
+    if isinstance(setup, FunctionInfo):
+        given = Sequence(list(arguments.positional), is_tuple=True)
+        call(frame, Function(setup), Arguments([context, given, result]), node)
+    return result
+
+
+def _save_marked(frame: Frame, name: str, context: Context, graph: Node, grad: Grad, roots: frozenset[str]) -> None:
+    """Record what ``save_for_backward`` was given."""
+    for saved, place in context.saved:
+        for tensor, guard in tensors_of(frame, saved, is_sure=False):
+            record_save(
+                frame,
+                tensor,
+                node=graph,
+                place=place,
+                operation=name,
+                operand="",
+                grad=grad,
+                roots=roots or roots_of(tensor),
+                guard=guard,
+                backward=f"{name}Backward",
+            )
 
 
 def _refuse_marks(frame: Frame, context: Context, result: Value, node: ast.AST) -> None:

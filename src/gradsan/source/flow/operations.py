@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import dataclass
 from functools import cache
 
 from gradsan.knowledge import Effect, Operation
@@ -36,8 +37,57 @@ _INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort
 _ONE_WITHOUT_DIM = frozenset({"max", "min", "median", "nanmedian"})
 _POOLING = re.compile(r"max_?pool\dd$", re.IGNORECASE)
 """Operations that hand out the indices, which they save, only when asked to.  Source: torch/nn/functional.py, 2.13."""
+_BY_LAYOUT = frozenset({"contiguous", "reshape", "flatten", "ravel", "reshape_as", "view_as"})
+"""Operations that return a view where the memory layout allows it."""
 _INDICES = frozenset({"index", "indices", "mask", "dim", "condition"})
 """Arguments that never carry a gradient."""
+
+
+@dataclass(slots=True)
+class Application:
+    """An operation of the table, applied to values."""
+
+    frame: Frame
+    operation: Operation
+    effect: Effect
+    bound: dict[str, Value]
+    given: dict[str, object]
+    """The settings among ``bound``, and others that a layer knows."""
+    node: ast.AST
+    place: Place
+    label: str
+    """What the operation is called where it is told of."""
+    graph: Node | None
+    grad: Grad
+    roots: frozenset[str]
+
+    def save(
+        self,
+        tensor: Tensor,
+        operand: str,
+        need: tuple[Grad, frozenset[str]],
+        guard: Guard = frozenset(),
+        name: str = "",
+    ) -> None:
+        """Record that the operation keeps a tensor for its backward; ``need`` is the gradient that reads it."""
+        assert self.graph is not None
+        record_save(
+            self.frame,
+            tensor,
+            node=self.graph,
+            place=self.place,
+            operation=self.label,
+            operand=operand,
+            grad=need[0],
+            roots=need[1],
+            guard=guard,
+            backward=self.operation.backward or "",
+            name=name,
+        )
+
+    def fresh(self) -> Tensor:
+        """Return a result on a storage of its own."""
+        return fresh(self.frame, grad=self.grad, roots=self.roots, node=self.graph)
 
 
 def apply(
@@ -59,7 +109,6 @@ def apply(
     if settings:
         given.update(settings)
     effect = effect_of(frame, operation, given)
-    spot = place or frame.place(node)
     inputs = _tensor_inputs(frame, operation, bound)
     if frame.machine.has_stale_views and frame.machine.grad_enabled:
         for _, tensor, _ in inputs:
@@ -71,14 +120,15 @@ def apply(
     if not frame.machine.grad_enabled or not operation.differentiable:
         grad, roots = Grad.NO, frozenset()
     graph = _graph(inputs) if grad is not Grad.NO else None
-    name = label or _short(operation.name)
+    name, spot = label or _short(operation.name), place or frame.place(node)
+    applied = Application(frame, operation, effect, bound, given, node, spot, name, graph, grad, roots)
     if graph is not None:
-        _save_inputs(frame, operation, effect, inputs, graph, spot, grad, roots, name)
+        _save_inputs(applied, inputs)
         if frame.machine.has_off_tape:
             use_unrecorded(frame, inputs, graph)
     if not bound.keys().isdisjoint(effect.writes):
-        return _write(frame, effect, bound, node, name, target, graph, spot, grad, roots, operation, created, module)
-    return _result(frame, operation, effect, bound, node, name, graph, spot, grad, roots, given)
+        return _write(applied, target, created, module)
+    return _result(applied)
 
 
 def _renormalise(
@@ -150,52 +200,30 @@ def _graph(inputs: _Inputs) -> Node:
     return Node(tuple(parents.values()), leaves=tuple(leaves))
 
 
-def _needs(
-    effect: Effect, operand: str, inputs: _Inputs, grad: Grad, roots: frozenset[str]
-) -> tuple[Grad, frozenset[str]]:
+def _needs(applied: Application, operand: str, inputs: _Inputs) -> tuple[Grad, frozenset[str]]:
     """Return the gradient of the arguments whose formula reads a saved operand."""
-    names = effect.saves_when.get(operand)
+    names = applied.effect.saves_when.get(operand)
     if not names:
-        return grad, roots
+        return applied.grad, applied.roots
     readers = [tensor for name, tensor, _ in inputs if name in names]
     most = max((grad_of(tensor) for tensor in readers), default=Grad.NO)
     return most, frozenset().union(*(roots_of(t) for t in readers)) if readers else frozenset()
 
 
-def _save_inputs(
-    frame: Frame,
-    operation: Operation,
-    effect: Effect,
-    inputs: _Inputs,
-    graph: Node,
-    place: Place,
-    grad: Grad,
-    roots: frozenset[str],
-    label: str,
-) -> None:
-    if label in PRODUCTS:
-        save_factors(frame, inputs, graph, place, label)
+def _save_inputs(applied: Application, inputs: _Inputs) -> None:
+    effect = applied.effect
+    if applied.label in PRODUCTS:
+        assert applied.graph is not None
+        save_factors(applied.frame, inputs, applied.graph, applied.place, applied.label)
         return
     for operand in effect.saves_inputs:
-        is_uncertain = operand in effect.maybe and not by_layout(operation, operand)
+        is_uncertain = operand in effect.maybe and not by_layout(applied.operation, operand)
         if is_uncertain or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
             continue
-        need, need_roots = _needs(effect, operand, inputs, grad, roots)
+        need = _needs(applied, operand, inputs)
         for name, tensor, guard in inputs:
             if name == operand:
-                record_save(
-                    frame,
-                    tensor,
-                    node=graph,
-                    place=place,
-                    operation=label,
-                    operand=operand,
-                    grad=need,
-                    roots=need_roots,
-                    guard=guard,
-                    backward=operation.backward or "",
-                    name=tensor.storage.name,
-                )
+                applied.save(tensor, operand, need, guard, tensor.storage.name)
 
 
 def by_layout(operation: Operation, operand: str) -> bool:
@@ -204,21 +232,8 @@ def by_layout(operation: Operation, operand: str) -> bool:
     return bool(saving) and all(operand in case.saves and operand in case.maybe for case in saving)
 
 
-def _write(
-    frame: Frame,
-    effect: Effect,
-    bound: dict[str, Value],
-    node: ast.AST,
-    label: str,
-    target: str,
-    graph: Node | None,
-    place: Place,
-    grad: Grad,
-    roots: frozenset[str],
-    operation: Operation,
-    created: Place | None,
-    module: str,
-) -> Value:
+def _write(applied: Application, target: str, created: Place | None, module: str) -> Value:
+    frame, effect, bound = applied.frame, applied.effect, applied.bound
     result: Value = Opaque()
     for operand in effect.writes:
         if f"writes:{operand}" in effect.maybe:
@@ -231,148 +246,110 @@ def _write(
             write(
                 frame,
                 tensor,
-                operation=label,
-                node=node,
+                operation=applied.label,
+                node=applied.node,
                 target=target,
                 sources=sources,
                 guard=guard,
                 writer=Writer.MODULE if created is not None else Writer.PROGRAM,
                 # A collective writes below autograd: a leaf isn't refused.  Source: run with torch 2.13.0.
-                grad_enabled=False if operation.name.startswith("distributed.") else None,
+                grad_enabled=False if applied.operation.name.startswith("distributed.") else None,
                 created=created,
                 module=module,
-                graph=graph,
+                graph=applied.graph,
             )
-            if graph is not None and effect.saves_result is True and "result" not in effect.maybe:
-                record_save(
-                    frame,
-                    tensor,
-                    node=graph,
-                    place=place,
-                    operation=label,
-                    operand="result",
-                    grad=grad,
-                    roots=roots,
-                    guard=guard,
-                    backward=operation.backward or "",
-                )
+            if applied.graph is not None and effect.saves_result is True and "result" not in effect.maybe:
+                applied.save(tensor, "result", (applied.grad, applied.roots), guard)
         result = bound[operand]
     return result
 
 
-def _result(
-    frame: Frame,
-    operation: Operation,
-    effect: Effect,
-    bound: dict[str, Value],
-    node: ast.AST,
-    label: str,
-    graph: Node | None,
-    place: Place,
-    grad: Grad,
-    roots: frozenset[str],
-    given: dict[str, object],
-) -> Value:
+def _result(applied: Application) -> Value:
+    effect, label = applied.effect, applied.label
     if effect.views in ("multiple", "several") and effect.aliases:
-        return _views(frame, effect, bound, node, label)
+        return _views(applied)
     if (effect.aliases or effect.may_return_input) and label not in PRODUCTS:
-        alias = _alias(frame, effect, bound, node, label, graph, grad, roots)
+        alias = _alias(applied)
         if alias is not None:
             return alias
-    short = _short(operation.name)
-    n_results = operation.n_results
-    if short.startswith("atleast_") or (short in _ONE_WITHOUT_DIM and not _is_dimension(bound.get("dim"))):
+    short = _short(applied.operation.name)
+    n_results = applied.operation.n_results
+    if short.startswith("atleast_") or (short in _ONE_WITHOUT_DIM and not _is_dimension(applied.bound.get("dim"))):
         n_results = 1
     if n_results == 0:
         return Opaque(is_number=True)
-    results: list[Value] = [fresh(frame, grad=grad, roots=roots, node=graph) for _ in range(n_results)]
+    results = [applied.fresh() for _ in range(n_results)]
+    if applied.graph is not None:
+        _save_results(applied, results)
+    if n_results == 1 or (_POOLING.search(short) and applied.given.get("return_indices") is not True):
+        return results[0]
+    if short in _INDEXED:
+        results[1].is_integer = True
+    return Sequence(list(results), is_tuple=True, fields=_FIELDS if short in _INDEXED else ())
+
+
+def _save_results(applied: Application, results: list[Tensor]) -> None:
+    effect = applied.effect
     saved = (0,) if effect.saves_result is True else effect.saves_result or ()
     for index in saved:
-        operand = "result" if n_results == 1 else f"result{index}"
-        if index >= n_results or graph is None or operand in effect.maybe:
-            continue
-        result = results[index]
-        assert isinstance(result, Tensor)
-        need, need_roots = _needs(effect, operand, [], grad, roots)
-        record_save(
-            frame,
-            result,
-            node=graph,
-            place=place,
-            operation=label,
-            operand=operand if n_results > 1 else "result",
-            grad=need or grad,
-            roots=need_roots or roots,
-            backward=operation.backward or "",
-        )
-    if n_results == 1 or (_POOLING.search(short) and given.get("return_indices") is not True):
-        return results[0]
-    if short in _INDEXED and isinstance(results[1], Tensor):
-        results[1].is_integer = True
-    return Sequence(results, is_tuple=True, fields=_FIELDS if short in _INDEXED else ())
+        operand = "result" if len(results) == 1 else f"result{index}"
+        if index < len(results) and operand not in effect.maybe:
+            need, need_roots = _needs(applied, operand, [])
+            applied.save(results[index], operand, (need or applied.grad, need_roots or applied.roots))
 
 
 def _is_dimension(value: Value | None) -> bool:
     return isinstance(value, (Const, Sequence)) or (isinstance(value, Opaque) and value.node is None)
 
 
-def _views(frame: Frame, effect: Effect, bound: dict[str, Value], node: ast.AST, label: str) -> Value:
-    base = bound.get(effect.aliases[0])
+def _views(applied: Application) -> Value:
+    frame, effect, label = applied.frame, applied.effect, applied.label
+    base = applied.bound.get(effect.aliases[0])
     tensor = as_tensor(frame, base) if base is not None else None
     if isinstance(base, Choice):
         tensor = next((t for t, _ in tensors_of(frame, base)), None)
     if tensor is None:
         return Opaque()
-    count = bound.get("chunks")
+    count = applied.bound.get("chunks")
     n_views = count.value if isinstance(count, Const) and isinstance(count.value, int) and label != "split" else None
     exact = n_views is not None and 0 < n_views <= 16
     kind = ViewKind.MULTI_OUTPUT if effect.views == "multiple" else ViewKind.PLAIN
     items: list[Value] = [
-        view_of(frame, tensor, label, node, kind=kind) for _ in range(n_views if n_views and exact else 2)
+        view_of(frame, tensor, label, applied.node, kind=kind) for _ in range(n_views if n_views and exact else 2)
     ]
     return Sequence(items, is_exact=exact, is_tuple=True)
 
 
-def _alias(
-    frame: Frame,
-    effect: Effect,
-    bound: dict[str, Value],
-    node: ast.AST,
-    label: str,
-    graph: Node | None,
-    grad: Grad,
-    roots: frozenset[str],
-) -> Value | None:
-    names = effect.aliases or ("self", "input")
-    base = next((bound[name] for name in names if name in bound), None)
-    if base is None:
+def _alias(applied: Application) -> Value | None:
+    names = applied.effect.aliases or ("self", "input")
+    base = next((applied.bound[name] for name in names if name in applied.bound), None)
+    pairs = tensors_of(applied.frame, base) if base is not None else []
+    views = [option for tensor, guard in pairs for option in _aliases_of(applied, tensor, guard)]
+    if not views:
         return None
-    pairs = tensors_of(frame, base)
-    if not pairs:
-        return None
-    views: list[tuple[Value, Guard]] = []
-    for tensor, guard in pairs:
-        sure = bool(effect.aliases) and not effect.may_return_input and not any("aliases" in m for m in effect.maybe)
-        if label in ("contiguous", "reshape", "flatten", "ravel", "reshape_as", "view_as") and not sure:
-            if tensor.is_contiguous is False:
-                views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
-                continue
-            caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
-        else:
-            caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
-        asked = dtype_literal(frame, tensor, CASTS[label]) if label in CASTS and not sure else None
-        if asked is not None:
-            caveat = ""
-            if -asked in frame.machine.guard:
-                views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard))
-                continue
-        view = view_of(frame, tensor, label, node, caveat=caveat, is_contiguous=keeps_layout(label, tensor))
-        if label in VIEWS:
-            follow(view, tensor, label, bound)
-        if effect.may_return_input and effect.views != "single":
-            view.view, view.is_leaf, view.ones, view.shared = tensor.view, tensor.is_leaf, tensor.ones, tensor.shared
-        if asked is not None and asked not in frame.machine.guard:
-            views.append((fresh(frame, grad=grad, roots=roots, node=graph), guard | {-asked}))
-            guard |= {asked}
-        views.append((view, guard))
     return views[0][0] if len(views) == 1 else join(views)
+
+
+def _aliases_of(applied: Application, tensor: Tensor, guard: Guard) -> list[tuple[Value, Guard]]:
+    """Return what an operation makes of one tensor: a view, a copy, or either under a condition."""
+    frame, effect, label = applied.frame, applied.effect, applied.label
+    sure = bool(effect.aliases) and not effect.may_return_input and not any("aliases" in m for m in effect.maybe)
+    caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
+    if label in _BY_LAYOUT and not sure:
+        if tensor.is_contiguous is False:
+            return [(applied.fresh(), guard)]
+        caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
+    copies: list[tuple[Value, Guard]] = []
+    asked = dtype_literal(frame, tensor, CASTS[label]) if label in CASTS and not sure else None
+    if asked is not None:
+        caveat = ""
+        if -asked in frame.machine.guard:
+            return [(applied.fresh(), guard)]
+        if asked not in frame.machine.guard:
+            copies, guard = [(applied.fresh(), guard | {-asked})], guard | {asked}
+    view = view_of(frame, tensor, label, applied.node, caveat=caveat, is_contiguous=keeps_layout(label, tensor))
+    if label in VIEWS:
+        follow(view, tensor, label, applied.bound)
+    if effect.may_return_input and effect.views != "single":
+        view.view, view.is_leaf, view.ones, view.shared = tensor.view, tensor.is_leaf, tensor.ones, tensor.shared
+    return [*copies, (view, guard)]

@@ -195,8 +195,7 @@ def record_save(
     name: str = "",
 ) -> None:
     """Record that an operation kept a tensor for its backward."""
-    machine = frame.machine
-    storage = tensor.storage
+    machine, storage = frame.machine, tensor.storage
     if grad is Grad.NO or machine.is_hooked:
         return
     if len(storage.saves) >= MAX_SAVES:

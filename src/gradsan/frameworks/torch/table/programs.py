@@ -38,17 +38,8 @@ def programs() -> Iterator[Program]:
 
 def _activations() -> Iterator[Program]:
     switched = (
-        "relu",
-        "relu6",
-        "elu",
-        "celu",
-        "selu",
-        "leaky_relu",
-        "hardtanh",
-        "hardswish",
-        "hardsigmoid",
-        "silu",
-        "mish",
+        *("relu", "relu6", "elu", "celu", "selu", "leaky_relu"),
+        *("hardtanh", "hardswish", "hardsigmoid", "silu", "mish"),
     )
     for name in switched:
         for inplace in (False, True):
