@@ -31,13 +31,7 @@ def sequence_method(frame: Frame, value: Sequence, name: str, arguments: Argumen
         journal.set_items(value, items, is_exact=value.is_exact and at is not None)
         return NONE
     if name == "pop" and value.items:
-        at = first.value if isinstance(first, Const) and isinstance(first.value, int) else -1
-        if not -len(value.items) <= at < len(value.items) or not value.is_exact:
-            return value.items[-1]
-        items = list(value.items)
-        item = items.pop(at)
-        journal.set_items(value, items, is_exact=True)
-        return item
+        return _pop(frame, value, first)
     if name == "clear":
         journal.set_items(value, [], is_exact=True)
         return NONE
@@ -48,17 +42,24 @@ def sequence_method(frame: Frame, value: Sequence, name: str, arguments: Argumen
         return NONE
     if name in ("index", "count"):
         return Opaque(is_number=True)
-    if name in ("values", "items", "keys"):
+    if name == "values":
+        return value
+    if name in ("items", "keys"):
         names = names_of(value)
-        if name == "keys":
-            return Sequence(names, is_exact=value.is_exact)
-        if name == "values":
-            return value
-        return Sequence(
-            [Sequence([n, item], is_tuple=True) for n, item in zip(names, value.items, strict=False)],
-            is_exact=value.is_exact,
-        )
+        if name == "items":
+            names = [Sequence([n, item], is_tuple=True) for n, item in zip(names, value.items, strict=False)]
+        return Sequence(names, is_exact=value.is_exact)
     return Opaque()
+
+
+def _pop(frame: Frame, value: Sequence, where: Value | None) -> Value:
+    at = where.value if isinstance(where, Const) and isinstance(where.value, int) else -1
+    if not -len(value.items) <= at < len(value.items) or not value.is_exact:
+        return value.items[-1]
+    items = list(value.items)
+    item = items.pop(at)
+    frame.machine.journal.set_items(value, items, is_exact=True)
+    return item
 
 
 def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments, _node: ast.AST) -> Value:
@@ -194,19 +195,12 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             items, is_exact = elements(frame, first, node)
             start = arguments.get(1, "start")
             at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-            return Sequence(
-                [Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)], is_exact=is_exact
-            )
+            rows: list[Value] = [Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)]
+            return Sequence(rows, is_exact=is_exact)
         case "range":
             return _range(arguments)
         case "map" if first is not None and len(arguments.positional) > 1:
-            columns = _zip(frame, Arguments(arguments.positional[1:]), node)
-            results = [
-                call(frame, first, Arguments(list(row.items)), node)
-                for row in columns.items[:4]
-                if isinstance(row, Sequence)
-            ]
-            return Sequence(results, is_exact=columns.is_exact and len(results) == len(columns.items))
+            return _map(frame, first, _zip(frame, Arguments(arguments.positional[1:]), node), node)
         case "filter" if first is not None and len(arguments.positional) > 1:
             items, _ = elements(frame, arguments.positional[1], node)
             return Sequence(list(items), is_exact=False)
@@ -214,6 +208,12 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             items, _ = elements(frame, first, node)
             return items[0] if items else Opaque()
     return None
+
+
+def _map(frame: Frame, function: Value, columns: Sequence, node: ast.AST) -> Sequence:
+    rows = [row for row in columns.items[:4] if isinstance(row, Sequence)]
+    results = [call(frame, function, Arguments(list(row.items)), node) for row in rows]
+    return Sequence(results, is_exact=columns.is_exact and len(results) == len(columns.items))
 
 
 def pairs_of(given: Sequence) -> Mapping:

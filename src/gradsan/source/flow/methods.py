@@ -160,14 +160,8 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     """Call a method of something unknown."""
     if receiver.tensor is not None and (receiver.tensor.storage.is_tensor or name not in NOT_TENSOR):
         return tensor_method(frame, receiver.tensor, name, arguments, node)
-    if name == "backward":
-        if arguments.positional and not isinstance(arguments.positional[0], Const):
-            run_backward(frame, [arguments.positional[0]], retains=False, node=node)
-            return NONE
-        return call_backward(frame, receiver, arguments, node)
-    if name == "manual_backward" and arguments.positional:
-        run_backward(frame, [arguments.positional[0]], retains="retain_graph" in arguments.keywords, node=node)
-        return NONE
+    if name in ("backward", "manual_backward"):
+        return _backward_of_opaque(frame, receiver, name, arguments, node)
     if name == "detach" and not arguments.values():
         tensor = as_tensor(frame, receiver)
         if tensor is not None:
@@ -190,16 +184,31 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         tensor = as_tensor(frame, receiver, is_sure=False)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
+    if name == "step" and arguments.positional and isinstance(arguments.positional[0], Optimizer):
+        return call_step(frame, arguments.positional[0], Arguments(), node)  # a `GradScaler` steps it
+    return _unknown_method(frame, receiver, name, arguments, node, is_tensors=operation is not None)
+
+
+def _backward_of_opaque(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Run a backward: from the value itself, or from the loss that an accelerator or a trainer is given."""
+    if not arguments.positional or (name == "backward" and isinstance(arguments.positional[0], Const)):
+        return call_backward(frame, receiver, arguments, node)
+    retains = name == "manual_backward" and "retain_graph" in arguments.keywords
+    run_backward(frame, [arguments.positional[0]], retains=retains, node=node)
+    return NONE
+
+
+def _unknown_method(
+    frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST, *, is_tensors: bool
+) -> Value:
+    """Call a method of which the name tells all that is known; ``is_tensors`` where tensors have one of that name."""
     if name == "step":
-        for given in arguments.positional[:1]:
-            if isinstance(given, Optimizer):  # a `GradScaler` steps it
-                return call_step(frame, given, Arguments(), node)
         frame.machine.is_open = True
     if name == "load_state_dict" and receiver.weights is not None:
         overwrite_parameters(frame, receiver, name, node)
     if name in ("append", "extend", "add", "insert", "update", "put"):
         frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
-    if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and operation is None:
+    if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and not is_tensors:
         # Whoever passes an object that is known may know the method as well.
         frame.machine.is_open = True
         receiver.attributes[_OBJECT] = TRUE

@@ -51,7 +51,6 @@ _SAME = frozenset(
 def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """Call a method that a module inherits from the framework."""
     first = arguments.positional[0] if arguments.positional else None
-    journal = frame.machine.journal
     if isinstance(module, Instance):
         complete(module)
     if name in _SAME:
@@ -70,9 +69,31 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
         case "register_buffer" if isinstance(first, Const) and len(arguments.positional) > 1:
             _register_buffer(frame, module, str(first.value), arguments.positional[1])
             return NONE
+        case "register_forward_hook" | "register_forward_pre_hook" if first is not None:
+            add_hook(frame, module, BEFORE if name.endswith("pre_hook") else AFTER, first)
+            return Opaque()
+        case "load_state_dict" | "update_parameters":
+            overwrite_parameters(frame, module, name, node)
+            return Opaque()
+        case "register_full_backward_hook":
+            frame.machine.journal.set(module.attributes, BACKWARD, NONE)
+            return Opaque()
+        case "forward" | "__call__" if isinstance(module, Layer):
+            return call_layer(frame, module, arguments, node)
+        case "forward" | "__call__" if isinstance(module, Instance):
+            return call_instance(frame, module, arguments, node)
+        case "apply":
+            return module
+    return _children_method(frame, module, name, arguments, node)
+
+
+def _children_method(frame: Frame, module: Instance | Layer, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a method that adds children to a module, hands them out or takes them away."""
+    first = arguments.positional[0] if arguments.positional else None
+    match name:
         case "register_parameter" | "add_module" | "register_module" if isinstance(first, Const):
             value = arguments.get(1, "param") or arguments.get(1, "module") or NONE
-            journal.set(module.attributes, first.value, value)
+            frame.machine.journal.set(module.attributes, first.value, value)
             put_child(frame, module, str(first.value), value)
             return NONE
         case "add_module":
@@ -84,21 +105,6 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
             return NONE
         case "pop" if is_dict(frame, module) and isinstance(first, Const):
             return child_named(module, str(first.value)) or Opaque()
-        case "register_forward_hook" | "register_forward_pre_hook" if first is not None:
-            add_hook(frame, module, BEFORE if name.endswith("pre_hook") else AFTER, first)
-            return Opaque()
-        case "load_state_dict" | "update_parameters":
-            overwrite_parameters(frame, module, name, node)
-            return Opaque()
-        case "register_full_backward_hook":
-            journal.set(module.attributes, BACKWARD, NONE)
-            return Opaque()
-        case "forward" | "__call__" if isinstance(module, Layer):
-            return call_layer(frame, module, arguments, node)
-        case "forward" | "__call__" if isinstance(module, Instance):
-            return call_instance(frame, module, arguments, node)
-        case "apply":
-            return module
         case "append" | "extend" | "insert" | "items" | "keys" | "values" | "pop" if module.children is not None:
             return sequence_method(frame, module.children, name, arguments, node)
     return Opaque()

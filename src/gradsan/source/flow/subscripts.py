@@ -57,13 +57,7 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
         case Mapping():
             return _dict_item(frame, value, index)
         case Instance(children=Sequence() as children) | Layer(children=Sequence() as children):
-            key = evaluate(frame, index)
-            if not isinstance(key, Const) or not isinstance(key.value, str):
-                return _list_item(frame, children, index)
-            known = child_named(value, key.value) or value.attributes.get(key.value)
-            if known is None and not children.is_exact:
-                known = _list_item(frame, children, index)
-            return known if known is not None else Opaque()
+            return _child(frame, value, children, index)
         case Instance():
             key = evaluate(frame, index)
             if isinstance(key, Const) and isinstance(key.value, str) and key.value in value.attributes:
@@ -83,6 +77,16 @@ def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Val
         case _:
             evaluate(frame, index)
             return Opaque()
+
+
+def _child(frame: Frame, module: Instance | Layer, children: Sequence, index: ast.expr) -> Value:
+    key = evaluate(frame, index)
+    if not isinstance(key, Const) or not isinstance(key.value, str):
+        return _list_item(frame, children, index)
+    known = child_named(module, key.value) or module.attributes.get(key.value)
+    if known is None and not children.is_exact:
+        known = _list_item(frame, children, index)
+    return known if known is not None else Opaque()
 
 
 def _letter(frame: Frame, text: str, index: ast.expr) -> Value:
@@ -290,7 +294,6 @@ def save_indices(
 
 def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST, guard: Guard = frozenset()) -> None:
     """Record that an item was assigned."""
-    journal = frame.machine.journal
     match value:
         case Choice(options=options):
             for option, more in options:
@@ -298,45 +301,57 @@ def store(frame: Frame, value: Value, index: ast.expr, new: Value, node: ast.AST
         case Tensor():
             _store_tensor(frame, value, index, new, node, guard)
         case Opaque():
-            if value.tensor is None and (_is_tensor_index(index) or isinstance(index, ast.Slice)):
-                as_tensor(frame, value, is_sure=False)
-            if value.tensor is not None:
-                _store_tensor(frame, value.tensor, index, new, node, guard)
-                return
-            key = evaluate(frame, index)
-            base = as_tensor(frame, value, is_sure=False) if _is_tensor_key(key) else None
-            if base is not None:
-                _store_tensor(frame, base, index, new, node, guard)
-                return
-            item = _key_of(frame, key, index)
-            if (value.roots or value.name.startswith("self.")) and not isinstance(_literal_of(key), str):
-                frame.machine.is_open = True
-            journal.set(value.attributes, ("item", item), new)
-            frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
+            _store_in_opaque(frame, value, index, new, node, guard)
         case Instance() | Layer():
             _store_child(frame, value, index, new, node)
-        case Sequence(items=items):
-            key = evaluate(frame, index)
-            at = key.value if isinstance(key, Const) else None
-            if isinstance(at, int) and -len(items) <= at < len(items) and value.is_exact:
-                replaced = list(items)
-                replaced[at] = new
-                journal.set_items(value, replaced, is_exact=True)
-            elif items:
-                replaced = [*items[:-1], join([(items[-1], frozenset()), (new, frozenset())])]
-                journal.set_items(value, replaced, is_exact=False)
-                if isinstance(index, ast.Name):
-                    frame.machine.kept.append(value)
-                    journal.set(frame.machine.stored, _place_in(frame, value, key, index), new)
-            else:
-                journal.set_items(value, [new], is_exact=False)
-        case Mapping(items=found):
-            key = evaluate(frame, index)
-            if isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None))):
-                journal.set(found, key.value, new)
-            else:
-                journal.set(found, ("unknown", len(found)), new)
-                value.is_exact = False
+        case Sequence():
+            _store_in_list(frame, value, index, new)
+        case Mapping():
+            _store_in_dict(frame, value, index, new)
+
+
+def _store_in_opaque(frame: Frame, value: Opaque, index: ast.expr, new: Value, node: ast.AST, guard: Guard) -> None:
+    if value.tensor is None and (_is_tensor_index(index) or isinstance(index, ast.Slice)):
+        as_tensor(frame, value, is_sure=False)
+    if value.tensor is not None:
+        _store_tensor(frame, value.tensor, index, new, node, guard)
+        return
+    key = evaluate(frame, index)
+    base = as_tensor(frame, value, is_sure=False) if _is_tensor_key(key) else None
+    if base is not None:
+        _store_tensor(frame, base, index, new, node, guard)
+        return
+    item = _key_of(frame, key, index)
+    if (value.roots or value.name.startswith("self.")) and not isinstance(_literal_of(key), str):
+        frame.machine.is_open = True
+    frame.machine.journal.set(value.attributes, ("item", item), new)
+    frame.machine.escaped += [n for t in tensors_in(new) if (n := node_of(t)) is not None]
+
+
+def _store_in_list(frame: Frame, value: Sequence, index: ast.expr, new: Value) -> None:
+    key, items, journal = evaluate(frame, index), value.items, frame.machine.journal
+    at = key.value if isinstance(key, Const) else None
+    if isinstance(at, int) and -len(items) <= at < len(items) and value.is_exact:
+        replaced = list(items)
+        replaced[at] = new
+        journal.set_items(value, replaced, is_exact=True)
+    elif items:
+        replaced = [*items[:-1], join([(items[-1], frozenset()), (new, frozenset())])]
+        journal.set_items(value, replaced, is_exact=False)
+        if isinstance(index, ast.Name):
+            frame.machine.kept.append(value)
+            journal.set(frame.machine.stored, _place_in(frame, value, key, index), new)
+    else:
+        journal.set_items(value, [new], is_exact=False)
+
+
+def _store_in_dict(frame: Frame, value: Mapping, index: ast.expr, new: Value) -> None:
+    key = evaluate(frame, index)
+    if isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None))):
+        frame.machine.journal.set(value.items, key.value, new)
+    else:
+        frame.machine.journal.set(value.items, ("unknown", len(value.items)), new)
+        value.is_exact = False
 
 
 def _store_child(frame: Frame, value: Instance | Layer, index: ast.expr, new: Value, node: ast.AST) -> None:
