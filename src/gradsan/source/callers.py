@@ -27,7 +27,9 @@ from gradsan.source.plausible import is_data, layout_of, spells
 from gradsan.source.project import Project
 from gradsan.source.walking import walk, walk_lines
 
-_DEPTH = 6
+_DEPTH = 3
+_DEPTH_OF_MODE = 6
+"""Where gradients only have to be on: that is seldom switched near by."""
 _CALLED_OTHERWISE = frozenset({"forward"})
 """Methods that are called without their name."""
 
@@ -86,13 +88,14 @@ class Callers:
     _asked: set[object] = field(default_factory=set)
     _seen: dict[tuple[FunctionInfo, FunctionInfo], list[Seen]] = field(default_factory=dict)
 
-    def bring(self, info: FunctionInfo, wanted: Wanted, depth: int = _DEPTH) -> bool:
+    def bring(self, info: FunctionInfo, wanted: Wanted, depth: int | None = None) -> bool:
         """Return whether a caller of a function may pass what is wanted.
 
         Effect: reads the files of the package that name it, and of those that call it.
         """
-        if depth == _DEPTH:
+        if depth is None:
             self._asked.clear()
+            depth = _DEPTH if wanted.gradients else _DEPTH_OF_MODE
         sites = self._sites(info, wanted) if depth and not _is_called_otherwise(info) else None
         parameters = _parameters(info)
         if not sites:

@@ -331,7 +331,8 @@ def _is_layer(node: ast.AST) -> bool:
 @calls(Opaque)
 def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST) -> Value:
     """Call something unknown: its result hangs on its arguments, and on its own weights where it has some."""
-    if frame.info is not None and frame.info.name == "forward" and _is_layer(node):
+    stack = frame.machine.stack
+    if len(stack) == 1 and stack[0].name == "forward" and _is_layer(node):
         for given in arguments.positional:
             frame.machine.layered |= given.roots if isinstance(given, (Opaque, Tensor)) else frozenset()
     result = derived(frame, arguments.values(), name="")
