@@ -110,6 +110,68 @@ def gpt_step() -> Step:
     return _step(model, optimizer, loss, clip=1.0)
 
 
+class Grid:
+    """A walk to the far corner of a grid with walls, in plain Python."""
+
+    moves = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.walls = {(3 * n % size, 5 * n % size) for n in range(1, size)}
+        self.at = (0, 0)
+
+    def reset(self) -> list[float]:
+        self.at = (0, 0)
+        return self.observe()
+
+    def observe(self) -> list[float]:
+        seen = []
+        for dx in (-1, 0, 1):
+            for dy in (-1, 0, 1):
+                seen.append(0.0 if self.is_free((self.at[0] + dx, self.at[1] + dy)) else 1.0)
+        return seen
+
+    def is_free(self, cell: tuple[int, int]) -> bool:
+        x, y = cell
+        return 0 <= x < self.size and 0 <= y < self.size and cell not in self.walls
+
+    def step(self, action: int) -> tuple[list[float], float]:
+        dx, dy = self.moves[action]
+        there = (self.at[0] + dx, self.at[1] + dy)
+        if self.is_free(there):
+            self.at = there
+        return self.observe(), (self.at[0] + self.at[1]) / (2 * self.size)
+
+    def best_reward(self, depth: int) -> float:
+        """Look ahead over all walks of a length."""
+        best, here = 0.0, self.at
+        for action in range(len(self.moves)):
+            _, reward = self.step(action)
+            best = max(best, reward if depth == 1 else self.best_reward(depth - 1))
+            self.at = here
+        return best
+
+
+def walk_step() -> Step:
+    """A policy gradient of one walk: most of the time goes to an environment written in plain Python."""
+    policy = nn.Sequential(nn.Linear(9, 32), nn.Tanh(), nn.Linear(32, 4))
+    optimizer = torch.optim.Adam(policy.parameters(), lr=1e-4)
+    grid = Grid(12)
+
+    def step() -> None:
+        seen, losses = grid.reset(), []
+        for _ in range(8):
+            choice = torch.distributions.Categorical(logits=policy(torch.tensor(seen)))
+            action = choice.sample()
+            seen, reward = grid.step(int(action))
+            losses.append(-choice.log_prob(action) * (reward - grid.best_reward(2)))
+        optimizer.zero_grad()
+        torch.stack(losses).sum().backward()
+        optimizer.step()
+
+    return step
+
+
 def _step(
     model: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[], Tensor], *, clip: float | None = None
 ) -> Step:
@@ -135,4 +197,5 @@ WORKLOADS = {
     "tiny": Workload(tiny_step, 50),
     "resnet": Workload(resnet_step, 4),
     "gpt": Workload(gpt_step, 10),
+    "walk": Workload(walk_step, 20),
 }

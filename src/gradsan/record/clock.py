@@ -17,13 +17,18 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from types import CodeType
 from typing import Any, Protocol
 
 from gradsan.record.frames import Site, UserCode, site_at
+from gradsan.record.idle import IdleCode
 
 MAX_ENTRIES = 1 << 17
 """Lines that made nodes, kept per thread; about 12 MB when full."""
+
+LATELY = 1024
+"""Entries."""
 
 NextNumber = Callable[[], int]
 
@@ -39,6 +44,14 @@ class Timeline:
     def __init__(self) -> None:
         self.entries: deque[tuple[int, CodeType | None, int]] = deque([(-1, None, 0)], MAX_ENTRIES)
 
+    def put(self, number: int, code: CodeType, position: int) -> None:
+        """Begin a line; it takes the place of the one before where that made no node."""
+        entries = self.entries
+        if entries[-1][0] == number:
+            entries[-1] = (number, code, position)
+        else:
+            entries.append((number, code, position))
+
     def site_of(self, number: int) -> Site | None:
         """Return where node ``number`` was made; None where the clock was not running or has forgotten."""
         entries = list(self.entries)
@@ -47,6 +60,11 @@ class Timeline:
             return None
         _, code, position = entries[at]
         return None if code is None else site_at(code, position)
+
+    def made_nodes(self, code: CodeType) -> bool:
+        """Return whether a line of a function made a node lately."""
+        lately = islice(reversed(self.entries), 1, 1 + LATELY)
+        return any(each is code for _, each, _ in lately)
 
     def ran(self, site: Site, *, after: int) -> bool:
         """Return whether a line ran, and made a node, after number ``after``."""
@@ -159,12 +177,12 @@ class Timelines:
         return (mine, *(timeline for timeline in self._all if timeline is not mine))
 
 
-def line_clock(user_code: UserCode, next_number: NextNumber) -> LineClock:
+def line_clock(user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> LineClock:
     """Return the clock that this Python offers."""
     if sys.version_info >= (3, 12):
         from gradsan.record.clock_monitoring import MonitoringClock
 
-        return MonitoringClock(user_code, next_number)
+        return MonitoringClock(user_code, next_number, idle)
     from gradsan.record.clock_settrace import SettraceClock
 
-    return SettraceClock(user_code, next_number)
+    return SettraceClock(user_code, next_number, idle)

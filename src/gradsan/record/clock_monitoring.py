@@ -9,6 +9,7 @@ from typing import Any
 
 from gradsan.record.clock import NextNumber, ThreadState, Timeline, Timelines
 from gradsan.record.frames import UserCode
+from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
 
 TOOL_NAME = "gradsan"
 TAKEN = "all tool places of `sys.monitoring` are taken: lines that saved a tensor are not known"
@@ -17,8 +18,9 @@ TAKEN = "all tool places of `sys.monitoring` are taken: lines that saved a tenso
 class MonitoringClock:
     """Follows user code only: framework code is met once for each function, then runs unobserved."""
 
-    def __init__(self, user_code: UserCode, next_number: NextNumber) -> None:
+    def __init__(self, user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> None:
         self._user_code = user_code
+        self._idle = idle
         self._next_number = next_number
         self._timelines = Timelines()
         self.paused: dict[int, object] = {}
@@ -42,6 +44,7 @@ class MonitoringClock:
         monitoring.use_tool_id(self._tool, TOOL_NAME)
         events = monitoring.events
         self._local_events = events.LINE | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+        self._idle_events = events.PY_RETURN
         on_line, on_return, on_resume, on_unwind = self._callbacks()
         monitoring.register_callback(self._tool, events.PY_START, self._on_start)
         monitoring.register_callback(self._tool, events.LINE, on_line)
@@ -54,7 +57,7 @@ class MonitoringClock:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if self._user_code(frame.f_code):
-                self._follow(frame.f_code)
+                self._follow(frame.f_code, self._local_events)
             frame = frame.f_back
 
     def stop(self) -> None:
@@ -107,55 +110,71 @@ class MonitoringClock:
     def _on_start(self, code: CodeType, _offset: int) -> object:
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         if self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers:
-            self._follow(code)
+            self._follow(code, self._local_events)
         return monitoring.DISABLE
 
-    def _follow(self, code: CodeType) -> None:
+    def _follow(self, code: CodeType, local_events: int) -> None:
         key, followed = id(code), self._followed
         followed[key] = weakref.ref(code, lambda _: followed.pop(key, None))
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        monitoring.set_local_events(self._tool, code, self._local_events)
+        monitoring.set_local_events(self._tool, code, local_events)
+
+    # Hot: everything that these need is a local of the closure.
 
     def _callbacks(self) -> tuple[Any, Any, Any, Any]:
-        # Hot: everything they need is a local of this closure.
         next_number = self._next_number
-        innermost = self._user_code.innermost
-        local = self._timelines.local
-        mine = self._timelines.mine
-        get_frame = sys._getframe
-
-        def put(code: CodeType, position: int) -> None:
-            entries = (local.timeline or mine()).entries
-            number = next_number()
-            if entries[-1][0] == number:  # the line before made no node
-                entries[-1] = (number, code, position)
-            else:
-                entries.append((number, code, position))
+        local, mine = self._timelines.local, self._timelines.mine
+        get_frame, answers = sys._getframe, self._user_code.answers
+        idle, n_left = self._idle, LINES_TO_SAMPLE
 
         def on_line(code: CodeType, line: int) -> None:
+            nonlocal n_left
             entries = (local.timeline or mine()).entries
             number = next_number()
-            if entries[-1][0] == number:
+            if entries[-1][0] == number:  # as `Timeline.put`
                 entries[-1] = (number, code, line)
+                n_left -= 1
+                if n_left <= 0:  # threads count together
+                    n_left = LINES_TO_SAMPLE
+                    idle.nominate(code)
             else:
                 entries.append((number, code, line))
 
-        def on_return(_code: CodeType, _offset: int, _value: object) -> None:
-            # NOTE [Return to the middle of a line]
-            caller = innermost(get_frame(1).f_back)
-            if caller is not None:
-                put(caller.f_code, -1 - caller.f_lasti)
-
         def on_resume(code: CodeType, offset: int) -> None:
-            put(code, -1 - offset)
-
-        answers = self._user_code.answers
+            (local.timeline or mine()).put(next_number(), code, -1 - offset)
 
         def on_unwind(code: CodeType, _offset: int, _error: BaseException) -> None:
             # An exception may be caught in the middle of the caller's line: `getattr(self, "scale", 1.0) * x`.
             if answers.get(code.co_filename):
-                caller = innermost(get_frame(1).f_back)
-                if caller is not None:
-                    put(caller.f_code, -1 - caller.f_lasti)
+                self._put_caller(local.timeline or mine(), get_frame(1))
 
-        return on_line, on_return, on_resume, on_unwind
+        return on_line, self._return_callback(), on_resume, on_unwind
+
+    def _return_callback(self) -> Any:
+        next_number = self._next_number
+        local, mine = self._timelines.local, self._timelines.mine
+        get_frame = sys._getframe
+        idle, candidates, is_idle = self._idle, self._idle.candidates, self._idle.ids
+
+        def on_return(code: CodeType, _offset: int, value: object) -> None:
+            timeline = local.timeline or mine()
+            if is_idle and id(code) in is_idle:
+                number, latest, _ = timeline.entries[-1]
+                if number != next_number():
+                    idle.strike(code)
+                    self._follow(code, self._local_events)
+                elif latest is not code:  # nothing that it called has returned to it
+                    return
+            elif candidates and id(code) in candidates:
+                frame = get_frame(1)
+                if idle.judge(frame, value, made_nodes=timeline.made_nodes(code)):
+                    self._follow(code, self._idle_events)
+            self._put_caller(timeline, get_frame(1))
+
+        return on_return
+
+    def _put_caller(self, timeline: Timeline, frame: FrameType) -> None:
+        # NOTE [Return to the middle of a line]
+        caller = self._user_code.innermost(frame.f_back)
+        if caller is not None:
+            timeline.put(self._next_number(), caller.f_code, -1 - caller.f_lasti)

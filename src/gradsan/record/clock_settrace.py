@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from threading import get_ident
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 from gradsan.record.clock import NextNumber, ThreadState, Timeline, Timelines
 from gradsan.record.frames import UserCode
+from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
 
 TraceFunction = Any  # the interpreter's own recursive type
 
@@ -26,8 +27,9 @@ _AT_START = 8 if sys.version_info >= (3, 11) else -1
 class SettraceClock:
     """Follows user frames line by line; framework frames cost one call each."""
 
-    def __init__(self, user_code: UserCode, next_number: NextNumber) -> None:
+    def __init__(self, user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> None:
         self._user_code = user_code
+        self._idle = idle
         self._next_number = next_number
         self._timelines = Timelines()
         self.paused: dict[int, object] = {}
@@ -139,48 +141,79 @@ class SettraceClock:
         sys.settrace(trace)
         return trace(frame, event, argument)
 
+    # Hot: everything that these need is a local of the closure.
+
     def _make_trace(self, timeline: Timeline) -> TraceFunction:
-        # Hot: everything it needs is a local of this closure.
-        entries = timeline.entries
-        next_number = self._next_number
+        next_number, put = self._next_number, timeline.put
         is_user_code = self._user_code
-        answers = self._user_code.answers
-        innermost, handlers = self._user_code.innermost, self._user_code.handlers
-
-        def put(code: CodeType, line: int) -> None:
-            number = next_number()
-            if entries[-1][0] == number:  # the line before made no node
-                entries[-1] = (number, code, line)
-            else:
-                entries.append((number, code, line))
-
-        def trace_line(frame: FrameType, event: str, _argument: object) -> TraceFunction:
-            if event == "line":
-                number = next_number()
-                if entries[-1][0] == number:
-                    entries[-1] = (number, frame.f_code, frame.f_lineno)
-                else:
-                    entries.append((number, frame.f_code, frame.f_lineno))
-            elif event == "return":  # NOTE [Return to the middle of a line]
-                caller = innermost(frame.f_back)
-                if caller is not None:
-                    put(caller.f_code, caller.f_lineno)
-            return trace_line
+        answers, handlers = self._user_code.answers, self._user_code.handlers
+        is_idle = self._idle.ids
+        trace_line, trace_idle = self._make_line_trace(timeline), self._make_idle_trace(timeline)
 
         def trace_call(frame: FrameType, _event: str, _argument: object) -> TraceFunction:
             code = frame.f_code
             is_user = answers.get(code.co_filename)
             if not is_user and (is_user is not None or not is_user_code(code)):
                 return None
+            if id(code) in is_idle:
+                frame.f_trace_lines = False
+                return trace_idle
             if code.co_name in handlers:
                 return None
             if not self._running:  # stopped by another thread, which can't remove this one's trace function
                 sys.settrace(None)
                 return None
             if frame.f_lasti > _AT_START:  # a generator or coroutine resumed in the middle of a line
-                put(code, frame.f_lineno)
+                put(next_number(), code, frame.f_lineno)
             return trace_line
 
         trace_call.clock = self  # type: ignore[attr-defined]
-        trace_line.clock = self  # type: ignore[attr-defined]
         return trace_call
+
+    def _make_line_trace(self, timeline: Timeline) -> TraceFunction:
+        entries, next_number = timeline.entries, self._next_number
+        idle, candidates = self._idle, self._idle.candidates
+        n_left = LINES_TO_SAMPLE
+
+        def trace_line(frame: FrameType, event: str, argument: object) -> TraceFunction:
+            nonlocal n_left
+            if event == "line":
+                number = next_number()
+                if entries[-1][0] == number:  # as `Timeline.put`
+                    entries[-1] = (number, frame.f_code, frame.f_lineno)
+                    n_left -= 1
+                    if n_left <= 0:
+                        n_left = LINES_TO_SAMPLE
+                        idle.nominate(frame.f_code)
+                else:
+                    entries.append((number, frame.f_code, frame.f_lineno))
+            elif event == "return":
+                if candidates and id(frame.f_code) in candidates:
+                    idle.judge(frame, argument, made_nodes=timeline.made_nodes(frame.f_code))
+                self._put_caller(timeline, frame)
+            return trace_line
+
+        trace_line.clock = self  # type: ignore[attr-defined]
+        return trace_line
+
+    def _make_idle_trace(self, timeline: Timeline) -> TraceFunction:
+        entries, next_number, idle = timeline.entries, self._next_number, self._idle
+
+        def trace_idle(frame: FrameType, event: str, _argument: object) -> TraceFunction:
+            if event == "return":
+                number, code, _ = entries[-1]
+                if number != next_number():
+                    idle.strike(frame.f_code)
+                    self._put_caller(timeline, frame)
+                elif code is frame.f_code:  # what it called has returned to it
+                    self._put_caller(timeline, frame)
+            return trace_idle
+
+        trace_idle.clock = self  # type: ignore[attr-defined]
+        return trace_idle
+
+    def _put_caller(self, timeline: Timeline, frame: FrameType) -> None:
+        # NOTE [Return to the middle of a line]
+        caller = self._user_code.innermost(frame.f_back)
+        if caller is not None:
+            timeline.put(self._next_number(), caller.f_code, caller.f_lineno)

@@ -85,7 +85,7 @@ class LineWatch:
         self._trace = self._trace_over(self._inner)
         while frame is not None:
             if self._user_code(frame.f_code):
-                frame.f_trace = self._local(frame.f_trace)
+                frame.f_trace, frame.f_trace_lines = self._local(frame.f_trace), True
             frame = frame.f_back
         if clock.tracer is self._inner:
             clock.tracer = self._trace  # so that the clock pauses and resumes both
@@ -99,7 +99,7 @@ class LineWatch:
             while frame is not None:
                 if frame.f_trace is not None and self._user_code(frame.f_code):
                     self._at.setdefault(thread, _line_of(frame))
-                    frame.f_trace = self._local(frame.f_trace)
+                    frame.f_trace, frame.f_trace_lines = self._local(frame.f_trace), True
                 frame = frame.f_back
         self._inner_of_threads = threading.gettrace()
         self._trace_of_threads = _Trace(self._begin_thread, getattr(self._inner, "clock", None))
@@ -116,7 +116,10 @@ class LineWatch:
         if self._clock.local.tracer is own:
             self._clock.local.tracer = trace
         sys.settrace(trace)
-        return self._local(local) if self._user_code(frame.f_code) else local
+        if not self._user_code(frame.f_code):
+            return local
+        frame.f_trace_lines = True
+        return self._local(local)
 
     def _stop_tracing(self) -> None:
         if threading.gettrace() is self._trace_of_threads:
@@ -139,6 +142,7 @@ class LineWatch:
             if not self.is_on or not self._user_code(frame.f_code):
                 return local
             self._step(_line_of(frame))
+            frame.f_trace_lines = True  # the clock wants none of an idle function
             return self._local(local)
 
         return _Trace(trace_call, getattr(inner, "clock", None))

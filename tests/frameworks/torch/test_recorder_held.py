@@ -94,12 +94,33 @@ def test_a_second_activation_overwrites_the_first() -> None:
     assert n_logged(lambda: net(torch.ones(4, 3))) == 1
 
 
-def test_writes_off_the_tape_are_logged() -> None:
-    def write() -> object:
-        h = linear()
+def off_the_tape(write: Callable[[Tensor], object], make: Callable[[], Tensor]) -> Callable[[], object]:
+    def run() -> object:
+        h = make()
         with torch.no_grad():
-            h.add_(1)
+            write(h)
         return h
+
+    return run
+
+
+def test_writes_off_the_tape_to_what_has_history_are_logged() -> None:
+    assert n_logged(off_the_tape(lambda h: h.add_(1), linear)) == 1
+
+
+@pytest.mark.parametrize("make", [lambda: torch.ones(3), lambda: nn.Parameter(torch.ones(3))], ids=["plain", "leaf"])
+def test_averages_that_no_graph_holds_are_not(make: Callable[[], Tensor]) -> None:
+    assert n_logged(off_the_tape(lambda h: h.mul_(0.9).add_(1, alpha=0.1), make)) == 0
+    assert n_logged(off_the_tape(lambda h: h.copy_(torch.ones(3)), make)) == 1
+
+
+def test_a_leaf_off_the_tape_that_a_graph_holds_is_logged() -> None:
+    def write() -> object:
+        leaf = nn.Parameter(torch.ones(3))
+        loss = leaf.exp().sum()
+        with torch.no_grad():
+            leaf.sub_(1)
+        return leaf, loss
 
     assert n_logged(write) == 1
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from gradsan.record.clock import LineClock, Timeline, site_among
 from gradsan.record.clock_settrace import SettraceClock
 from gradsan.record.frames import UserCode
+from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
 
 
 class Nodes:
@@ -40,10 +42,18 @@ def user_code() -> UserCode:
     return UserCode(foreign_marks=("fake_framework",))
 
 
-def monitoring(user_code: UserCode, next_number: Callable[[], int]) -> LineClock:
+class Value:
+    """What the framework makes."""
+
+
+def idle_code() -> IdleCode:
+    return IdleCode(lambda value: isinstance(value, (Value, Nodes)))
+
+
+def monitoring(user_code: UserCode, next_number: Callable[[], int], idle: IdleCode) -> LineClock:
     from gradsan.record.clock_monitoring import MonitoringClock
 
-    return MonitoringClock(user_code, next_number)
+    return MonitoringClock(user_code, next_number, idle)
 
 
 CORES = [
@@ -70,7 +80,7 @@ def nodes() -> Nodes:
 def clock(core: Any, nodes: Nodes) -> Iterator[LineClock]:
     before = sys.gettrace()
     sys.settrace(None)
-    made = core(user_code(), nodes.next_number)
+    made = core(user_code(), nodes.next_number, idle_code())
     yield made
     made.stop()
     sys.settrace(before)
@@ -262,7 +272,7 @@ def test_a_clock_started_after_another_follows_what_that_one_met(core: Any, node
         nodes.make()
 
     for _ in range(3):
-        check(core(user_code(), nodes.next_number), nodes, lambda: (again(), never_in_between()))
+        check(core(user_code(), nodes.next_number, idle_code()), nodes, lambda: (again(), never_in_between()))
         nodes.lines.clear()
         again()
         nodes.lines.clear()
@@ -304,6 +314,126 @@ def test_lines_that_make_nothing_take_no_room(clock: LineClock, nodes: Nodes) ->
     assert len(clock.timelines()[0].entries) < 5
 
 
+class TestIdle:
+    """NOTE [Idle functions]."""
+
+    @pytest.fixture
+    def idle(self) -> IdleCode:
+        return idle_code()
+
+    @pytest.fixture
+    def clock(self, core: Any, nodes: Nodes, idle: IdleCode) -> Iterator[LineClock]:
+        before = sys.gettrace()
+        sys.settrace(None)
+        made = core(user_code(), nodes.next_number, idle)
+        yield made
+        made.stop()
+        sys.settrace(before)
+
+    def test_its_lines_are_followed_no_more(self, clock: LineClock, nodes: Nodes, idle: IdleCode) -> None:
+        def count_to(end: int) -> int:
+            total = 0
+            for n in range(end):
+                total += n
+            return total
+
+        def program() -> None:
+            nodes.make(count_to(1), nodes.make())
+            for _ in range(3):
+                nodes.make(count_to(LINES_TO_SAMPLE), nodes.make())
+            assert id(count_to.__code__) in idle.ids
+            nodes.make(count_to(3), nodes.make())
+            count_to(1)
+            nodes.make(count_to(count_to(3)))
+
+        check(clock, nodes, program)
+
+    def test_a_node_of_an_idle_function_passes_for_its_callers_once(
+        self, clock: LineClock, nodes: Nodes, idle: IdleCode
+    ) -> None:
+        class Maker:
+            make: Any = None
+
+        def work(maker: Maker) -> None:
+            for _ in range(LINES_TO_SAMPLE):
+                pass
+            if maker.make is not None:
+                maker.make()
+
+        clock.start()
+        maker = Maker()
+        for _ in range(3):
+            work(maker)
+        assert id(work.__code__) in idle.ids
+        maker.make = nodes.make
+        work(maker)
+        call = sys._getframe().f_lineno - 1
+        assert not idle.ids
+        work(maker)
+        clock.stop()
+        lines = [clock.timelines()[0].site_of(number).line_number for number in (0, 1)]  # type: ignore[union-attr]
+        assert lines == [call, nodes.lines[1]]
+
+    def test_what_an_idle_function_calls(self, clock: LineClock, nodes: Nodes, idle: IdleCode) -> None:
+        def tick() -> None:
+            nodes.make()
+
+        def work(calls: bool) -> int:
+            for _ in range(LINES_TO_SAMPLE):
+                pass
+            return (tick() or 1) if calls else 0
+
+        def program() -> None:
+            for _ in range(3):
+                work(False)
+            assert id(work.__code__) in idle.ids
+            nodes.make(work(True), nodes.make())
+            nodes.make(work(True), nodes.make())
+
+        check(clock, nodes, program)
+
+    @pytest.mark.parametrize(
+        "held",
+        [Value(), [Value()], {"a": (1, Value())}, SimpleNamespace(x=[Value()]), deque([Value()]), {Value()}],
+        ids=lambda held: type(held).__name__,
+    )
+    def test_what_has_the_frameworks_values_in_reach_is_followed(
+        self, clock: LineClock, nodes: Nodes, idle: IdleCode, held: Any
+    ) -> None:
+        def work(given: Any) -> Any:
+            for _ in range(LINES_TO_SAMPLE):
+                pass
+            return None if given is None else nodes.make()
+
+        clock.start()
+        for _ in range(3):
+            work(held)
+        work(None)
+        clock.stop()
+        assert not idle.ids
+
+    def test_a_function_that_runs_once_and_generators_are_followed(
+        self, clock: LineClock, nodes: Nodes, idle: IdleCode
+    ) -> None:
+        def rows() -> Iterator[int]:
+            yield from range(LINES_TO_SAMPLE)
+
+        def once() -> None:
+            for _ in range(2 * LINES_TO_SAMPLE):
+                pass
+            nodes.make()
+
+        def program() -> None:
+            for _ in range(4):
+                for _row in rows():
+                    pass
+            once()
+            nodes.make()
+
+        check(clock, nodes, program)
+        assert not idle.ids
+
+
 class TestSettrace:
     @pytest.fixture(autouse=True)
     def _bare(self) -> Iterator[None]:
@@ -317,7 +447,7 @@ class TestSettrace:
             return None
 
         sys.settrace(tracer)
-        clock = SettraceClock(user_code(), nodes.next_number)
+        clock = SettraceClock(user_code(), nodes.next_number, idle_code())
         clock.start()
         assert sys.gettrace() is tracer
         assert "another tracer" in clock.refusal
@@ -328,7 +458,7 @@ class TestSettrace:
         def tracer(*_: Any) -> None:
             return None
 
-        clock = SettraceClock(user_code(), nodes.next_number)
+        clock = SettraceClock(user_code(), nodes.next_number, idle_code())
         clock.start()
         sys.settrace(tracer)
         clock.pause()
@@ -340,14 +470,14 @@ class TestSettrace:
         assert "another tracer" in clock.refusal
 
     def test_no_frame_keeps_a_trace_function(self, nodes: Nodes) -> None:
-        clock = SettraceClock(user_code(), nodes.next_number)
+        clock = SettraceClock(user_code(), nodes.next_number, idle_code())
         clock.start()
         clock.stop()
         assert sys.gettrace() is None
         assert sys._getframe().f_trace is None
 
     def test_a_thread_stops_following_after_the_stop_in_another(self, nodes: Nodes) -> None:
-        clock = SettraceClock(user_code(), nodes.next_number)
+        clock = SettraceClock(user_code(), nodes.next_number, idle_code())
         go, traces = threading.Event(), []
 
         def work() -> None:
@@ -368,7 +498,7 @@ class TestSettrace:
 class TestMonitoring:
     def test_the_place_is_given_back(self, nodes: Nodes) -> None:
         before = [sys.monitoring.get_tool(place) for place in range(6)]
-        clock = monitoring(user_code(), nodes.next_number)
+        clock = monitoring(user_code(), nodes.next_number, idle_code())
         clock.start()
         assert [sys.monitoring.get_tool(place) for place in range(6)] != before
         clock.stop()
@@ -379,7 +509,7 @@ class TestMonitoring:
         for place in free:
             sys.monitoring.use_tool_id(place, "other")
         try:
-            clock = monitoring(user_code(), nodes.next_number)
+            clock = monitoring(user_code(), nodes.next_number, idle_code())
             clock.start()
             assert "taken" in clock.refusal
             clock.stop()
@@ -397,7 +527,7 @@ class TestMonitoring:
         before = sys.gettrace()
         sys.settrace(tracer)
         try:
-            check(monitoring(user_code(), nodes.next_number), nodes, lambda: nodes.make())
+            check(monitoring(user_code(), nodes.next_number, idle_code()), nodes, lambda: nodes.make())
             assert sys.gettrace() is tracer
         finally:
             sys.settrace(before)

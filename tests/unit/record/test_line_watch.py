@@ -11,6 +11,7 @@ import pytest
 
 from gradsan.record.clock import line_clock
 from gradsan.record.frames import Site, UserCode
+from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
 from gradsan.record.line_watch import LineWatch
 
 
@@ -20,7 +21,7 @@ class Watched:
     def __init__(self) -> None:
         self.value = [0]
         self.line = ""
-        self.watch = LineWatch(UserCode(), self.look, line_clock(UserCode(), lambda: 0))
+        self.watch = LineWatch(UserCode(), self.look, line_clock(UserCode(), lambda: 0, IdleCode(lambda _: False)))
 
     def look(self, site: Site | None) -> None:
         if self.value[0] and not self.line and site is not None:
@@ -75,3 +76,36 @@ def test_nothing_is_traced_after_the_end() -> None:
     watched.write()
     assert not watched.line
     assert (sys.gettrace(), threading.gettrace()) == before
+
+
+def test_a_line_of_a_function_that_the_clock_takes_for_idle() -> None:
+    watched = Watched()
+    user_code = UserCode()
+    idle = IdleCode(lambda _: False)
+    clock = line_clock(user_code, lambda: 0, idle)
+    watched.watch = LineWatch(user_code, watched.look, clock)
+
+    def count_to(end: int) -> int:
+        total = 0
+        for n in range(end):
+            total += n
+        watched.value[0] = total - 1
+        return total
+
+    before = sys.gettrace()
+    sys.settrace(None)
+    clock.start()
+    try:
+        for _ in range(3):
+            count_to(LINES_TO_SAMPLE)
+        watched.value[0] = 0
+        count_to(2)
+        assert idle.ids
+        watched.watch.start()
+        watched.value[0] = 0
+        count_to(3)
+        watched.watch.stop()
+    finally:
+        clock.stop()
+        sys.settrace(before)
+    assert watched.line == "watched.value[0] = total - 1"

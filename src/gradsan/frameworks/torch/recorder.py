@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from gradsan.frameworks.torch import doors, modules, optimizers, replicas, tracers
+from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
@@ -27,6 +28,7 @@ from gradsan.frameworks.torch.wrappers import Wrappers
 from gradsan.model.history import History
 from gradsan.record.clock import LineClock, line_clock, site_among
 from gradsan.record.frames import Site, UserCode
+from gradsan.record.idle import IdleCode
 from gradsan.record.session import Session
 from gradsan.record.suspects import SuspectLog
 from gradsan.record.writes import WriteLog
@@ -53,7 +55,7 @@ class Recorder:
         self._wraps_tensor = False
         self._wraps_out: set[tuple[Any, str]] = set()
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
-        self.clock: LineClock = line_clock(self.user_code, self.next_number)
+        self.clock = self._new_clock()
         self.writes = WriteLog(is_dead=is_dead, release=release, locate=locate)
         self.steps = optimizers.StepLog()
         self.suspects = SuspectLog(is_dead=is_dead, release=release)
@@ -132,7 +134,7 @@ class Recorder:
         self._wraps_out.clear()
         self.hooks_were_used = self.has_eval_statistics = False
         self.checkpointed.clear()
-        self.clock = line_clock(self.user_code, self.next_number)
+        self.clock = self._new_clock()
 
     @property
     def is_on(self) -> bool:
@@ -226,6 +228,9 @@ class Recorder:
                 if (namespace, name) not in self._wraps_out:
                     self._wraps_out.add((namespace, name))
                     self._patches.set(namespace, name, wrappers.writing_out(getattr(namespace, name), name))
+
+    def _new_clock(self) -> LineClock:
+        return line_clock(self.user_code, self.next_number, IdleCode(is_framework_value))
 
     def site_of(self, number: int, operation: str = "") -> Site | None:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""

@@ -9,9 +9,10 @@ it needs are locals of its closure, and what can wait is left to `WriteLog.fold`
 
 # NOTE [Held by nothing else] Most in-place activations overwrite what nobody else can see: no node holds the tensor, no
 view, alias or saved result shares its storage.  The engine's counts of references tell so before the write.  Such a
-write on the tape can break nothing that was saved before it, and needs no place in the log.  What Python alone holds
-is not in the counts: hooks and checkpointed regions that keep tensors themselves, and whatever the audit compares;
-once one of them is at work, every write is logged.  Source: c10/util/intrusive_ptr.h; checked on torch 2.13.0.
+write on the tape, or to a tensor without history, can break nothing that was saved before it, and needs no place in the
+log; so it is with averaged weights.  A copy needs one: what is copied may have history.  What Python alone holds is not
+in the counts: hooks and checkpointed regions that keep tensors themselves, and whatever the audit compares; once one of
+them is at work, every write is logged.  Source: c10/util/intrusive_ptr.h; checked on torch 2.13.0.
 """
 
 from __future__ import annotations
@@ -81,9 +82,10 @@ class Wrappers:
             if guards:
                 for guard in guards:
                     guard(tensor, operation)
-            elif is_plain and not recorder.hooks_were_used and is_grad_enabled() and tensor._use_count() == 1:
+            elif is_plain and not recorder.hooks_were_used and tensor._use_count() == 1:
                 try:
-                    is_logged = n_holders(tensor.untyped_storage()._cdata) != TENSOR_ALONE
+                    if n_holders(tensor.untyped_storage()._cdata) == TENSOR_ALONE:
+                        is_logged = not is_grad_enabled() and (operation == "copy_" or not tensor.is_leaf)
                 except REFUSALS:  # NOTE [Never disturb]
                     is_logged = True
             number = next_number() if is_logged else -1

@@ -1,0 +1,111 @@
+"""Functions that make no nodes: the line clock hears of their returns only.
+
+# NOTE [Idle functions] A line event costs ten times what a line of plain Python costs: a tokenizer or an environment
+written in Python would run eight times slower.  A function is idle that has run many lines without making a node, and
+has then returned twice with nothing of the framework's in reach: not in its locals, not in what these hold, not among
+the globals that it names, not in what it returned.  Should it make a node after all, its return tells: that node
+passes for its caller's line, and the function is followed again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+LINES_TO_SAMPLE = 4096
+"""Of so many lines that made no node, the clock names the last one's function a candidate."""
+CLEAN_RETURNS = 2
+MAX_STRIKES = 3
+DEPTH = 3
+"""Containers in containers that are looked into."""
+MAX_ITEMS = 6
+"""Of one container; it mostly holds things of one kind."""
+MAX_VALUES = 256
+_LEAVES = frozenset({int, float, str, bool, bytes, complex, type(None), ModuleType, FunctionType})
+_SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class IdleCode:
+    """Judges functions by their frames; code objects are kept by identity, see `UserCode`."""
+
+    def __init__(self, belongs: Callable[[Any], bool]) -> None:
+        self._belongs = belongs
+        """Whether a value is the framework's: a tensor, a module, one of its functions."""
+        self.ids: set[int] = set()
+        """The idle functions, for hot paths to read."""
+        self.candidates: set[int] = set()
+        """The functions whose next return is to be judged, for hot paths to read."""
+        self._n_clean: dict[int, int] = {}
+        self._n_strikes: dict[int, int] = {}
+        self._known: dict[int, weakref.ref[CodeType]] = {}
+
+    def nominate(self, code: CodeType) -> None:
+        """Have the next returns of a function judged, unless it is known to be followed for good."""
+        key = id(code)
+        if not code.co_flags & inspect.CO_OPTIMIZED or code.co_flags & _SUSPENDED:
+            return
+        if key not in self._known:
+            self._known[key] = weakref.ref(code, lambda _: self._forget(key))
+        if key not in self.ids and self._n_strikes.get(key, 0) < MAX_STRIKES:
+            self.candidates.add(key)
+
+    def judge(self, frame: FrameType, returned: object, *, made_nodes: bool) -> bool:
+        """Judge a candidate that returns; return whether it is idle from now on."""
+        code = frame.f_code
+        key = id(code)
+        if made_nodes or self._reaches_framework(frame, returned):
+            self.candidates.discard(key)
+            self._n_strikes[key] = MAX_STRIKES
+            return False
+        self._n_clean[key] = self._n_clean.get(key, 0) + 1
+        if self._n_clean[key] < CLEAN_RETURNS:
+            return False
+        self.candidates.discard(key)
+        self.ids.add(key)
+        return True
+
+    def strike(self, code: CodeType) -> None:
+        """Follow a function again; it may have made a node."""
+        key = id(code)
+        self.ids.discard(key)
+        self._n_clean.pop(key, None)
+        self._n_strikes[key] = self._n_strikes.get(key, 0) + 1
+
+    def _forget(self, key: int) -> None:
+        self.ids.discard(key)
+        self.candidates.discard(key)
+        for counts in (self._n_clean, self._n_strikes, self._known):
+            counts.pop(key, None)
+
+    def _reaches_framework(self, frame: FrameType, returned: object) -> bool:
+        named = (frame.f_globals.get(name) for name in frame.f_code.co_names)
+        try:
+            layer = [returned, *frame.f_locals.values(), *named]
+            for _ in range(DEPTH):
+                if len(layer) > MAX_VALUES or any(map(self._belongs, layer)):
+                    return True
+                layer = [each for value in layer for each in _held_by(value)]
+        except Exception:  # a container that another thread writes, or that is not what it says
+            return True
+        return any(map(self._belongs, layer))
+
+
+def _held_by(value: Any) -> Iterable[Any]:
+    """Return some of what a value holds, without running code of the program's."""
+    kind = type(value)
+    if kind in _LEAVES or issubclass(kind, type):
+        return ()
+    if issubclass(kind, dict):
+        return list(islice(dict.values(value), MAX_ITEMS))
+    for sequence in (list, tuple, deque, set, frozenset):
+        if issubclass(kind, sequence):
+            return list(islice(sequence.__iter__(value), MAX_ITEMS))
+    try:
+        return tuple(object.__getattribute__(value, "__dict__").values())
+    except AttributeError:
+        return ()
