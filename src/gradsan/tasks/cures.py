@@ -103,6 +103,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             yield from no_inference.propose(files)
         case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
             for write in writes:
+                yield from () if write.span is None else clone_expanded.propose_for(write.span)
                 yield from _before_write(write)
                 yield from _out_of_place(write)
                 yield from () if write.span is None else clone_at_save.propose_each(write.span)
@@ -248,6 +249,7 @@ def _before_write(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
         yield clone_before_write.propose(write.span)
         yield clone_before_write.propose_item(write.span)
+        yield clone_before_write.propose_base(write.span)
 
 
 def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:

@@ -11,7 +11,8 @@ class Standardise:
         self.means, self.stds = means, stds
 
     def __call__(self, image):
-        for channel, mean, std in zip([image[n] for n in range(len(image))], self.means, self.stds):
+        for n, mean, std in zip(range(len(image)), self.means, self.stds):
+            channel = image[n]
             channel.sub_(mean).div_(std)
         return image
 

@@ -7,7 +7,8 @@ from torch import nn
 
 
 def mask_short_sequences(features, lengths):
-    for row, length in zip([features[n] for n in range(len(features))], lengths):
+    for n, length in zip(range(len(features)), lengths):
+        row = features[n]
         row[length:] = 0.0
     return features
 

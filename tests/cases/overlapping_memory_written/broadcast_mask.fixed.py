@@ -6,8 +6,7 @@ import torch
 
 
 def combine(causal, padding):
-    mask = causal.broadcast_to(padding.shape[0], *causal.shape)
-    mask = mask.clone()
+    mask = causal.broadcast_to(padding.shape[0], *causal.shape).clone()
     mask |= padding[:, None, :]
     return mask
 

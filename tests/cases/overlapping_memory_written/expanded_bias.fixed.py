@@ -12,8 +12,7 @@ class NoisyBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, width))
 
     def forward(self, x):
-        bias = (self.bias * 1).expand(len(x), -1)
-        bias = bias.clone()
+        bias = (self.bias * 1).expand(len(x), -1).clone()
         bias.add_(torch.randn(len(x), 1))
         return x + bias
 

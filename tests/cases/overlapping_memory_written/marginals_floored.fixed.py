@@ -7,8 +7,7 @@ from torch import nn
 
 
 def mutual_information(joint):
-    rows = joint.sum(dim=1, keepdim=True).expand_as(joint)
-    rows = rows.clone()
+    rows = joint.sum(dim=1, keepdim=True).expand_as(joint).clone()
     rows[rows < 0.2] = 0.2
     return (joint * (joint.log() - rows.log())).sum()
 

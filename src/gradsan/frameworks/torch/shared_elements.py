@@ -11,13 +11,16 @@ from gradsan.frameworks.torch.joined import swap
 
 
 def write_apart(write: Callable[..., Any], tensor: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Write into a copy, and copy that back, on the tape; a tensor whose elements share memory becomes the copy."""
+    """Write into a copy, and copy that back, on the tape; a tensor whose elements share memory becomes the copy.
+
+    A leaf that is to stay one gets the values only.
+    """
     copy = tensor.clone()
     write(copy, *rest, **kwargs)
     try:
         tensor.copy_(copy)
     except RuntimeError:
-        if tensor.is_leaf:
+        if tensor.is_leaf and (tensor.requires_grad or not copy.requires_grad):
             tensor.data = copy.detach()
         else:
             swap(tensor, copy)

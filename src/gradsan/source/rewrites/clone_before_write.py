@@ -67,6 +67,68 @@ def propose_item(span: Span) -> Fix | None:
     return Fix(f"clone `{text}` before the write", Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
 
 
+def propose_base(span: Span) -> Fix | None:
+    """Return the fix that clones what the written name is a view of, before the view is taken.
+
+    ``row = x[i]``, ``row.add_(1)`` -> ``x = x.clone()`` above the first, or above the loop that takes the rows: whoever
+    reads ``x`` sees the write.
+
+    Args:
+        span: The write.
+
+    Returns:
+        None where the function does not bind the name once, to a view of what has a plain name.
+    """
+    found = locate(span)
+    if found is None:
+        return None
+    program, node = found
+    taken = _taken_from(program, written_name(program, node), node)
+    if taken is None:
+        return None
+    base, statement = taken
+    while (further := _taken_from(program, base, statement)) is not None:
+        base, statement = further
+    around = [each for each in program.loops_around(statement) if not _binds(each, base)]
+    place = next((each for each in reversed(around) if isinstance(each, ast.stmt)), statement)
+    blanks = indentation(program, place)
+    if blanks is None:
+        return None
+    edit = insert(span.path, place.lineno, 1, f"{blanks}{base} = {base}.clone()\n")
+    return Fix(f"clone `{base}` before a view of it is taken", Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
+
+
+def _taken_from(program: Program, name: str, node: ast.AST) -> tuple[str, ast.stmt] | None:
+    """Return the name of which another one is bound to a view, and the statement that binds it."""
+    scope = program.function_of(node) or program.tree
+    statements = [
+        each for each in ast.walk(scope) if isinstance(each, ast.stmt) and not isinstance(each, ast.AugAssign)
+    ]
+    bound = [each for each in statements if _binds_here(each, name)]
+    if not name or len(bound) != 1 or not isinstance(bound[0], ast.Assign):
+        return None
+    statement = bound[0]
+    base = without_views(program, statement.value)
+    if base is statement.value or not isinstance(base, ast.Name) or base.id == name:
+        return None
+    return base.id, statement
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == name and not _is_read(each) for each in ast.walk(node))
+
+
+def _binds_here(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement itself, and none inside of it, binds a name."""
+    inner = {part for each in ast.iter_child_nodes(statement) if isinstance(each, ast.stmt) for part in ast.walk(each)}
+    names = [each for each in ast.walk(statement) if isinstance(each, ast.Name) and each not in inner]
+    return any(each.id == name and not _is_read(each) for each in names)
+
+
+def _is_read(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
+
+
 def _item_of(target: ast.expr | None) -> ast.Subscript | None:
     """Return the innermost item of a chain of items and views: ``x[i]`` of ``x[i][0]``."""
     item = None

@@ -155,6 +155,20 @@ def indentation(program: Program, statement: ast.stmt) -> str | None:
     return before if not before.strip() and (not after or after.startswith("#")) else None
 
 
+def step_of(program: Program, blanks: str) -> str:
+    """Return what a file indents a block by, beside a statement that stands behind some blanks."""
+    for node in ast.walk(program.tree):
+        body = getattr(node, "body", None)
+        if not isinstance(node, ast.stmt) or not isinstance(body, list):
+            continue
+        outer, inner = indentation(program, node), indentation(program, body[0])
+        if outer is None or inner is None or not inner.startswith(outer) or inner == outer:
+            continue
+        if "\t" in inner or "\t" not in blanks:
+            return inner.removeprefix(outer)
+    return "\t" if "\t" in blanks else "    "
+
+
 def unused_name(program: Program, names: Sequence[str]) -> str:
     """Return the first of several names that a file does not use; empty where it uses them all."""
     used = {each.id for each in ast.walk(program.tree) if isinstance(each, ast.Name)}

@@ -7,11 +7,10 @@ import ast
 from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
-from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate
+from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate, step_of
 from gradsan.source.targets import written_by
 
 TITLE = "keep the write off the tape"
-_STEP = "    "
 
 
 def propose(span: Span) -> Fix | None:
@@ -37,9 +36,10 @@ def propose(span: Span) -> Fix | None:
     loop = _loop_of(program, statement, last)
     first, last = (statement, last) if loop is None else (loop, loop)
     blanks = indentation(program, first)
+    step = step_of(program, blanks or "")
     lines = range(first.lineno, (last.end_lineno or last.lineno) + 1)
-    head = insert(span.path, first.lineno, 1, f"{blanks}with {framework}.no_grad():\n{_STEP}")
-    rest = [insert(span.path, line, 1, _STEP) for line in lines[1:] if program.lines[line - 1].strip()]
+    head = insert(span.path, first.lineno, 1, f"{blanks}with {framework}.no_grad():\n{step}")
+    rest = [insert(span.path, line, 1, step) for line in lines[1:] if program.lines[line - 1].strip()]
     return Fix(TITLE, Applicability.UNSAFE, (head, *rest), Remedy.OFF_TAPE)
 
 

@@ -16,7 +16,16 @@ from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.expressions import node_of
 from gradsan.source.program import Program, dotted_name, last_name
-from gradsan.source.rewrites.editing import is_repeatable, locate, replace
+from gradsan.source.rewrites.editing import (
+    end_of,
+    indentation,
+    insert,
+    is_repeatable,
+    locate,
+    replace,
+    start_of,
+    unused_name,
+)
 from gradsan.source.targets import is_module_name, keyword_of
 
 TITLE = "take the views one by one"
@@ -155,6 +164,7 @@ def _one_by_one(program: Program, of: ast.expr, dim: ast.expr | None) -> str:
 def _implicit(program: Program, statement: ast.stmt, path: str) -> Iterator[Fix]:
     """Yield the fixes of what iterates over a tensor itself: a loop, a comprehension, an assignment to names."""
     if isinstance(statement, ast.For):
+        yield from _of_loop(program, statement, path)
         yield from _of_iterated(program, statement.iter, path)
         return
     for around in ast.walk(statement):
@@ -165,6 +175,48 @@ def _implicit(program: Program, statement: ast.stmt, path: str) -> Iterator[Fix]
             if not any(isinstance(name, ast.Starred) for name in names):
                 parts = ", ".join(f"{program.source(value)}[{n}]" for n in range(len(names)))
                 yield from _fixes((replace(path, program.region(value), parts),))
+
+
+def _of_loop(program: Program, loop: ast.For, path: str) -> Iterator[Fix]:
+    """Yield the fixes that count where a loop iterates, and take the view in the first line of its body."""
+    match loop.target, loop.iter:
+        case ast.Tuple(elts=[ast.Name() as count, ast.Name() as name]), ast.Call(
+            func=ast.Name(id="enumerate"), args=[over], keywords=[]
+        ):
+            yield from _counted(program, loop, name, over, path, header=count.id)
+        case ast.Tuple(elts=targets), ast.Call(func=ast.Name(id="zip"), args=args) if len(targets) == len(args):
+            for target, over in zip(targets, args, strict=True):
+                yield from _counted(program, loop, target, over, path)
+        case target, over:
+            yield from _counted(program, loop, target, over, path)
+
+
+def _counted(
+    program: Program, loop: ast.For, target: ast.expr, over: ast.expr, path: str, header: str = ""
+) -> Iterator[Fix]:
+    """Yield the fix that puts a count in place of what a loop takes from a tensor.
+
+    Args:
+        program: The file.
+        loop: The loop.
+        target: What it binds to each part of the tensor.
+        over: The tensor.
+        path: The file's path.
+        header: The name of the count where the loop has one, and counts nothing else.
+    """
+    at, blanks = header or unused_name(program, _SHORT), indentation(program, loop.body[0])
+    used = {n.id for n in ast.walk(over) if isinstance(n, ast.Name)}
+    bound = {n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    if not (at and blanks and isinstance(target, ast.Name) and is_repeatable(over)) or used & bound:
+        return
+    text = program.source(over)
+    taken = insert(path, loop.body[0].lineno, 1, f"{blanks}{target.id} = {text}[{at}]\n")
+    counts = f"range(len({text}))"
+    if header:
+        region = (*start_of(program, loop.target), *end_of(program, loop.iter))
+        yield from _fixes((replace(path, region, f"{at} in {counts}"), taken))
+        return
+    yield from _fixes((replace(path, program.region(target), at), replace(path, program.region(over), counts), taken))
 
 
 def _of_iterated(program: Program, node: ast.expr, path: str) -> Iterator[Fix]:

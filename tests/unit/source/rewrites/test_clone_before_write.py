@@ -82,3 +82,26 @@ def test_applicability(made: str, expected: str, place) -> None:
 def test_whether_a_loop_fills_it(before: str, expected: bool, place) -> None:
     lines = "".join(f"    {line}\n" for line in before.split("\n"))
     assert clone_before_write.is_filled_in_loop(place(f"def f(h, w, r):\n{lines}").span) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "at", "line"),
+    [
+        (["row = x[0]", "«row.add_(1)»"], 0, "x = x.clone()"),
+        (["row = x.view(-1)[2:]", "«row[0] = 1»"], 0, "x = x.clone()"),
+        (["part = x[0]", "row = part.t()", "«row[0] = 1»"], 0, "x = x.clone()"),
+        (["for i in y:", "    row = x[i]", "    «row.add_(1)»"], 0, "x = x.clone()"),
+        (["for i in y:", "    x = g(i)", "    row = x[i]", "    «row.add_(1)»"], 2, "    x = x.clone()"),
+        (["row = x[0]", "«row += 1»"], 0, "x = x.clone()"),
+        (["row = x.exp()", "«row.add_(1)»"], 0, None),
+        (["row = x[0]", "row = y[0]", "«row.add_(1)»"], 0, None),
+        (["row = g(x)[0]", "«row.add_(1)»"], 0, None),
+        (["for row in x:", "    «row.add_(1)»"], 0, None),
+    ],
+)
+def test_the_line_before_a_view(body: list[str], at: int, line: str | None, place) -> None:
+    lines = [f"    {each}" for each in body]
+    program = place("\n".join(["import torch", "def f(x, y):", *lines, ""]))
+    plain = program.text.split("\n")
+    expected = "no fix" if line is None else "\n".join([*plain[: at + 2], f"    {line}", *plain[at + 2 :]])
+    assert program.applied(clone_before_write.propose_base(program.span)) == expected

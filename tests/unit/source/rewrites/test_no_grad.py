@@ -100,3 +100,11 @@ def test_without_the_framework_there_is_no_fix(place) -> None:
 def test_a_loop_that_does_nothing_else(before: str, after: str, place) -> None:
     program = place(f"import torch\n{before}\n")
     assert program.applied(no_grad.propose(program.span)) == f"import torch\n{after}\n"
+
+
+@pytest.mark.parametrize("step", ["\t", "  ", "    "])
+def test_the_blanks_that_the_file_indents_by(step: str, place) -> None:
+    head = f"import torch\ndef f(w):\n{step}for i in w:\n"
+    program = place(f"{head}{step * 2}g(i)\n{step * 2}«w[i] = i»\n")
+    with_it = f"{step * 2}with torch.no_grad():\n{step * 3}w[i] = i\n"
+    assert program.applied(no_grad.propose(program.span)) == f"{head}{step * 2}g(i)\n{with_it}"

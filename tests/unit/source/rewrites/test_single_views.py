@@ -24,7 +24,16 @@ HEAD = "import torch\ndef f(x, z, k, means):\n    "
         ("a, b = «g(x).unbind(1)»", None),
         ("a, b = «x»", "a, b = x[0], x[1]"),
         ("a, *b = «x»", None),
-        ("for t in «x»:\n        t.add_(1)", "for t in [x[n] for n in range(len(x))]:\n        t.add_(1)"),
+        ("for t in «x»:\n        t.add_(1)", "for n in range(len(x)):\n        t = x[n]\n        t.add_(1)"),
+        (
+            "for i, t in «enumerate(x)»:\n        t.add_(i)",
+            "for i in range(len(x)):\n        t = x[i]\n        t.add_(i)",
+        ),
+        ("for t in «x»: t.add_(1)", "for t in [x[n] for n in range(len(x))]: t.add_(1)"),
+        (
+            "for t in «x»:\n        x = t.add_(1)",
+            "for t in [x[n] for n in range(len(x))]:\n        x = t.add_(1)",
+        ),
         ("y = «x.relu()»", None),
     ],
 )
@@ -34,11 +43,15 @@ def test_the_views(before: str, after: str | None, place) -> None:
     assert program.applied(next(single_views.propose(program.span), None)) == expected
 
 
-def test_one_fix_for_each_of_what_a_loop_walks_over(place) -> None:
+def test_the_fixes_for_each_of_what_a_loop_walks_over(place) -> None:
     program = place(f"{HEAD}for «t, m in zip(x, means)»:\n        t.sub_(m)\n")
-    first, second = (program.applied(fix) for fix in single_views.propose(program.span))
-    assert "zip([x[n] for n in range(len(x))], means)" in first
-    assert "zip(x, [means[n] for n in range(len(means))])" in second
+    told = [program.applied(fix).removeprefix(HEAD) for fix in single_views.propose(program.span)]
+    assert told == [
+        "for n, m in zip(range(len(x)), means):\n        t = x[n]\n        t.sub_(m)\n",
+        "for t, n in zip(x, range(len(means))):\n        m = means[n]\n        t.sub_(m)\n",
+        "for t, m in zip([x[n] for n in range(len(x))], means):\n        t.sub_(m)\n",
+        "for t, m in zip(x, [means[n] for n in range(len(means))]):\n        t.sub_(m)\n",
+    ]
 
 
 @pytest.mark.parametrize("names", [("b",), ("", "z")])
