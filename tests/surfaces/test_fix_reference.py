@@ -195,3 +195,123 @@ def test_whether_a_view_of_a_function_is_to_see_the_write_is_left_to_a_person(re
     assert (told["status"], told["outcome"]) == (1, "unproven")
     assert "+r = r + 1" in told["diff"].splitlines()
     assert "other names would have seen the write" in told["remains"][0]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [["main()"], ["if __name__ == '__main__':", "    main()"], ["for _ in range(2):", "    main()"]],
+)
+def test_names_of_the_function_that_a_program_ends_in(calls: list[str], added: Added) -> None:
+    lines = [
+        "import torch",
+        "def train(w):",
+        "    h = torch.sigmoid(w)",
+        "    seen = h.detach()",
+        "    h += 1",
+        "    h.sum().backward()",
+        "    return seen",
+        "def main():",
+        "    w = torch.randn(3, requires_grad=True)",
+        "    seen = train(w)",
+        "    print(seen)",
+        *calls,
+    ]
+    assert added("\n".join(lines)) == ["h = torch.sigmoid(w).clone()"]
+
+
+def test_an_activation_that_works_on_a_parameter_in_place(added: Added) -> None:
+    told = added("""
+    import torch
+    from torch import nn
+
+    class Fuse(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor([1.0, -1.0, 2.0]))
+            self.relu = nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.weight) * x
+
+    fuse = Fuse()
+    fuse(torch.ones(3)).sum().backward()
+    grads = [p.grad.clone() for p in fuse.parameters()]
+    """)
+    assert told == ["self.relu = nn.ReLU(inplace=False)"]
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (["row = x[0]", "row.add_(w)"], "x = x.clone()"),
+        (["for i in range(2):", "    row = x[i]", "    row.scatter_(0, at, w)"], "x = x.clone()"),
+    ],
+)
+def test_a_view_of_a_leaf_whose_write_is_seen_through_the_leaf(body: list[str], line: str, added: Added) -> None:
+    told = added(
+        "\n".join(
+            [
+                "import torch",
+                "w, at = torch.ones(3, requires_grad=True), torch.tensor([2, 0, 1])",
+                "def embed():",
+                "    x = torch.ones(2, 3, requires_grad=True)",
+                *[f"    {each}" for each in body],
+                "    return x",
+                "(embed() * torch.arange(3.0)).sum().backward()",
+            ]
+        )
+    )
+    assert told == [line]
+
+
+def test_an_item_of_a_leaf_is_not_cloned_into_its_place(added: Added) -> None:
+    told = added("""
+    import torch
+
+    w = torch.ones(3, requires_grad=True)
+    w[0] *= 1.5
+    w.exp().sum().backward()
+    print(w.grad.clone())
+    """)
+    assert told == ["with torch.no_grad():", "w[0] *= 1.5"]
+
+
+def test_an_expanded_constant_that_gets_values_with_a_gradient(added: Added) -> None:
+    told = added("""
+    import torch
+
+    w = torch.ones(3, requires_grad=True)
+    rows = torch.eye(3).expand(2, 3, 3)
+    for i in range(3):
+        rows[:, i] = rows[:, i] + w[i]
+    torch.logdet(rows).sum().backward()
+    """)
+    assert told == ["rows = torch.eye(3).expand(2, 3, 3).clone()"]
+
+
+def test_a_backward_that_differentiates_what_it_has_saved(added: Added) -> None:
+    told = added("""
+    import torch
+
+    class Recomputed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, layer, x, *parameters):
+            with torch.no_grad():
+                out = layer(x)
+            ctx.layer = layer
+            ctx.save_for_backward(x, out, *parameters)
+            return out
+
+        @staticmethod
+        def backward(ctx, grad):
+            x, out, *parameters = ctx.saved_tensors
+            with torch.enable_grad():
+                again = ctx.layer(x)
+            return (None, None, *torch.autograd.grad(again, parameters, grad * out))
+
+    layer = torch.nn.Linear(3, 2)
+    out = Recomputed.apply(layer, torch.ones(1, 3), *layer.parameters())
+    out /= 2
+    out.sum().backward()
+    """)
+    assert told == ["out = out / 2"]

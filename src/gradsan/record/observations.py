@@ -105,6 +105,8 @@ class Observations:
     """The paths of tensors that have a history: steps of the computation, and no state."""
     unread: set[str] = field(default_factory=set)
     """The paths of gradients, ``total.grad``, that nobody asked for: neither the program nor an optimizer."""
+    n_missed: int = 0
+    """How often the gradient of a step of the computation was asked for, and was None."""
     n_recorded: int = 0
     """How many writes were put on the tape that was not to know of them."""
     n_compiled: int = 0

@@ -41,6 +41,7 @@ from gradsan.tasks.trial import Seen
 _LOSS = "the loss"
 _STEPPED = "what an optimizer stepped with"
 _UNTOLD = "the original has no gradients to compare with, its write was refused"
+_GONE = "is None,"
 _NO_GRADIENT = "'NoneType' object has no attribute"
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Iteration|Warning|Exit)\b")
 """How the line of a traceback begins that names the exception."""
@@ -104,12 +105,19 @@ class Proof:
     n_gradients: int = 0
     is_gradient_compared: bool = True
 
+    @property
+    def loses_gradient(self) -> bool:
+        """Whether the edited program lost the gradient of a leaf: it is none any more."""
+        return _GONE in self.why_not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
     """What kinds of edits were made."""
 
     keep_off_tape: bool = False
+    is_of_leaf: bool = False
+    """Whether what is kept off the tape writes a leaf that has to stay one: its gradient is lost where it is copied."""
     record: bool = False
     """Whether one puts a write on the tape that was off it."""
     join: bool = False
@@ -135,7 +143,7 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     if edits.record or edits.join or edits.keep:
         model, why_not = _changed(reference, edits)
     else:
-        model, why_not = _model(reference, is_off_tape=edits.keep_off_tape)
+        model, why_not = _model(reference, is_off_tape=edits.keep_off_tape, is_of_leaf=edits.is_of_leaf)
     if model is not None and is_whole and reference.protected.observations.problems:
         model, why_not = None, reference.protected.observations.problems[0]
     if model is None:
@@ -211,7 +219,7 @@ def _is_changed(path: str, got: Observations, wanted: Observations) -> bool:
     return path in got.state and not same(wanted.state[path], got.state[path])
 
 
-def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str]:
+def _model(reference: Reference, *, is_off_tape: bool, is_of_leaf: bool = False) -> tuple[Seen | None, str]:
     """Return the run that an edit of this kind must agree with; None and why, where there is none."""
     protected, replaced = reference.protected, reference.replaced
     if not reference.is_refused:
@@ -225,7 +233,7 @@ def _model(reference: Reference, *, is_off_tape: bool) -> tuple[Seen | None, str
     # A parameter that is written itself is state.  Another leaf may be meant as the input it was, a view of a parameter
     # as a value to go on with: where no loss depended on it, it can't be told.
     is_state = all(refused.is_on_parameter and refused.is_on_leaf for refused in protected.observations.refused)
-    compared = replaced if reference.is_unseen and not is_state else None
+    compared = replaced if reference.is_unseen and not is_state and not is_of_leaf else None
     is_gradient_told = not all(refused.is_on_parameter for refused in protected.observations.refused)
     if compared is not None and _state_differs(reference, protected, compared, with_gradients=is_gradient_told):
         return None, "it can't be told whether the write sets the leaf's value or is a step of the computation"
@@ -265,6 +273,8 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
     if not ends_alike(edited, model) and not (edited.status == 0 and reference.is_left_without_gradient(model)):
         is_other = edited.status != model.status
         return f"the exit status ({edited.status}, not {model.status})" if is_other else "the exception it ends in"
+    if _misses(edited, model) and _misses(edited, reference.protected):
+        return f"a gradient that is asked for, and {_GONE}"
     n_got, n_wanted = len(edited.observations.passes), len(model.observations.passes)
     if n_got != n_wanted:
         return f"the number of backward passes ({n_got}, not {n_wanted})"
@@ -277,6 +287,11 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
         leaves = {path: sample for path, sample in protected.state.items() if path in model.observations.state}
         protected = replace(protected, state=leaves)
     return _state_differs(reference, model, edited) or _missing_gradient(reference, protected, edited.observations)
+
+
+def _misses(one: Seen, other: Seen) -> bool:
+    """Whether more gradients were asked for in vain than in another run: of leaves that are none any more."""
+    return one.observations.n_missed > other.observations.n_missed
 
 
 def _state_differs(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool = True) -> str:
@@ -297,7 +312,7 @@ def _missing_gradient(reference: Reference, wanted: Observations, got: Observati
         leaf = path.removesuffix(".grad")
         is_there = leaf in got.state or leaf in got.steps
         if path != leaf and is_there and path not in got.state and path not in left_out:
-            return f"`{path}`, which is None,"
+            return f"`{path}`, which {_GONE}"
     return ""
 
 

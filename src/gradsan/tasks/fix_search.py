@@ -16,7 +16,7 @@ from pathlib import Path
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.diagnostic import Diagnostic, Role
 from gradsan.model.event import Refusal
-from gradsan.model.rewrite import Edit, Fix
+from gradsan.model.rewrite import Edit, Fix, Remedy
 from gradsan.record.observations import Observations
 from gradsan.source.rewrites import (
     gradient_zeroed,
@@ -35,7 +35,7 @@ from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_pat
 from gradsan.tasks.fix_prune import without
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.run import Program
-from gradsan.tasks.source_edits import apply_edits, line_after
+from gradsan.tasks.source_edits import apply_edits, line_after, lines_made
 from gradsan.tasks.trial import Mode, Seen, Trial
 
 MAX_ROUNDS = 16
@@ -89,6 +89,8 @@ class Search:
     copies_at_once: bool = False
     is_apart: bool = False
     files: tuple[str, ...] = ()
+    asked_for: set[tuple[str, int]] = field(default_factory=set)
+    """Where a leaf is written whose gradient was lost when a copy was written instead."""
 
     def find(self, first: Seen) -> Step | None:
         """Return the edited program that is clean and proven; None where none was found.
@@ -227,7 +229,7 @@ class Search:
         seen = after.seen
         if seen.problem:
             return seen.problem
-        if any(_is_same(finding, other, fix.edits) for other in seen.findings):
+        if any(_is_same(finding, other, fix) for other in seen.findings):
             return "the finding stays"
         if not seen.findings and seen.status and not self.reference.ends_like(seen):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
@@ -278,10 +280,14 @@ class Search:
             self.reference = replace(self.reference, joined=self._hold({}, Mode.JOINED))
         if step.edits.keep and self.reference.kept is None:
             self.reference = replace(self.reference, kept=self._hold({}, Mode.KEPT))
-        proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
+        kept = [finding for finding, fix in step.cures if fix.title == no_grad.TITLE]
+        edits = replace(step.edits, is_of_leaf=all(_place_of(finding) in self.asked_for for finding in kept))
+        proof = prove(self.reference, step.seen, edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()
-            proof = prove(self.reference, step.seen, step.edits, is_whole=is_whole)
+            proof = prove(self.reference, step.seen, edits, is_whole=is_whole)
+        if proof.loses_gradient:
+            self.asked_for.add(_place_of(step.cures[-1][0]))
         return proof
 
     def _check_reference(self) -> None:
@@ -343,11 +349,21 @@ def _edited(sources: dict[str, bytes], edits: tuple[Edit, ...]) -> dict[str, byt
     return out
 
 
-def _is_same(before: Diagnostic, after: Diagnostic, edits: tuple[Edit, ...]) -> bool:
-    """Whether a finding is still there after edits: the same rule, written and saved on the same lines."""
+def _is_same(before: Diagnostic, after: Diagnostic, fix: Fix) -> bool:
+    """Whether a finding is still there after a fix: the same rule, written and saved on the same lines.
+
+    Or written by the copy that the fix makes: `x[0] = x[0].clone()` writes into `x` if that is a tensor.
+    """
     if before.code != after.code or before.primary is None or after.primary is None:
         return before.code == after.code and before.message == after.message
-    return _places(before, edits) == _places(after, ())
+    made = lines_made([edit for edit in fix.edits if edit.path == after.primary.path])
+    if fix.remedy is Remedy.COPY_BEFORE_WRITE and after.primary.line in made:
+        return True
+    return _places(before, fix.edits) == _places(after, ())
+
+
+def _place_of(finding: Diagnostic) -> tuple[str, int]:
+    return ("", 0) if finding.primary is None else (finding.primary.path, finding.primary.line)
 
 
 def _places(finding: Diagnostic, edits: tuple[Edit, ...]) -> list[tuple[str, int]]:

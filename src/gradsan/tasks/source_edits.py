@@ -48,6 +48,16 @@ def line_after(line: int, edits: Sequence[Edit]) -> int:
     return moved
 
 
+def lines_made(edits: Sequence[Edit]) -> set[int]:
+    """Return the numbers of the lines that edits put into a file, as whole lines, once they are applied."""
+    made: set[int] = set()
+    for edit in edits:
+        n_lines = edit.replacement.count("\n") if edit.column == 1 else 0
+        first = line_after(edit.line, [each for each in edits if each is not edit])
+        made.update(range(first, first + n_lines))
+    return made
+
+
 def _offset(text: str, starts: list[int], line: int, column: int) -> int:
     if not 1 <= line <= len(starts):
         raise ValueError(f"there is no line {line}")

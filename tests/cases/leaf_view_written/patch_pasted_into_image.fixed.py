@@ -8,8 +8,8 @@ from torch import nn
 
 def attack(model, image, patch):
     image.requires_grad_(True)
-    image = image.clone()
-    image[..., :2, :2] = patch
+    with torch.no_grad():
+        image[..., :2, :2] = patch
     loss = model(image.flatten(1)).sum()
     loss.backward()
     return image.grad

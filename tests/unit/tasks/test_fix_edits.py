@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gradsan.model.rewrite import Edit
-from gradsan.tasks.source_edits import apply_edits, line_after
+from gradsan.tasks.source_edits import apply_edits, line_after, lines_made
 
 
 def edit(line: int, column: int, end_line: int, end_column: int, text: str) -> Edit:
@@ -55,3 +55,12 @@ def test_where_a_line_goes(line: int, after: int) -> None:
 
 def test_a_removed_line_moves_the_rest_up() -> None:
     assert line_after(5, [edit(2, 1, 3, 1, "")]) == 4
+
+
+def test_the_lines_that_edits_make() -> None:
+    made = [
+        Edit("f.py", 2, 1, 2, 1, "x = x.clone()\n"),
+        Edit("f.py", 4, 1, 4, 1, "with a:\n    "),
+        Edit("f.py", 5, 3, 5, 4, "b"),
+    ]
+    assert lines_made(made) == {2, 5}

@@ -5,12 +5,15 @@ Of what is marked dirty or returned, that is what backward wants.  Of anything e
 saved it, nobody knows which value backward was written for: nothing can be proven then.
 
 # NOTE [Refused marks] A mark on a leaf, or on a tensor that is not returned, makes `apply` raise when ``forward`` has
-already written.  The Function gets a clone of each leaf, and marks of what is not returned are dropped.  "values" lets
-every alias see what was written; "replaced" lets none, see NOTE [Refused writes] in `witness`.
+already written.  A Function that marks gets a clone of each leaf, and marks of what is not returned are dropped.
+"values" lets every alias see what was written; "replaced" lets none, see NOTE [Refused writes] in `witness`.  Any other
+Function gets the leaves themselves: its backward may ask for the gradient of what it has saved (`torch.autograd.grad`).
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,7 +75,7 @@ class OwnFunctions:
             given = Given()
             with torch.no_grad():
                 given.before = [(each, each.clone()) for each in args if _is_step(each)]
-            own = [self._own(each, given) for each in args]
+            own = [self._own(each, given) for each in args] if _marks(cls.forward) else args
             self._calls.append(given)
             try:
                 result = apply(cls, *own, **kwargs)
@@ -112,6 +115,7 @@ class OwnFunctions:
         self._wrapped.add(cls)
         forward = cls.forward
 
+        @functools.wraps(forward)
         def run(ctx: Any, *args: Any, **kwargs: Any) -> Any:
             self._saved.append([])
             try:
@@ -146,6 +150,12 @@ class OwnFunctions:
                 self._saved[-1] += [(each, each._version) for each in tensors if isinstance(each, torch.Tensor)]
 
         return save
+
+
+def _marks(forward: Callable[..., Any]) -> bool:
+    """Whether a ``forward`` may mark what it was given: it names `mark_dirty`, or nobody can read it."""
+    code = getattr(inspect.unwrap(forward), "__code__", None)
+    return code is None or "mark_dirty" in code.co_names
 
 
 def _is_step(value: Any) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import nodes_of
+from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.state import sample_of, walk
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Sample
 
@@ -31,11 +33,13 @@ class Passes:
     Args:
         observations: Where it is noted.
         read: Whose ``.grad`` somebody has asked for since the last pass.
+        outermost: Told of the stack of each pass.
     """
 
-    def __init__(self, observations: Observations, read: Any) -> None:
+    def __init__(self, observations: Observations, read: Any, outermost: Outermost) -> None:
         self._observations = observations
         self._read = read
+        self._outermost = outermost
         self._depths: dict[int, int] = {}
         self._inner: dict[int, list[tuple[torch.Tensor, Sample | None]]] = {}
         self._cut_off: Any = WeakTensorKeyDictionary()
@@ -72,6 +76,7 @@ class Passes:
 
     def _noted(self, engine: Callable[..., Any], roots: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         passes = self._observations.passes
+        self._outermost.note(sys._getframe(1))
         noted = BackwardPass(tuple(sample_of(root) for root in roots), is_again=_are_again(roots))
         passes.append(noted)
         leaves = list(leaves_of(roots)) if len(passes) <= MAX_PASSES_WITH_LEAVES else []

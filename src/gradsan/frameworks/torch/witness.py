@@ -2,10 +2,11 @@
 
 # NOTE [Refused writes] A program whose write is refused has no values after that line.  To know them, the write is
 performed all the same: "replaced" computes the written tensor out of place and puts it where the old one stood
-(`swap_tensors`), so that its gradient is recorded and no alias sees it; "values" lets the new tensor have the memory of
-the old one, so that every alias sees it, but has no gradient of it; a leaf, which is to stay one, is written through
-``.data``.  Where both lead to the same values, nobody needed the alias, and the gradients of "replaced" are those that
-the program means.
+(`swap_tensors`), so that its gradient is recorded and no alias sees it; a view of a leaf becomes one of a copy of the
+leaf, which takes the leaf's place; what an activation makes of a parameter in place is its result only.  "values" lets
+the new tensor have the memory of the old one, so that every alias sees it, but has no gradient of it; a leaf, which is
+to stay one, is written through ``.data``.  Where both lead to the same values, nobody needed the alias, and the
+gradients of "replaced" are those that the program means.
 
 # NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
 on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
@@ -23,7 +24,7 @@ import inspect
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -37,9 +38,11 @@ from gradsan.frameworks.torch import doors
 from gradsan.frameworks.torch.apart import Apart
 from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
+from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.passes import Passes, leaves_of
+from gradsan.frameworks.torch.refused_writes import is_for_a_flag, is_put_back, tensors_in, write_to_copy_of_leaf
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
@@ -47,7 +50,6 @@ from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
 from gradsan.record.observations import Observations, Refused
 
-_PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 _LEAF_REFUSALS = (Refusal.LEAF, Refusal.LEAF_VIEW)
 _LATE = (Refusal.SAVED_OVERWRITTEN, Refusal.INFERENCE_SAVED, Refusal.DIRTY_MARK)
 """Refusals that are no write: nothing can be performed instead."""
@@ -88,7 +90,8 @@ class Witness:
         """Of how many elements of a tensor views were detached."""
         self._read: Any = WeakTensorKeyDictionary()
         """Whose ``.grad`` somebody asked for."""
-        self._passes = Passes(self.observations, self._read)
+        self._outermost = Outermost(files)
+        self._passes = Passes(self.observations, self._read, self._outermost)
 
     def start(self) -> None:
         """Begin to note.
@@ -105,8 +108,8 @@ class Witness:
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
             self._wrap_writes()
-            gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
-            self._patches.set(torch.Tensor, "grad", property(self._get_grad(gradient), gradient.__set__))
+        gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
+        self._patches.set(torch.Tensor, "grad", property(self._get_grad(gradient), gradient.__set__))
         if self._performs_refused in ("recorded", "joined"):
             data: Any = inspect.getattr_static(torch.Tensor, "data")
             self._patches.set(torch.Tensor, "data", property(self._get_data(data), self._set_data(data)))
@@ -117,15 +120,14 @@ class Witness:
         self._apart.__enter__()
 
     def stop(self) -> None:
-        """Stop, and note the state of ``__main__``."""
+        """Stop, and note the state of ``__main__``, and of the function that it ended in."""
         self._apart.__exit__(None, None, None)
         self._patches.restore()
         for handle in self._handles:
             handle.remove()
-        main = sys.modules.get("__main__")
-        if main is not None:
-            self._note_state(vars(main))
-            self._passes.name_leaves(vars(main))
+        names = {**vars(sys.modules["__main__"]), **self._outermost.names()}
+        self._note_state(names)
+        self._passes.name_leaves(names)
 
     def _wrap_writes(self) -> None:
         for owner in (torch, torch.autograd):
@@ -204,7 +206,9 @@ class Witness:
     def _get_grad(self, gradient: Any) -> Callable[[Any], Any]:
         def get(tensor: Any) -> Any:
             self._read[tensor] = True
-            return gradient.__get__(tensor, type(tensor))
+            found = gradient.__get__(tensor, type(tensor))
+            self.observations.n_missed += found is None and tensor.requires_grad and not _is_leaf(tensor)
+            return found
 
         return get
 
@@ -269,6 +273,11 @@ class Witness:
             with torch.no_grad():
                 write(tensor.data, *rest, **kwargs)
             return tensor
+        if self._is_of_free_leaf(refusal, tensor) and write_to_copy_of_leaf(write, tensor, rest, kwargs):
+            return tensor
+        is_result = self._performs_refused == "replaced" and isinstance(tensor, torch.nn.Parameter) and is_for_a_flag()
+        if is_result:
+            return write(tensor.clone(), *rest, **kwargs)
         copy = (tensor.detach().requires_grad_() if is_leaf else tensor).clone()
         write(copy, *rest, **kwargs)
         if self._performs_refused == "values" and copy.shape == tensor.shape:  # `squeeze_` writes no memory
@@ -280,6 +289,11 @@ class Witness:
             copy.data = tensor.data
         swap(tensor, copy)
         return tensor
+
+    def _is_of_free_leaf(self, refusal: Refusal, tensor: Any) -> bool:
+        """Whether a write out of place goes into a view of a leaf that no optimizer trains."""
+        is_view = refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused == "replaced"
+        return is_view and tensor._base is not None and tensor._base not in self._trained
 
     def _perform_out(self, out: Any, result: Any, arguments: tuple[Any, ...]) -> Any:
         """Let what was computed be the tensor that was given as ``out``; see NOTE [Refused writes]."""
@@ -296,17 +310,18 @@ class Witness:
     def _refused(self, refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
         base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
         is_trained = base in self._trained
-        given = [each for each in _tensors(arguments) if each.requires_grad]
+        given = [each for each in tensors_in(arguments) if each.requires_grad]
         if is_trained:  # what is made of the state itself, to be the state, needs no gradient
             given = [each for each in given if any(leaf is not base for leaf in leaves_of([each]))]
         return Refused(
             refusal=refusal.value,
             is_on_leaf=refusal in _LEAF_REFUSALS or (refusal is Refusal.OUT_WITH_GRADIENT and _is_trained(tensor)),
             is_on_parameter=is_trained or isinstance(base, torch.nn.Parameter),
-            cuts=any(not _is_put_back(tensor, each, arguments[0]) for each in given),
+            cuts=any(not is_put_back(tensor, each, arguments[0]) for each in given),
         )
 
     def _note_update(self, optimizer: Any, *_: Any) -> None:
+        self._outermost.note(sys._getframe(1))
         updated = [each for group in optimizer.param_groups for each in group["params"]]
         for each in updated:
             self._trained[each] = True
@@ -375,23 +390,3 @@ class _Method:
 def _bind(inner: Any, tensor: Any) -> Callable[..., Any]:
     bound: Callable[..., Any] = inner.__get__(tensor, type(tensor))
     return bound
-
-
-def _is_put_back(tensor: torch.Tensor, given: torch.Tensor, arguments: tuple[Any, ...]) -> bool:
-    """Whether ``tensor[index] = given`` assigns a part of the tensor to itself, as ``tensor[index] += 1`` ends in."""
-    if len(arguments) != 2 or arguments[1] is not given or not isinstance(arguments[0], _PLAIN_INDEX):
-        return False
-    part = tensor.detach()[arguments[0]]
-    own, other = ((t.data_ptr(), tuple(t.shape), t.stride()) for t in (part, given))
-    return own == other
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)

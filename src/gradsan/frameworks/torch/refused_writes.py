@@ -1,0 +1,77 @@
+"""How a write that the framework refuses can be performed so that its gradient is known, and what was given to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional
+
+from gradsan.frameworks.torch.joined import swap
+from gradsan.record.frames import is_ours
+
+_PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
+
+
+def write_to_copy_of_leaf(write: Callable[..., Any], view: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Write into a view of a leaf, as if the view were one of a copy of the leaf, for whoever holds the leaf or it.
+
+    Other views of the leaf do not see the write.
+
+    Args:
+        write: Performs the write on the tensor that it is given.
+        view: The view of a leaf.
+        rest: The other arguments of the write.
+        kwargs: Its named ones.
+
+    Returns:
+        Whether that could be done: a parameter is to stay one, and a leaf that a graph already holds can't be swapped.
+    """
+    base = view._base
+    if base is None or not base.is_leaf or isinstance(base, torch.nn.Parameter):
+        return False
+    if not base.is_contiguous() or base.storage_offset():
+        return False
+    copy = base.detach().requires_grad_().clone()
+    part = copy.as_strided(view.shape, view.stride(), view.storage_offset())
+    write(part, *rest, **kwargs)
+    try:
+        swap(base, copy)
+    except RuntimeError:
+        return False
+    swap(view, part)
+    return True
+
+
+def is_for_a_flag() -> bool:
+    """Whether the caller writes for an activation that was given ``inplace=True``: its caller goes on with the result.
+
+    Source: torch/nn/functional.py, 2.13.0.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame.f_code.co_filename == torch.nn.functional.__file__
+
+
+def is_put_back(tensor: torch.Tensor, given: torch.Tensor, arguments: tuple[Any, ...]) -> bool:
+    """Whether ``tensor[index] = given`` assigns a part of the tensor to itself, as ``tensor[index] += 1`` ends in."""
+    if len(arguments) != 2 or arguments[1] is not given or not isinstance(arguments[0], _PLAIN_INDEX):
+        return False
+    part = tensor.detach()[arguments[0]]
+    own, other = ((t.data_ptr(), tuple(t.shape), t.stride()) for t in (part, given))
+    return own == other
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors among arguments, in lists and dictionaries too."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_in(item)
