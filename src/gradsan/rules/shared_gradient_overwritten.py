@@ -23,7 +23,9 @@ Whether it harms depends on the order in which the engine runs the branches:
 it is told only where somebody else still held the buffer.
 
 A custom backward that returns a buffer of its own, and fills it anew when it is called again, does the same:
-the engine still holds what was returned first, where it is to be added to another gradient."""
+the engine still holds what was returned first, where it is to be added to another gradient.
+A tensor over an array (`torch.from_numpy(buffer)`) becomes the `.grad` of a leaf as it is, without a copy:
+filling the array anew changes the gradient that the next one is added to."""
     example = """\
 import torch
 
@@ -72,7 +74,7 @@ print(b.grad)  # 2.7, 2.7, 2.7
             return self.diagnose(
                 history,
                 "a gradient that a custom backward had returned was overwritten before it was used",
-                notes=("the engine held it until the gradients that are added to it were there",),
+                notes=("the engine holds it, to add others to it or as the `.grad` of a leaf",),
                 helps=(Help("return a copy", "return buffer.clone()  # in place of buffer"),),
             )
         if history.witness is not Witness.GRADIENT:

@@ -183,3 +183,25 @@ def test_lines_are_known_although_the_watch_began_inside_a_module_of_the_framewo
         Exponent.forward.__code__.co_firstlineno + 1
     ]
     assert session.not_covered == ()
+
+
+class Doubled(torch.autograd.Function):
+    returned: int = 0
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Any:
+        return 2 * x + y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        gradient = 2 * gradients[0]
+        Doubled.returned = gradient.data_ptr()
+        return gradient, None
+
+
+def test_gradients_of_custom_functions_are_taken_as_they_are() -> None:
+    with gradsan.audit():
+        leaf = torch.ones(3, requires_grad=True)
+        Doubled.apply(leaf, torch.ones(3)).sum().backward()
+    assert leaf.grad is not None
+    assert leaf.grad.data_ptr() == Doubled.returned  # a reference of ours would have made the engine copy it

@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from gradsan.frameworks.torch.audit_taken import TakenGradients
 from gradsan.frameworks.torch.contexts import Calls, held_on, is_buffer, names, owners_on, tensor_of
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
+from gradsan.frameworks.torch.use_counts import ALONE, is_held_elsewhere, n_references
 from gradsan.frameworks.torch.waiting import IN_HOOK, given_to
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
@@ -69,6 +71,7 @@ class FunctionAudit:
         """Gradients that a hook is about to write, and the hook; see NOTE [Hooks of nodes]."""
         self._returned: list[tuple[Marked, str]] = []
         """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
+        self._taken = TakenGradients(audit)
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -95,7 +98,7 @@ class FunctionAudit:
         recorder = self._audit.recorder
         if not recorder.running or recorder.is_quiet() or type(tensor) is not torch.Tensor or tensor.requires_grad:
             return
-        if not _is_held_elsewhere(tensor, IN_HOOK):
+        if not is_held_elsewhere(tensor, IN_HOOK):
             return
         with recorder.border():
             given = given_to(tensor, sys._getframe(1), recorder.user_code)
@@ -107,10 +110,13 @@ class FunctionAudit:
     def _running(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def run_backward(*args: Any, **kwargs: Any) -> Any:
+            if self._taken:
+                with self._audit.recorder.border():
+                    self._look_at_taken()
             try:
                 return original(*args, **kwargs)
             finally:
-                if self._guarded or self._returned:
+                if self._guarded or self._returned or self._taken:
                     with self._audit.recorder.border():
                         self._after_hooks()
 
@@ -126,6 +132,15 @@ class FunctionAudit:
         for marked, _ in self._returned:
             self._audit.unwatch(marked)
         self._returned.clear()
+        self._taken.after_pass()
+
+    def _look_at_taken(self) -> None:
+        """Tell of gradients in memory of the program that it has filled anew."""
+        self._audit.look()
+        for taken in self._taken.overwritten():
+            marked = Marked("gradient", taken.tensor, taken.mark)
+            self._tell(Witness.RETURNED_GRADIENT, taken.name, marked, self._audit.written(self._audit.line_of(taken)))
+        self._taken.refresh()
 
     def _applying(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -183,6 +198,9 @@ class FunctionAudit:
                 self._after_gradients(cls.__name__, shared, _beginning(cls.backward))
                 self._after_returning(waiting, _beginning(cls.backward))
                 self._note_returned(cls.__name__, result, gradients)
+                if self._taken:
+                    self._look_at_taken()
+                self._taken.note(node, result, cls.__name__)
             return result
 
         return apply
@@ -190,7 +208,7 @@ class FunctionAudit:
     def _waiting(self, gradients: tuple[Any, ...]) -> list[tuple[Marked, str]]:
         """Return what was returned before and the engine still holds, beside what it hands on now."""
         given = {id(each) for each in gradients}
-        held = (each for each in self._returned if _is_held_elsewhere(each[0].tensor, _HELD_BY_PYTHON))
+        held = (each for each in self._returned if is_held_elsewhere(each[0].tensor, _HELD_BY_PYTHON))
         return [each for each in held if id(each[0].tensor) not in given]
 
     def _after_returning(self, waiting: list[tuple[Marked, str]], begins: Site | None) -> None:
@@ -206,11 +224,11 @@ class FunctionAudit:
         self._returned = [each for each in self._returned if not self._differs(each[0])]  # else used, or told
         returned, own = (result, 0) if isinstance(result, tuple) else ((result,), 2)
         known = {id(each) for each in (*gradients, *(marked.tensor for marked, _ in self._returned))}
-        for n, gradient in enumerate(returned):
-            if isinstance(gradient, torch.Tensor) and id(gradient) not in known:
-                del gradient
-                if _n_references(returned, n) > _ALONE + own:
-                    self._returned += [(marked, name) for marked in self._mark({"gradient": returned[n]})]
+        # By number: a name, or what `enumerate` keeps for its next pair, would be one more reference.
+        for n in range(len(returned)):
+            is_new = isinstance(returned[n], torch.Tensor) and id(returned[n]) not in known
+            if is_new and n_references(returned, n) > ALONE + own:
+                self._returned += [(marked, name) for marked in self._mark({"gradient": returned[n]})]
         for marked, _ in self._returned:
             self._audit.watch(marked, marked.tensor, marked.mark)
 
@@ -301,7 +319,7 @@ class FunctionAudit:
         found: list[Marked] = []
         with self._audit.recorder.border():
             # Our own loops hold references to the handle, not to what it stands for: these are not counted.
-            shared = {f"gradient {n}": each for n, each in enumerate(gradients) if _is_held_elsewhere(each, own)}
+            shared = {f"gradient {n}": each for n, each in enumerate(gradients) if is_held_elsewhere(each, own)}
             found = self._mark(shared)
             for marked in found:
                 self._audit.watch(marked, marked.tensor, marked.mark)
@@ -373,18 +391,6 @@ class FunctionAudit:
     def _is_users(self, cls: Any) -> bool:
         code = getattr(getattr(cls, "forward", None), "__code__", None)
         return code is not None and self._audit.recorder.user_code(code)
-
-
-def _n_references(values: tuple[Any, ...], at: int) -> int:
-    return sys.getrefcount(values[at])
-
-
-_ALONE = _n_references((object(),), 0)
-"""References to what a tuple alone holds, which differ from one version of Python to another."""
-
-
-def _is_held_elsewhere(gradient: Any, own: int) -> bool:
-    return isinstance(gradient, torch.Tensor) and gradient._use_count() > own  # type: ignore[attr-defined]
 
 
 def _beginning(function: Any) -> Site | None:
