@@ -1,11 +1,14 @@
-"""Paths that are taken only where nothing breaks: for numbers, for lists, for one step of generation after another."""
+"""Where nothing breaks: paths for numbers, for lists, for one step of generation after another; what optimizers do."""
 
 from __future__ import annotations
 
 import re
 
-from gradsan.source.flow.graph import Guard, Write
+from gradsan.source.flow.graph import Guard, Place, Write
 from gradsan.source.flow.machine import Machine
+from gradsan.source.flow.modes import decorated_off
+from gradsan.source.hierarchy import is_module_class, is_optimizer_class
+from gradsan.source.plausible import stands_with_optimizers
 
 _KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
 """Names of what a model keeps from one step of generation to the next."""
@@ -53,3 +56,26 @@ def is_no_tensor(machine: Machine, guard: Guard, names: set[str]) -> bool:
         if asked is not None and asked[1] in names and (literal > 0) is not ("Tensor" in asked[2]):
             return True
     return False
+
+
+def is_of_optimizer(machine: Machine, place: Place) -> bool:
+    """Return whether a place stands in an optimizer, or among its helpers: what it updates is not differentiated."""
+    project, classes = machine.project, place.module.classes
+    owner = classes.get(place.function.partition(".")[0])
+    is_network = owner is not None and is_module_class(project, owner)
+    if stands_with_optimizers(place) and not is_network:
+        return True
+    if owner is not None:
+        return is_optimizer_class(project, owner)
+    has_optimizer = any(is_optimizer_class(project, info) for info in classes.values())
+    return has_optimizer and not any(is_module_class(project, info) for info in classes.values())
+
+
+def is_called_by_step(machine: Machine, place: Place) -> bool:
+    """Return whether a method serves an optimizer's own ``step``, and that switches gradients off."""
+    name, _, method = place.function.partition(".")
+    owner = place.module.classes.get(name)
+    if owner is None or method == "step" or not is_optimizer_class(machine.project, owner):
+        return False
+    step = owner.methods.get("step")
+    return step is not None and decorated_off(step.decorators)

@@ -21,7 +21,15 @@ from gradsan.model.event import (
 )
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.callers import Wanted
-from gradsan.source.doubts import handed_to_numpy, is_compared, is_decoding, is_no_tensor, tells_tuples
+from gradsan.source.doubts import (
+    handed_to_numpy,
+    is_called_by_step,
+    is_compared,
+    is_decoding,
+    is_no_tensor,
+    is_of_optimizer,
+    tells_tuples,
+)
 from gradsan.source.expressions import given_at
 from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import (
@@ -37,7 +45,6 @@ from gradsan.source.flow.graph import (
     reachable,
 )
 from gradsan.source.flow.machine import Machine
-from gradsan.source.hierarchy import is_module_class, is_optimizer_class
 from gradsan.source.plausible import (
     gradient_may_flow,
     is_called_without_elsewhere,
@@ -45,7 +52,6 @@ from gradsan.source.plausible import (
     is_only_called_without,
     runs_without,
     runs_without_by_name,
-    stands_with_optimizers,
 )
 from gradsan.source.spans import line_of, span_of
 from gradsan.source.walking import walk
@@ -140,24 +146,11 @@ def _doubt_others(machine: Machine, found: list[tuple[Inference, Write]], entry:
         if inference.is_sure and needs_caller and entry is not None:
             if is_off is None:
                 is_off = runs_without_by_name(entry)
-            is_off_there = _is_of_optimizer(machine, write.place)
+            is_off_there = is_of_optimizer(machine, write.place)
             if is_off or is_off_there or is_called_without_elsewhere(machine.project, write.place):
                 inference = replace(inference, is_sure=False)
         settled.append(inference)
     return settled
-
-
-def _is_of_optimizer(machine: Machine, place: Place) -> bool:
-    """Return whether a place stands in an optimizer, or among its helpers: what it updates is not differentiated."""
-    project, classes = machine.project, place.module.classes
-    owner = classes.get(place.function.partition(".")[0])
-    is_network = owner is not None and is_module_class(project, owner)
-    if stands_with_optimizers(place) and not is_network:
-        return True
-    if owner is not None:
-        return is_optimizer_class(project, owner)
-    has_optimizer = any(is_optimizer_class(project, info) for info in classes.values())
-    return has_optimizer and not any(is_module_class(project, info) for info in classes.values())
 
 
 def _is_needed(conflict: Conflict, live: set[int]) -> bool:
@@ -314,10 +307,11 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     notes = [*_conditions(machine, write.guard), *_grad_condition(refused.grad, roots or refused.roots)]
     sure = _is_sure(machine, refused.grad, roots, write.guard, write.place) and not write.caveats
     sure = sure and not _only_without(refused) and not (refused.grad is Grad.YES and _is_late(machine, write))
-    sure = sure and not (refused.grad is Grad.FLOWS and _is_of_optimizer(machine, write.place))
+    sure = sure and not (refused.grad is Grad.FLOWS and is_of_optimizer(machine, write.place))
     sure = sure and not (view is not None and view.operation == "unbind" and tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
+    sure = sure and (machine.is_program or not is_called_by_step(machine, write.place))
     if sure and not is_settled:
         if _is_own_leaf(refused):
             sure = not is_called_without_elsewhere(machine.project, write.place)

@@ -123,6 +123,20 @@ def squashed(x: Float[np.ndarray, "batch time"]):
     y += 1
     return y
 """,
+    "a method of an optimizer serves its step": """\
+class Flat(torch.optim.Optimizer):
+    def __init__(self, params):
+        super().__init__(params, {})
+
+    def _set(self, value):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.copy_(value[: p.numel()].view_as(p))
+
+    @torch.no_grad()
+    def step(self, search):
+        search(self._set)
+""",
     "a tokenizer takes texts": """\
 class A(nn.Module):
     def __init__(self, tokenizer):
