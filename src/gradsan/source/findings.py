@@ -311,12 +311,10 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     sure = sure and not (view is not None and view.operation == "unbind" and tells_tuples(machine, write.guard))
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
-    sure = sure and (machine.is_program or not is_called_by_step(machine, write.place))
     if sure and not is_settled:
-        if _is_own_leaf(refused):
-            sure = not is_called_without_elsewhere(machine.project, write.place)
-        else:
-            sure = not is_only_called_without(write.place)
+        is_own, place = _is_own_leaf(refused), write.place
+        is_off = is_called_without_elsewhere(machine.project, place) if is_own else is_only_called_without(place)
+        sure = not (is_off or is_called_by_step(machine, place))
     asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_settled else None
     history = _history(write, events, tuple(notes), "")
     if refused.raised_at is not None and view is not None:  # another name than the view's was written
