@@ -120,6 +120,8 @@ class Witness(Enum):
     """An optimizer's state is the gradient's own buffer."""
     LISTED_GRADIENTS = "listed-gradients"
     """A list holds one gradient tensor once for each backward pass."""
+    MINUS_ITSELF = "minus-itself"
+    """A gradient that was kept by reference was subtracted from itself, after another backward had written it."""
     EXPANDED = "expanded"
     """An item of an expanded tensor was written, and so were the others in the same memory."""
     KEPT_STATE = "kept-state"

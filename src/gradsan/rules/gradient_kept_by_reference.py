@@ -18,7 +18,8 @@ class GradientKeptByReference(Rule):
 `state[\"previous\"] = p.grad` keeps a reference.
 When gradients are zeroed in place (`zero_grad(set_to_none=False)`), or accumulated, the same tensor is written again,
 so that the previous gradient is always the current one.
-`gradients.append(p.grad)` likewise keeps the same tensor for each backward pass."""
+`gradients.append(p.grad)` likewise keeps the same tensor for each backward pass,
+and after `first = p.grad` and one more backward `p.grad - first` is zero."""
     example = """\
 import torch
 
@@ -82,6 +83,13 @@ print(optimizer.state[w]["applied"])  # 3, 3
                 helps=(Help("keep the values", "gradients.append(p.grad.clone())"),),
             )
             return relabelled(finding, Role.RAISE, "kept here, by reference")
+        if history.witness is Witness.MINUS_ITSELF:
+            finding = self.diagnose(
+                history,
+                "a gradient that was kept by reference is subtracted from itself: the difference is zero",
+                helps=(Help("keep the value", "first = p.grad.clone()"),),
+            )
+            return relabelled(finding, Role.RAISE, "both sides are this tensor")
         if history.witness is not Witness.KEPT_GRADIENT:
             return None
         title = history.subject.title or "an optimizer's state"

@@ -5,6 +5,10 @@ accumulated, every entry is the last gradient.  It is told where one list holds 
 inside, more often than the program has kept it between two writes.  Two lists that one list does not hold are none: the
 older is mostly about to go.
 
+# NOTE [Minus itself] ``first = p.grad`` is a reference too.  After the next backward ``p.grad - first`` is one tensor
+minus itself: zero, whatever the gradients were.  It is told where one of both was kept and has been written since; the
+difference of what was not written is that of two equal gradients.
+
 # NOTE [When lists are searched] A line that keeps a gradient is doubtful if the tensor was written since it was kept
 before and something still holds it.  The lists are searched a few lines later, when what the line made is where it
 belongs; of a place that keeps again and again, the first times and ever more rarely.
@@ -15,6 +19,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,7 +27,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, current_site
 from gradsan.record.keeps import keeps
 
 if TYPE_CHECKING:
@@ -40,10 +45,12 @@ Place: TypeAlias = tuple[CodeType, int]
 class Kept:
     """A gradient that the program has kept."""
 
-    __slots__ = ("gradient", "n_before", "n_since", "version", "version_before")
+    __slots__ = ("gradient", "n_before", "n_since", "place", "version", "version_before")
 
-    def __init__(self, gradient: Any) -> None:
+    def __init__(self, gradient: Any, place: Place) -> None:
         self.gradient = weakref.ref(gradient)
+        self.place = place
+        """Where it was kept last."""
         self.version = gradient._version
         self.version_before = -1
         """When it was kept before the last write."""
@@ -84,13 +91,26 @@ class HistoryAudit:
         if kept is None or kept.gradient() is not gradient:
             if len(self._kept) >= MAX_KEPT:
                 self._kept = {key: each for key, each in self._kept.items() if each.gradient() is not None}
-            kept = self._kept[id(gradient)] = Kept(gradient)
+            kept = self._kept[id(gradient)] = Kept(gradient, (code, line))
+        kept.place = code, line
         if kept.version != gradient._version:
             kept.version_before, kept.version = kept.version, gradient._version
             kept.n_before, kept.n_since = kept.n_since, 0
             if n_references > 0 and not any(doubt.place == (code, line) for doubt in self.doubts):
                 self._doubt(kept, frame)
         kept.n_since += 1
+
+    def subtract(self, one: Any, other: Any) -> None:
+        """Tell of a gradient that is subtracted from itself; see NOTE [Minus itself]."""
+        kept = self._kept.get(id(one)) or self._kept.get(id(other))
+        gradient = None if kept is None else kept.gradient()
+        if kept is None or gradient is None or not (gradient is one or gradient is other):
+            return
+        if kept.version != gradient._version and one.shape == other.shape and one.stride() == other.stride():
+            here = current_site(self._audit.recorder.user_code)
+            at = Site(kept.place[0], -1, kept.place[1]).span()
+            notes = (f"kept by reference at line {at.line} of {Path(at.path).name}",)
+            self._tell(gradient, kept.version, here, Witness.MINUS_ITSELF, notes)
 
     def _doubt(self, kept: Kept, frame: FrameType) -> None:
         place = frame.f_code, frame.f_lineno
@@ -115,20 +135,23 @@ class HistoryAudit:
                 self.doubts.remove(doubt)
                 gradient = doubt.kept.gradient()
                 if gradient is not None and _n_entries(gradient) > max(doubt.kept.n_since, doubt.kept.n_before):
-                    self._tell(gradient, doubt)
+                    place = Site(doubt.place[0], -1, doubt.place[1])
+                    self._tell(gradient, doubt.kept.version_before, place, Witness.LISTED_GRADIENTS)
 
-    def _tell(self, gradient: Any, doubt: Doubt) -> None:
+    def _tell(
+        self, gradient: Any, since: int, needed_at: Site | None, witness: Witness, notes: tuple[str, ...] = ()
+    ) -> None:
         recorder, key = self._audit.recorder, key_of(gradient)
         log = None if key is None else recorder.writes.find(key)
-        runs = [run for run in log.runs if run.last_after > doubt.kept.version_before] if log is not None else []
+        runs = [run for run in log.runs if run.last_after > since] if log is not None else []
         last = max(runs, key=lambda run: run.last_order, default=None)
         place = last.site if last is not None else recorder.backwards[-1][2] if recorder.backwards else None
         written = self._audit.written(place, "backward" if last is None else last.operation)
         number = SequenceNumber(recorder.next_number())
-        kept_at = Site(doubt.place[0], -1, doubt.place[1])
-        needed = Needed(span=kept_at.span(), operation="", version=Version(0), sequence=number)
-        subject = subject_of(gradient)
-        self._audit.tell(History(subject=subject, events=(written, needed), witness=Witness.LISTED_GRADIENTS))
+        span = None if needed_at is None else needed_at.span()
+        needed = Needed(span=span, operation="", version=Version(0), sequence=number)
+        events = (written, needed)
+        self._audit.tell(History(subject=subject_of(gradient), events=events, witness=witness, notes=notes))
 
 
 def _n_entries(gradient: Any) -> int:
