@@ -31,7 +31,7 @@ from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
 from gradsan.frameworks.torch.audit_states import StateAudit
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.exposure import Exposure
+from gradsan.frameworks.torch.exposure import Exposure, is_shared_at
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.graph import Slot, raw_names
 from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 FIRST_PRUNE = 512
 CLOSE_LOOKS = 4096
 """Comparisons at the beginning of a program of what nobody was seen to hand out."""
+_SHARED = "the memory is shared with other processes: one of them may have written while this line ran"
 MAX_WATCHED = 64
 """Tensors compared after each line; the youngest ones, where there are more."""
 MAX_WATCHED_CLOSELY = 1 << 16
@@ -337,8 +338,9 @@ class Audit:
         if places:
             return [self.written(place) for place in places], ("another process wrote to the shared memory",)
         site = self.line_of(value) or self._line_of_alias(tensor, since)
-        notes = () if site is not None else ("the line that wrote is not known: no Python code was seen to reach it",)
-        return [self.written(site)], notes
+        if site is None:
+            return [self.written(None)], ("the line that wrote is not known: no Python code was seen to reach it",)
+        return [self.written(site)], (_SHARED,) if is_shared_at(tensor.untyped_storage().data_ptr()) else ()
 
     def written(self, place: Site | Span | None, operation: str = "") -> Written:
         """Return the event of a write that bypassed the counter."""

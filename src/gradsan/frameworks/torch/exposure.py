@@ -161,13 +161,24 @@ class Exposure:
 
 def _file_at(address: int) -> str:
     """Return device and number of the file that is mapped at an address; empty for none, and where nobody tells."""
+    device, number = _mapping_at(address)[1:]
+    return f"{device} {number}" if number not in ("", "0") else ""
+
+
+def is_shared_at(address: int) -> bool:
+    """Return whether other processes may see, and write, the memory at an address; False where nobody tells."""
+    return _mapping_at(address)[0].endswith("s")
+
+
+def _mapping_at(address: int) -> tuple[str, str, str]:
+    """Return permissions, device and number of the file of the mapping at an address."""
     with suppress(OSError, ValueError), open("/proc/self/maps", encoding="utf-8") as maps:
         for line in maps:
-            stretch, _, _, device, number, *_ = line.split()
+            stretch, permissions, _, device, number, *_ = line.split()
             start, end = (int(each, 16) for each in stretch.split("-"))
             if start <= address < end:
-                return f"{device} {number}" if number != "0" else ""
-    return ""
+                return permissions, device, number
+    return "", "", ""
 
 
 def _in_child() -> None:
