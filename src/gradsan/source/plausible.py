@@ -21,7 +21,7 @@ from gradsan.source.program import blocks_of
 from gradsan.source.project import Project
 
 _DATA = re.compile(
-    r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|observed(?:_\w+)?|sizes?|shapes?"
+    r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|texts?|observed(?:_\w+)?|sizes?|shapes?"
     r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""

@@ -97,6 +97,24 @@ def projected(points):
     near[..., :2] = flat * square[..., None] + np.outer(square, [0.1, 0.2])
     return near
 """,
+    "NumPy made it": """\
+import numpy as np
+
+class Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, field):
+        return x * torch.from_numpy(field.copy())
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, None
+
+def total(x):
+    field = np.ones(4)
+    y = Scaled.apply(x, field)
+    field[1:] += field[:-1]
+    return y.sum()
+""",
     "it has methods that tensors have not": """\
 def forward(semiring, scores, trans, mask):
     scores = semiring.convert(scores)

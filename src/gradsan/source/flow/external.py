@@ -109,7 +109,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
     if head == "numpy":
         note_given(frame, arguments)
     if head in _NUMERIC:
-        return Opaque(is_number=head in ("math", "time"))
+        is_number = head in ("math", "time")
+        return Opaque(name="" if is_number else "array", is_number=is_number)
     if dotted == "types.SimpleNamespace":
         return Opaque(attributes=dict(arguments.keywords.items()))
     if dotted == "functools.partial" and arguments.positional:
