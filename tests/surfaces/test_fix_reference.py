@@ -315,3 +315,18 @@ def test_a_backward_that_differentiates_what_it_has_saved(added: Added) -> None:
     out.sum().backward()
     """)
     assert told == ["out = out / 2"]
+
+
+def test_a_divisor_that_is_saved_through_a_view_in_a_loop(added: Added) -> None:
+    told = added("""
+    import torch
+
+    w = torch.ones(3, requires_grad=True)
+    table, scale = torch.zeros(3), torch.zeros(3)
+    for t in range(3):
+        scale[t] = w[t] * (t + 1)
+        table[t] = w[t].exp()
+        table[t] /= scale[t]
+    table.sum().backward()
+    """)
+    assert told == ["table[t] /= scale[t].clone()"]

@@ -261,6 +261,9 @@ def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
         for write in writes:
             yield clone_at_save.propose_named(saved.span, _base_name(write.target))
             yield None if write.span is None else clone_at_save.propose_given(write.span, _base_name(write.target))
+    for write in writes if history.first(Saved) is None else ():  # `CopySlices` hides what the node inside of it saved
+        if write.span is not None:
+            yield from clone_at_save.propose_hidden(write.span, _base_name(write.target))
 
 
 def _cloned_view(view: Viewed) -> Fix | None:

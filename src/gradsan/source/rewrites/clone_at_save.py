@@ -92,6 +92,25 @@ def propose_given(write: Span, name: str) -> Fix | None:
     return _of_named(found[0], statement, name, write.path, f"clone what is read of `{name}` where it is written")
 
 
+def propose_hidden(write: Span, name: str) -> Iterator[Fix]:
+    """Yield the fixes that clone what in-place operations through a view save: their nodes do not show it.
+
+    ``table[t] /= scale[t]`` -> ``table[t] /= scale[t].clone()``, where ``scale[t + 1]`` is written in the next turn.
+
+    Args:
+        write: The write, ``scale[t] = s``.
+        name: The tensor that is written, ``scale``.
+    """
+    found = locate(write)
+    if found is None or not name:
+        return
+    program, node = found
+    for statement in ast.walk(program.function_of(node) or program.tree):
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Mult, ast.Div, ast.Pow)):
+            fix = _of_named(program, statement, name, write.path, f"clone `{name}` where it is saved")
+            yield from () if fix is None else (fix,)
+
+
 def _of_named(program: Program, node: Located, name: str, path: str, title: str) -> Fix | None:
     inside = set(ast.walk(_what_is_read(node)))
     named = [n for n in inside if isinstance(n, (ast.Name, ast.Attribute)) and dotted_name(n) == name]

@@ -136,3 +136,18 @@ def test_nothing_that_is_written_is_cloned(place) -> None:
         "self.x[x[i]] = x.mul_(i) + x.clone()",
         "self.x[x[i]] = x.mul_(i.clone()) + x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("table[t] /= s[t]", "table[t] /= s[t].clone()"),
+        ("table[t] *= s[t].unsqueeze(0)", "table[t] *= s[t].unsqueeze(0).clone()"),
+        ("table[t] += s[t]", None),
+        ("table[t] /= x", None),
+    ],
+)
+def test_what_is_saved_through_a_view(line: str, after: str | None, place) -> None:
+    program = place(f"import torch\ndef f(table, s, x):\n    for t in x:\n        «s[t] = t»\n        {line}\n")
+    expected = "no fix" if after is None else program.text.replace(line, after)
+    assert program.applied(next(clone_at_save.propose_hidden(program.span, "s"), None)) == expected
