@@ -155,6 +155,7 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
         write.span is not None and clone_before_write.is_filled_in_loop(write.span) for write in writes
     )
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
+    yield from (clone_before_write.propose_base(write.span) for write in writes if write.span is not None)
     yield from _moved(writes, history.last(Needed), files)
     if is_region:
         spans = [event.span.path for event in history.events if event.span is not None]
@@ -233,6 +234,7 @@ def _of_leaf(write: Written, history: History, files: Sequence[str]) -> Iterator
         return
     yield from _out_of_place(write)
     yield from _before_write(write)
+    yield clone_before_write.propose_base(span)
     yield off_tape
 
 
@@ -249,7 +251,6 @@ def _before_write(write: Written) -> Iterator[Fix | None]:
     if write.span is not None:
         yield clone_before_write.propose(write.span)
         yield clone_before_write.propose_item(write.span)
-        yield clone_before_write.propose_base(write.span)
 
 
 def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
