@@ -31,7 +31,7 @@ from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
 from gradsan.frameworks.torch.audit_states import StateAudit
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.exposure import Exposure, is_shared_at
+from gradsan.frameworks.torch.exposure import Exposure, is_shared
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.graph import Slot, raw_names
 from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
@@ -340,7 +340,7 @@ class Audit:
         site = self.line_of(value) or self._line_of_alias(tensor, since)
         if site is None:
             return [self.written(None)], ("the line that wrote is not known: no Python code was seen to reach it",)
-        return [self.written(site)], (_SHARED,) if is_shared_at(tensor.untyped_storage().data_ptr()) else ()
+        return [self.written(site)], (_SHARED,) if is_shared(tensor) else ()
 
     def written(self, place: Site | Span | None, operation: str = "") -> Written:
         """Return the event of a write that bypassed the counter."""

@@ -165,9 +165,12 @@ def _file_at(address: int) -> str:
     return f"{device} {number}" if number not in ("", "0") else ""
 
 
-def is_shared_at(address: int) -> bool:
-    """Return whether other processes may see, and write, the memory at an address; False where nobody tells."""
-    return _mapping_at(address)[0].endswith("s")
+def is_shared(tensor: Any) -> bool:
+    """Return whether other processes may see, and write, the memory of a tensor; False where nobody tells."""
+    try:
+        return _mapping_at(tensor.untyped_storage().data_ptr())[0].endswith("s")
+    except REFUSALS:
+        return False
 
 
 def _mapping_at(address: int) -> tuple[str, str, str]:
