@@ -115,3 +115,21 @@ def test_a_class_that_derives_from_a_layer_saves_what_it_saves(
 ) -> None:
     program = DERIVED.format(base=base, given=given, body=body.replace("; ", "\n        "))
     assert bool(errors(tmp_path, program)) is is_told
+
+
+@pytest.mark.parametrize(("given", "is_told"), [("0.1", False), ("0.1, inplace=True", True)])
+def test_a_class_that_derives_from_a_layer_has_its_flag(tmp_path: Path, given: str, *, is_told: bool) -> None:
+    program = f"""\
+        class Rows(nn.Dropout):
+            def forward(self, x):
+                return x.mul_(2) if self.inplace else x * 2
+
+        class A(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rows = Rows({given})
+
+            def forward(self, x):
+                return self.rows(torch.relu(x))
+        """
+    assert bool(errors(tmp_path, program)) is is_told

@@ -95,6 +95,9 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
         "update",
     ):
         return Bound(value, name)
+    base = value.attributes.get("<base>")
+    if name == "inplace" and isinstance(base, Layer) and isinstance(base.arguments.get(name, False), bool):
+        return Const(base.arguments.get(name, False))
     unknown = Opaque(name=f"self.{name}" if value.is_self else name)
     if not value.is_self and not external_bases(frame.machine.project, value.info):
         unknown.name = name
