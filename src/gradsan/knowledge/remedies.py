@@ -81,11 +81,21 @@ def clone_where_saved(saved: Saved, subject: Subject) -> Help:
     """Propose to give the saving operation a copy of its own, which no alias can reach."""
     name = _variable(subject.name)
     price = price_of_copy(subject)
-    if saved.operand == "result":
+    if is_result(saved):
         code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ".clone()  # on its result"
         return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code, Remedy.COPY_AT_SAVE)
     code = f"{name}.clone()  # in the call" if name else ".clone()  # on the argument"
     return Help(f"give `{saved.operation}` a copy of its own ({price})", code, Remedy.COPY_AT_SAVE)
+
+
+def is_result(saved: Saved) -> bool:
+    """Return whether what was saved is a result, under that name or one of its own: ``eigenvalues`` of ``eigh``."""
+    if saved.operand.startswith("result"):
+        return True
+    known = load().lookup(saved.operation) if saved.operand else None
+    if known is None or not known.saves_result:
+        return False
+    return saved.operand not in {"self", "input", *(parameter.name for parameter in known.parameters)}
 
 
 def construct_out_of_place(written: Written, subject: Subject) -> Help:
@@ -99,7 +109,7 @@ def stack_pieces(written: Written, subject: Subject) -> Help:
     """Propose to collect what a loop writes into a buffer, and to build the tensor once."""
     name = _variable(written.target) or _variable(subject.name) or "result"
     return Help(
-        "collect the pieces in a list and build the tensor once, after the loop",
+        "where the loop fills the whole tensor: collect the pieces in a list, and build it once after the loop",
         f"pieces.append(piece)\n{name} = torch.stack(pieces)",
     )
 

@@ -62,4 +62,4 @@ def spoken(operation: str, operand: str, called: str) -> tuple[str, str]:
             return "matmul", {first: "input", second: "other"}.get(operand, operand)
         if operation in ("addmm", "mm") and called != "einsum":
             return "linear", {first: "input", second: "weight"}.get(operand, operand)
-    return operation, operand
+    return (f"linalg.{called}" if kernel == f"linalg_{called}" else operation), operand

@@ -219,8 +219,6 @@ class Written:
                 return "modified here during backward"
             case _, Access.VIEW:
                 return "modified here through a view"
-            case _, Access.BASE:
-                return "its base was modified here"
             case _, Access.DETACHED:
                 return "modified here through `detach()`"
             case _:

@@ -72,10 +72,14 @@ for step in range(3):
             message,
             notes=("the loss was computed after the update, and its graph reaches back over it",),
             helps=(
-                Help("cut the graph of what is carried to the next step", "state = state.detach()"),
+                Help("cut the graph of what is carried to the next step (a state, a running loss)", _CUT),
                 Help("or sum the losses of these steps, then run one backward and one update"),
+                Help("or compute what is carried again after the update, where its gradient is wanted"),
             ),
         )
+
+
+_CUT = "state = state.detach()"
 
 
 def _is_update(history: History, story: Overwriting) -> bool:

@@ -52,9 +52,13 @@ y.sum().backward()
         leaf = "a parameter" if is_parameter else "a leaf that requires grad"
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         name = (written.target.partition("[")[0] if written is not None else "") or history.subject.name or "x"
+        # A module takes nothing but a parameter under a parameter's name.
+        own = name.rpartition(".")[2] if is_parameter else name
         copy = Help(
             f"if this is a step of the computation: write to a copy ({price_of_copy(history.subject)})",
-            f"{name} = {name}.clone()  # before the write",
+            f"{own} = {name}.clone()  # before the write"
+            if own == name
+            else f"{own} = {name}.clone()  # write to this",
             Remedy.COPY_BEFORE_WRITE,
         )
         update = Help(

@@ -59,15 +59,18 @@ shifted.sum().backward()
         return self.diagnose(history, message, events=attempts(history), helps=_helps(history, written))
 
 
+_COPY = "x = x.clone()  # then write to the copy"
+
+
 def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     code = out_of_place_code(written) if written is not None else ""
     if written is not None and written.writer is Writer.MODULE:
         return (construct_out_of_place(written, history.subject),)
-    fallback = "x = x.clone()  # then write to the copy"
-    compute = Help(
-        f"if this is a step of the computation: make a new tensor ({price})", code or fallback, Remedy.OUT_OF_PLACE
-    )
+    name = written.target.partition("[")[0] if written is not None else ""
+    copy = f"{name} = {name}.clone()  # before the write" if name.isidentifier() else _COPY
+    remedy = Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE
+    compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or copy, remedy)
     update = Help(
         "if this sets the value itself (initialisation, an update): keep it off the tape",
         "with torch.no_grad():",

@@ -26,6 +26,9 @@ It happens where two losses share a part of the graph: the generator's loss is c
 the discriminator steps, and only then the generator's loss is differentiated; or actor and critic; or a temperature.
 `retain_graph=True` does not help: it keeps the graph, not the value of the weight.
 
+Moved before the step, the second backward also adds *its* gradient to the parameters that are then stepped:
+the critic would learn from the generator's loss too. `backward(inputs=...)` names the parameters that it is for.
+
 A fused optimizer (`fused=True`) does not move the version counter in torch 2.13: the same order then raises nothing,
 and the gradient is wrong."""
     example = """\
@@ -62,6 +65,7 @@ optimizer.step()
         title = history.subject.title or "a saved parameter"
         step = story.first.operation
         message = f"{title} {history.was} updated by `{step}` before the backward that needed its old value"
+        helps: tuple[Help, ...]
         if story.is_loss_younger:
             helps = (
                 Help("compute this part of the forward pass again after the step: the loss reaches back over it"),
@@ -70,9 +74,13 @@ optimizer.step()
         else:
             helps = (
                 Help("run every backward that needs this graph first, then step", f"loss.backward()\n{_call(step)}"),
+                Help(_OWN, "loss.backward(inputs=list(other.parameters()))"),
                 Help("or compute the second loss again after the step (costs one forward pass)"),
             )
         return self.diagnose(history, message, helps=helps)
+
+
+_OWN = "give that backward its own parameters, where the step must not take its gradient too"
 
 
 def _call(step: str) -> str:

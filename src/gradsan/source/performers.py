@@ -116,6 +116,7 @@ def performers(roots: Sequence[ast.AST], operation: str, line: int) -> list[ast.
     found = [node for node in nodes if _performs(node, wanted, operation)]
     if knowledge.load().mutates(operation):
         found = _writers(found) or found
+    found = found or [node for node in nodes if _is_named_for(node, wanted)]
     if not found:
         found = [node for node in nodes if isinstance(node, ast.Call) and not _is_known(node, wanted)]
     if len(found) > 1:
@@ -167,8 +168,20 @@ def _call_performs(node: ast.Call, wanted: str, operation: str) -> bool:
     called = normalised(call_name(node))
     if called == wanted or called in _SPELLINGS.get(wanted, ()):
         return True
+    if isinstance(node.func, ast.Attribute) and wanted == f"linalg{called}":
+        return last_name(node.func.value) == "linalg"
     # `Norm.apply(x)`: a custom Function is named for its class.
     return called == "apply" and isinstance(node.func, ast.Attribute) and last_name(node.func.value) == operation
+
+
+def _is_named_for(node: ast.AST, wanted: str) -> bool:
+    """Whether a module that ``self`` holds is called, and named for what it does: ``self.norm1(x)``."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+            bare = normalised(name).rstrip("0123456789")
+            return len(bare) > 3 and bare in wanted
+        case _:
+            return False
 
 
 def _assignment_performs(targets: Sequence[ast.expr], wanted: str) -> bool:

@@ -188,7 +188,11 @@ def _guesses(history: History) -> Iterator[Fix]:
     is_overwritten = history.refusal is None or history.refusal.refusal is Refusal.SAVED_OVERWRITTEN
     is_overwritten = is_overwritten and not _is_region(history)
     for saved in history.all(Saved) if is_overwritten and history.subject.kind not in _STATE else ():
-        yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
+        if saved.span is None:
+            continue
+        guess = clone_at_save.propose(saved.span, saved.operand, saved.operation, is_guess=True)
+        yield from () if guess is None else (guess,)
+        yield from clone_at_save.propose_each(saved.span)
 
 
 def _moved(writes: list[Written], needed: Needed | None, files: Sequence[str]) -> Iterator[Fix]:

@@ -61,6 +61,8 @@ def span_of(path: str, text: str) -> Span:
         ("y = F.log_softmax(x, dim=1).sum()", "_log_softmax", "F.log_softmax(x, dim=1)"),
         ("y = nn.LogSoftmax(dim=1)(x).sum()", "_log_softmax", "nn.LogSoftmax(dim=1)(x)"),
         ("y = self.norm(F.layer_norm(x, (3,)))", "native_layer_norm", "F.layer_norm(x, (3,))"),
+        ("y = self.fn(self.norm1(x))", "native_layer_norm", "self.norm1(x)"),
+        ("w, v = torch.linalg.eigh(x @ x)", "_linalg_eigh", "torch.linalg.eigh(x @ x)"),
         ("loss = (a - b).pow(2).mean()", "sub", "a - b"),
         ("loss = (a - b).pow(2).mean()", "pow", "(a - b).pow(2)"),
         ("y = x ** 2 + 1", "pow", "x ** 2"),

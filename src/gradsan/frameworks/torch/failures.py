@@ -144,6 +144,8 @@ class _Explanation:
     def _saved(self, conflict: Conflict, writes: list[Written]) -> Saved:
         slot, text = conflict.slot, conflict.text
         operation, operand = self._operation_of(slot.node, slot.attribute)
+        if not operand and conflict.is_of_own_result:
+            operand = "result"
         saved_at = self.recorder.site_of(slot.number, operation)
         return Saved(
             span=None if saved_at is None else saved_at.span(),

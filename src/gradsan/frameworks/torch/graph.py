@@ -57,6 +57,14 @@ class Conflict:
     slot: Slot
     text: ErrorText
 
+    @property
+    def is_of_own_result(self) -> bool:
+        """Whether a custom Function saved its own result, and not what the same Function made before."""
+        name = type(self.slot.node).__name__
+        is_one = len(self.slot.node._input_metadata) == 1
+        made_before = any(type(parent).__name__ == name for parent, _ in self.slot.node.next_functions)
+        return is_one and self.text.operation == name.removesuffix("Backward") and not made_before
+
 
 # NOTE [Deep graphs] The engine frees a graph of any depth, but nodes that Python has seen it frees one inside the
 # other, and some 30,000 of them exhaust the stack.  What we have walked of a deep graph is therefore kept until the
@@ -221,6 +229,18 @@ def first_view_node(view: torch.Tensor) -> Any:
             return node
         node = parents[0]
     return None
+
+
+def several_views_node(view: torch.Tensor) -> Any:
+    """Return the node in a chain of views that returned several; the nearest one where none tells that it did.
+
+    Source: `Node::input_metadata` has an entry for each output of the forward operation; checked on torch 2.13.0.
+    """
+    nearest = node = node_of(view)
+    while node is not None and len(node._input_metadata) < 2:
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        node = parents[0] if len(parents) == 1 and type(node).__name__ in VIEWS else None
+    return nearest if node is None else node
 
 
 MAX_NODES_AROUND = 48

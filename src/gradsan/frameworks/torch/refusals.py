@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch.graph import first_view_node, node_of
+from gradsan.frameworks.torch.graph import first_view_node, node_of, several_views_node
 from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
 from gradsan.frameworks.torch.stale_views import StaleView, overlapping_tensor, stale_view
 from gradsan.frameworks.torch.storages import storage_key
@@ -181,15 +181,28 @@ def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
     kind = _VIEW_KINDS.get(text.refusal)
     if kind is None or not isinstance(tensor, torch.Tensor):
         return None
-    node = first_view_node(tensor) if kind is ViewKind.PLAIN else node_of(tensor)
+    node = _view_node(tensor, kind)
     if node is None:
         return None
     number = node._sequence_nr()
     site = recorder.site_of(number)
     if site is None:
         return None
-    name = text.operation or type(node).__name__.removesuffix("Backward0")
-    return Viewed(span=site.span(), operation=name.lower(), kind=kind, sequence=SequenceNumber(number))
+    is_nearest = kind is not ViewKind.MULTI_OUTPUT or node is node_of(tensor)
+    name = (text.operation if is_nearest else "") or type(node).__name__.removesuffix("Backward0")
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return Viewed(span=site.span(), operation=name, kind=kind, sequence=SequenceNumber(number))
+
+
+def _view_node(tensor: torch.Tensor, kind: ViewKind) -> Any:
+    """Return the node that made a view what it is: the nearest one, the first of its chain, or that of several."""
+    match kind:
+        case ViewKind.PLAIN:
+            return first_view_node(tensor)
+        case ViewKind.MULTI_OUTPUT:
+            return several_views_node(tensor)
+        case _:
+            return node_of(tensor)
 
 
 def _refused_subject(tensor: Any, tree: ModuleTree, text: ErrorText) -> Subject:

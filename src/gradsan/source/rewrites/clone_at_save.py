@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from gradsan import knowledge
 from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
-from gradsan.source.performers import call_name, normalised
+from gradsan.source.performers import call_name, normalised, performers
 from gradsan.source.program import Located, Program, dotted_name
 from gradsan.source.rewrites.editing import cloned, locate
 from gradsan.source.rewrites.visibility import operation_of
@@ -24,7 +24,7 @@ _SECOND = ("other", "mat2", "exponent", "tensor2", "vec2", "vec")
 _SELF = "self"
 
 
-def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
+def propose(span: Span, operand: str, operation: str = "", *, is_guess: bool = False) -> Fix | None:
     """Return the fix that clones what an operation saves.
 
     Args:
@@ -32,14 +32,18 @@ def propose(span: Span, operand: str, operation: str = "") -> Fix | None:
         operand: ``result``, or the name of the saved argument.
         operation: What saved it; where the source calls something else (a module, a composite function), what is
             cloned may not be what was saved, and the fix needs proof.
+        is_guess: Whether to take the outermost call where one inside of it may have saved as well.
 
     Returns:
-        None where the operand does not stand in the source: a module's weight, an argument behind ``*args``.
+        None where the operand does not stand in the source: a module's weight, an argument behind ``*args``; where
+        several calls may have saved: ``self.net(self.norm(x))``.
     """
     found = locate(span)
     if found is None:
         return None
     program, node = found
+    if not is_guess and isinstance(node, ast.Call) and len(performers([node], operation, node.lineno)) > 1:
+        return None
     applicability = Applicability.SAFE if _is_performed(node, operation) else Applicability.UNSAFE
     if operand.startswith(_RESULT) or _is_result(program, node, operand):
         return _clone_result(program, node, span.path, applicability)
@@ -277,8 +281,11 @@ def _is_tensor_method(program: Program, func: ast.Attribute) -> bool:
 
 
 def _clone_result(program: Program, node: ast.AST, path: str, applicability: Applicability) -> Fix | None:
+    around = program.parent(node)
     if not isinstance(node, (ast.Call, ast.BinOp, ast.UnaryOp)):
         return None
+    if isinstance(around, ast.Assign) and any(isinstance(target, (ast.Tuple, ast.List)) for target in around.targets):
+        return None  # several results have no clone of their own
     if isinstance(node, ast.Call) and (
         knowledge.load().mutates(call_name(node))
         or keyword_of(node, "out") is not None

@@ -42,6 +42,18 @@ def test_what_is_cloned(before: str, operand: str, after: str | None, place) -> 
     assert program.applied(clone_at_save.propose(program.span, operand)) == expected
 
 
+def test_where_several_calls_may_have_saved_it_is_a_guess(place) -> None:
+    program = place("def f(self, x):\n    return «self.head(self.body(x))»\n")
+    assert clone_at_save.propose(program.span, "input", "layer_norm") is None
+    guess = clone_at_save.propose(program.span, "input", "layer_norm", is_guess=True)
+    assert program.applied(guess) == "def f(self, x):\n    return self.head(self.body(x).clone())\n"
+
+
+def test_several_results_have_no_clone(place) -> None:
+    program = place("import torch\ndef f(x):\n    w, v = «torch.linalg.eigh(x)»\n    return w\n")
+    assert clone_at_save.propose(program.span, "eigenvalues", "linalg.eigh") is None
+
+
 def test_the_title_names_what_is_cloned(place) -> None:
     fix = clone_at_save.propose(place("def f(a):\n    return «a.sin()»\n").span, "self")
     assert fix is not None
