@@ -294,7 +294,7 @@ class _Explanation:
         class_name = function.rpartition(".")[0]
         for parent in nearest_leaves(node):
             owner = self.tree.owner_of(storage_key(parent))
-            path = "" if owner is None else owner.qualified_name.rpartition(".")[0]
+            path = "" if owner is None else owner.path
             if found := self.tree.enclosing(path, class_name):
                 return found
         return ""

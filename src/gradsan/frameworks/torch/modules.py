@@ -9,6 +9,7 @@ import inspect
 import sys
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 
+from gradsan.frameworks.torch.root_names import names_of
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.history import Subject, TensorKind
 from gradsan.record.frames import Site, UserCode
@@ -71,6 +73,9 @@ class Owner:
     """Which parameter or buffer of which module a storage is."""
 
     qualified_name: str
+    """From its root, ``fc.weight``; with what the program calls the root where that alone tells little."""
+    path: str
+    """Of the module that holds it, from its root."""
     kind: TensorKind
     tensor: weakref.ref[torch.Tensor]
 
@@ -112,21 +117,27 @@ class ModuleTree:
         self._paths: dict[int, str] = {}
         self._types: dict[str, set[str]] = {}
         self._owners: dict[int, Owner] = {}
-        for root in _roots():
-            for path, module in root.named_modules():
+        trees = [(root, list(root.named_modules())) for root in _roots()]
+        names = names_of(root for root, _ in trees)
+        n_holders = Counter(path for _, modules in trees for path, _ in modules)
+        for root, modules in trees:
+            for path, module in modules:
                 self._paths.setdefault(id(module), path)
                 self._types.setdefault(path, set()).update(kind.__qualname__ for kind in type(module).__mro__)
-                self._add_tensors(path, module)
+                # `2.weight`, of a bare `nn.Sequential`, may be of any; so may what several networks have.
+                is_telling = not path or (n_holders[path] == 1 and not path[0].isdecimal())
+                self._add_tensors(path, module, "" if is_telling else names.get(id(root), ""))
         self.built_at_s = time.monotonic()
         self.cost_s = self.built_at_s - start_s
 
-    def _add_tensors(self, path: str, module: torch.nn.Module) -> None:
+    def _add_tensors(self, path: str, module: torch.nn.Module, root: str) -> None:
+        shown = f"{root}.{path}" if root else path
         kinds = ((module._parameters, TensorKind.PARAMETER), (module._buffers, TensorKind.BUFFER))
         for tensors, kind in kinds:
             for name, tensor in tensors.items():
                 key = None if tensor is None else storage_key(tensor)
                 if tensor is not None and key is not None:
-                    owner = Owner(f"{path}.{name}" if path else name, kind, weakref.ref(tensor))
+                    owner = Owner(f"{shown}.{name}" if shown else name, path, kind, weakref.ref(tensor))
                     self._owners.setdefault(key, owner)
 
     def path_of(self, module: object) -> str:

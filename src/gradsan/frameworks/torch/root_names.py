@@ -1,0 +1,50 @@
+"""What a program calls the networks that no other module holds: names of variables, attributes and keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+_FOREIGN = frozenset({"gradsan", "torch"})
+"""Packages whose own variables are no names that the program gave."""
+
+
+def names_of(roots: Iterable[object]) -> dict[int, str]:
+    """Return the names, by `id`, under which the running functions and the main module hold objects.
+
+    The innermost function is asked first, and in it what ``self`` holds: that has the more telling name.
+    """
+    wanted = {id(root) for root in roots}
+    found: dict[int, str] = {}
+    for scope in _scopes(sys._getframe(1)):
+        for name, value in list(scope.items()):
+            if id(value) in wanted:
+                found.setdefault(id(value), name)
+            elif type(value) is dict:
+                named = [(key, held) for key, held in list(value.items()) if type(key) is str and id(held) in wanted]
+                for key, held in named:
+                    found.setdefault(id(held), key)
+        if len(found) == len(wanted):
+            break
+    return {key: name for key, name in found.items() if name != "self"}
+
+
+def _attributes(holder: object) -> Mapping[str, Any]:
+    """Return the attributes of an object, without running code of its class."""
+    try:
+        held = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        return {}
+    return held if type(held) is dict else {}
+
+
+def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, Any]]:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _FOREIGN:
+            names = frame.f_locals
+            yield _attributes(names.get("self"))
+            yield names
+        frame = frame.f_back
+    yield vars(sys.modules.get("__main__", sys))
