@@ -155,7 +155,7 @@ class SettraceClock:
             is_user = answers.get(code.co_filename)
             if not is_user and (is_user is not None or not is_user_code(code)):
                 return None
-            if id(code) in is_idle:
+            if is_idle and id(code) in is_idle:
                 frame.f_trace_lines = False
                 return trace_idle
             if code.co_name in handlers:

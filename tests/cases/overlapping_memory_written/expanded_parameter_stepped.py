@@ -17,4 +17,4 @@ torch.manual_seed(0)
 net = torch.nn.Sequential(torch.nn.Linear(2, 3), Scale())
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 net(torch.randn(4, 2)).square().mean().backward()
-optimizer.step()  #~ error[GS209]: refused on `1.gain`, whose elements share memory
+optimizer.step()  #~ error[GS209]: refused on `net.1.gain`, whose elements share memory

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -66,7 +69,11 @@ def of_one_network(x: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("run", "name"),
     [
-        (of_a_variable, "critic.2.weight"),
+        pytest.param(
+            of_a_variable,
+            "critic.2.weight",
+            marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="before, the locals of a frame are not read"),
+        ),
         (of_a_dict, "judge.2.weight"),
         (of_an_attribute, "critic.last.weight"),
         (of_one_network, "last.weight"),
@@ -76,3 +83,20 @@ def test_a_parameter_is_named_so_that_it_can_be_found(run, name: str) -> None:
     with gradsan.watch() as watch:
         run(torch.ones(1, 2, requires_grad=True))
     assert watch.findings[0].message.split("`")[1] == name
+
+
+def test_a_variable_of_a_caller_is_held_no_longer_than_it_would_be() -> None:
+    def made() -> torch.Tensor:
+        nets.append(nn.Sequential(nn.Linear(2, 3)))
+        y = torch.ones(3, requires_grad=True).exp()
+        y.add_(1)
+        with pytest.raises(RuntimeError):
+            y.sum().backward()
+        return y
+
+    nets: list[nn.Module] = []
+    with gradsan.watch():
+        y = made()
+        reference = weakref.ref(y)
+        del y
+        assert reference() is None
