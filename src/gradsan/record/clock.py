@@ -28,7 +28,7 @@ MAX_ENTRIES = 1 << 17
 """Lines that made nodes, kept per thread; about 12 MB when full."""
 
 LATELY = 1024
-"""Entries."""
+"""Entries that tell whether a function makes nodes."""
 
 NextNumber = Callable[[], int]
 

@@ -165,11 +165,11 @@ class MonitoringClock:
                     self._follow(code, self._local_events)
                 elif latest is not code:  # nothing that it called has returned to it
                     return
-            elif candidates and id(code) in candidates:
-                frame = get_frame(1)
-                if idle.judge(frame, value, made_nodes=timeline.made_nodes(code)):
-                    self._follow(code, self._idle_events)
-            self._put_caller(timeline, get_frame(1))
+            frame = get_frame(1)
+            is_judged = candidates and id(code) in candidates
+            if is_judged and idle.judge(frame, value, made_nodes=timeline.made_nodes(code)):
+                self._follow(code, self._idle_events)
+            self._put_caller(timeline, frame)
 
         return on_return
 

@@ -202,10 +202,10 @@ class SettraceClock:
         def trace_idle(frame: FrameType, event: str, _argument: object) -> TraceFunction:
             if event == "return":
                 number, code, _ = entries[-1]
-                if number != next_number():
+                made_nodes = number != next_number()
+                if made_nodes:
                     idle.strike(frame.f_code)
-                    self._put_caller(timeline, frame)
-                elif code is frame.f_code:  # what it called has returned to it
+                if made_nodes or code is frame.f_code:  # the latter: what it called has returned to it
                     self._put_caller(timeline, frame)
             return trace_idle
 

@@ -1,9 +1,9 @@
-"""How a write that the framework refuses can be performed so that its gradient is known, and what was given to it."""
+"""How a write that the framework refuses can be performed so that its gradient is known, and what it was for."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -63,15 +63,3 @@ def is_put_back(tensor: torch.Tensor, given: torch.Tensor, arguments: tuple[Any,
     part = tensor.detach()[arguments[0]]
     own, other = ((t.data_ptr(), tuple(t.shape), t.stride()) for t in (part, given))
     return own == other
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors among arguments, in lists and dictionaries too."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from tensors_in(item)

@@ -112,15 +112,15 @@ def n_bytes_of(tensor: Any) -> int:
     return sum(part.numel() * part.element_size() for part in parts_of(tensor))
 
 
-def tensors_in(packed: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors in what a pack hook returned: itself, or in tuples, lists and values of dicts."""
-    if isinstance(packed, torch.Tensor):
-        yield packed
-    elif isinstance(packed, (tuple, list)):
-        for each in packed:
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in a value: itself, or in tuples, lists and values of dicts."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for each in value:
             yield from tensors_in(each)
-    elif isinstance(packed, dict):
-        yield from tensors_in(list(packed.values()))
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
 
 
 def share_storage(one: Any, other: Any) -> bool:

@@ -23,24 +23,25 @@ def names_of(roots: Iterable[object]) -> dict[int, str]:
     The innermost function is asked first, and in it what ``self`` holds: that has the more telling name.
     See NOTE [Locals of a running frame].
     """
-    held_by_nobody = list(roots)
-    wanted = {id(root) for root in held_by_nobody}
+    unnamed = {id(root): root for root in roots}
     found: dict[int, str] = {}
+
+    def take(names: Mapping[Any, Any]) -> None:
+        for name, value in list(names.items()):
+            if id(value) in unnamed and type(name) is str:
+                del unnamed[id(value)]
+                found[id(value)] = name
+
     for scope in _scopes(sys._getframe(1)):
-        for name, value in list(scope.items()):
-            if id(value) in wanted:
-                found.setdefault(id(value), name)
-            elif type(value) is dict:
-                named = [(key, held) for key, held in list(value.items()) if type(key) is str and id(held) in wanted]
-                for key, held in named:
-                    found.setdefault(id(held), key)
-        if len(found) == len(wanted):
+        take(scope)
+        for value in list(scope.values()):
+            if type(value) is dict:
+                take(value)
+        if not unnamed:
             break
-    missing = [root for root in held_by_nobody if id(root) not in found]
-    for holder in gc.get_referrers(*missing) if missing else ():
-        for name, value in list((holder if type(holder) is dict else _attributes(holder)).items()):
-            if id(value) in wanted and type(name) is str and name.isidentifier():
-                found.setdefault(id(value), name)
+    for holder in gc.get_referrers(*unnamed.values()) if unnamed else ():
+        held = list((holder if type(holder) is dict else _attributes(holder)).items())
+        take({name: value for name, value in held if type(name) is str and name.isidentifier()})
     return {key: name for key, name in found.items() if name != "self"}
 
 

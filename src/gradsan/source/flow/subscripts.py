@@ -358,8 +358,8 @@ def _store_child(frame: Frame, value: Instance | Layer, index: ast.expr, new: Va
     key = evaluate(frame, index)
     if isinstance(value, Instance) and special_method(frame, value, "__setitem__", [key, new], node) is not None:
         return
-    if is_dict(frame, value) or isinstance(_literal_of(key), str):
-        name = _literal_of(key)
+    name = _literal_of(key)
+    if is_dict(frame, value) or isinstance(name, str):
         put_child(frame, value, name if isinstance(name, str) else "", new)
     elif value.children is not None:
         store(frame, value.children, index, new, node)

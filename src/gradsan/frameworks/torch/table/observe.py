@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node, increment_version
 
+from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.table.calls import Bound
 from gradsan.knowledge import Effect
 
@@ -178,18 +179,6 @@ def _clone(value: Any, kept: list[torch.Tensor], inputs: list[torch.Tensor], *, 
         items = [_clone(item, kept, inputs, may_require=may_require) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return value
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of a result, whatever holds them."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
 
 
 def backward_or_refuse(run: Run) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.table.calls import Call
 from gradsan.frameworks.torch.table.learn import Behaviour
 from gradsan.frameworks.torch.table.observe import (
@@ -11,7 +12,6 @@ from gradsan.frameworks.torch.table.observe import (
     Observation,
     observe,
     observe_without_graph,
-    tensors_in,
 )
 
 MOST_MASKS = 24
