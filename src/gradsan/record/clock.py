@@ -52,6 +52,10 @@ class Timeline:
         else:
             entries.append((number, code, position))
 
+    def doubt(self) -> None:
+        """Forget which line has run since the last one began: others may have run unseen."""
+        self.entries[-1] = (self.entries[-1][0], None, 0)
+
     def site_of(self, number: int) -> Site | None:
         """Return where node ``number`` was made; None where the clock was not running or has forgotten."""
         entries = list(self.entries)
@@ -115,6 +119,9 @@ class LineClock(Protocol):
     def follow(self) -> None:
         """Follow the calling thread too, which may have begun before the clock did."""
 
+    def regain(self) -> None:
+        """Follow the calling thread again where somebody else has put an end to it."""
+
     def stop(self) -> None:
         """Stop; what was recorded stays readable."""
 
@@ -137,7 +144,7 @@ class LineClock(Protocol):
 
     @property
     def refusal(self) -> str:
-        """Why the clock does not run, in one sentence; empty while it does."""
+        """Why lines are not known, in one sentence; empty while all are."""
 
     @property
     def local(self) -> ThreadState:

@@ -82,6 +82,9 @@ class MonitoringClock:
     def follow(self) -> None:
         """Do nothing: every thread is followed."""
 
+    def regain(self) -> None:
+        """Do nothing: nobody else can take this tool's place."""
+
     def pause(self) -> None:
         """Do nothing: code of the framework runs unobserved as it is."""
 
@@ -99,7 +102,7 @@ class MonitoringClock:
 
     @property
     def refusal(self) -> str:
-        """Why the clock does not run; empty while it does."""
+        """Why lines are not known; empty while all are."""
         return self._refusal
 
     @property

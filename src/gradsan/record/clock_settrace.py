@@ -18,7 +18,10 @@ TAKEN = (
     "another tracer (a debugger or coverage) holds `sys.settrace`: lines that saved a tensor are not known; "
     "Python 3.12 and later can run both"
 )
-
+INTERRUPTED = (
+    "for a while `sys.settrace` was empty (a debugger had left it so, or Python after a RecursionError): "
+    "lines that saved a tensor meanwhile are not known"
+)
 
 _AT_START = 8 if sys.version_info >= (3, 11) else -1
 """The highest offset at which a frame begins: since Python 3.11 instructions that prepare it come first."""
@@ -35,6 +38,7 @@ class SettraceClock:
         self.paused: dict[int, object] = {}
         self._running = False
         self._refusal = ""
+        self._is_interrupted = False
         self._global_trace = self._trace_of_thread
 
     def start(self) -> None:
@@ -46,6 +50,7 @@ class SettraceClock:
             self._refusal = TAKEN
             return
         self._refusal = ""
+        self._is_interrupted = False
         self._running = True
         if threading.gettrace() is None:
             threading.settrace(self._global_trace)
@@ -66,6 +71,21 @@ class SettraceClock:
             frame = frame.f_back
         self._timelines.local.tracer = trace
         sys.settrace(trace)
+
+    def regain(self) -> None:
+        """Follow the calling thread again where it is not followed any more.
+
+        Effect: forgets the lines since the last sure one; installs the trace function where the place is empty.
+        """
+        trace, tracer = sys.gettrace(), self._timelines.local.tracer
+        if not self._running or tracer is None or trace is tracer or get_ident() in self.paused:
+            return
+        timeline = self._timelines.mine()
+        timeline.doubt()
+        if trace is None:
+            self._is_interrupted = True
+            self.follow()
+            self._put_caller(timeline, sys._getframe())
 
     def stop(self) -> None:
         """Stop.
@@ -90,9 +110,12 @@ class SettraceClock:
     def pause(self) -> None:
         """Stop following on the calling thread until `resume`: tracing slows every instruction of it.
 
-        Effect: removes the trace function, if it is ours.
+        Effect: as `regain`; then removes the trace function, if it is ours.
         """
         trace = sys.gettrace()
+        if trace is None:
+            self.regain()
+            trace = sys.gettrace()
         if trace is not None and self._running and trace is self._timelines.local.tracer:
             self.paused[get_ident()] = None
             sys.settrace(None)
@@ -115,14 +138,16 @@ class SettraceClock:
 
     def timelines(self) -> tuple[Timeline, ...]:
         """Return the timelines of all threads; the calling thread's first."""
+        self.regain()
         return self._timelines.all()
 
     @property
     def refusal(self) -> str:
-        """Why the clock does not run; empty while it does."""
+        """Why lines are not known; empty while all are."""
+        self.regain()
         if self._running and get_ident() not in self.paused and not self._is_ours(sys.gettrace()):
             return TAKEN
-        return self._refusal
+        return self._refusal or (INTERRUPTED if self._is_interrupted else "")
 
     @property
     def local(self) -> ThreadState:

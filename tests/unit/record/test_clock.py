@@ -300,6 +300,25 @@ def test_a_pause(clock: LineClock, nodes: Nodes) -> None:
     check(clock, nodes, program)
 
 
+@pytest.mark.parametrize("core", CORES[:1], indirect=True)
+def test_a_debugger_that_has_come_and_gone(clock: LineClock, nodes: Nodes) -> None:
+    def program() -> None:
+        nodes.make()
+        sys.settrace(None)  # as a debugger's `continue`, or Python after an exception in a trace function
+        nodes.make()
+        clock.pause()
+        clock.resume()
+        nodes.make()
+
+    clock.start()
+    program()
+    assert "was empty" in clock.refusal
+    clock.stop()
+    [timeline] = clock.timelines()
+    sites = [timeline.site_of(number) for number in nodes.lines]
+    assert [site and site.line_number for site in sites] == [nodes.lines[0], None, nodes.lines[2]]
+
+
 def test_lines_that_make_nothing_take_no_room(clock: LineClock, nodes: Nodes) -> None:
     def program() -> int:
         total = 0

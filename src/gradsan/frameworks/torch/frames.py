@@ -52,6 +52,7 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
         timeline, thread = clock.timeline, get_ident()
         code, position = (None, 0) if timeline is None else timeline.entries[-1][1:]
         if code is None or not (thread in paused or clock.tracer is None or clock.tracer is get_trace()):
+            recorder.clock.regain()
             code, offset, agent = user_frame(user_code, frame)
             return code, -1 - offset, agent
         near: FrameType | None = frame
