@@ -178,20 +178,20 @@ GAN_JUDGE = """
 import runpy
 import torch
 runpy.run_path("train.py", run_name="__main__")
-from model import make_discriminator, make_generator
+from model import Players
 from train import compute_losses, make_batch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(1)
-players = make_generator(noise=3, width=6), make_discriminator(width=6)
+players = Players(noise=3, width=6)
 real = make_batch(16)
 def losses():
     torch.manual_seed(2)
-    return compute_losses(*players, real)
+    return compute_losses(players, real)
 loss_d, loss_g = losses()
 loss_g.backward()
-players[1].zero_grad()
+players.discriminator.zero_grad()
 loss_d.backward()
-for player, index in zip(players, (1, 0)):
+for player, index in ((players.generator, 1), (players.discriminator, 0)):
     for parameter in player.parameters():
         flat, step = parameter.detach().view(-1), 1e-6
         for i in range(flat.numel()):

@@ -2,7 +2,7 @@
 
 import torch
 from losses import discriminator_loss, generator_loss
-from model import make_discriminator, make_generator
+from model import Players
 
 
 def make_batch(size):
@@ -10,20 +10,20 @@ def make_batch(size):
     return torch.cat([along, 2 * along], dim=1)
 
 
-def compute_losses(generator, discriminator, real):
-    fake = generator(torch.randn(len(real), 3))
-    on_fake = discriminator(fake)
-    loss_d = discriminator_loss(discriminator(real), discriminator(fake.detach()))
+def compute_losses(players, real):
+    fake = players.generator(torch.randn(len(real), 3))
+    on_fake = players.discriminator(fake)
+    loss_d = discriminator_loss(players.discriminator(real), players.discriminator(fake.detach()))
     return loss_d, generator_loss(on_fake)
 
 
 def main():
     torch.manual_seed(0)
-    generator, discriminator = make_generator(noise=3, width=6), make_discriminator(width=6)
-    optimizer_g = torch.optim.Adam(generator.parameters(), lr=0.01)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=0.01)
+    players = Players(noise=3, width=6)
+    optimizer_g = torch.optim.Adam(players.generator.parameters(), lr=0.01)
+    optimizer_d = torch.optim.Adam(players.discriminator.parameters(), lr=0.01)
     for step in range(3):
-        loss_d, loss_g = compute_losses(generator, discriminator, make_batch(16))
+        loss_d, loss_g = compute_losses(players, make_batch(16))
         optimizer_d.zero_grad()
         loss_d.backward()
         optimizer_d.step()
