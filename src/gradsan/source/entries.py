@@ -19,7 +19,7 @@ from gradsan.source.flow.interpreter import Frame, Machine, execute
 from gradsan.source.flow.machine import Arguments, Probe, call
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import tensors_of
-from gradsan.source.flow.values import Context, Function, Tensor, Value
+from gradsan.source.flow.values import Const, Context, Function, Tensor, Value
 from gradsan.source.hierarchy import is_function_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
 from gradsan.source.parameters import bind_unknown
@@ -210,6 +210,7 @@ def _guarded(what: FunctionInfo | ClassInfo | ModuleInfo, run: Callable[[], Outc
 def _run_body(analyst: Analyst, module: ModuleInfo) -> Outcome:
     with analyst.machine() as machine:
         frame = Frame(machine, module, "<module>")
+        frame.local["__name__"] = Const("__main__")
         machine.is_program = True
         machine.n_samples = 3
         machine.module_frames[id(module)] = frame

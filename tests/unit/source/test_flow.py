@@ -574,12 +574,24 @@ def test_follows_calls_into_other_files(tmp_path: Path) -> None:
     assert errors(tmp_path, source, layers=layers) == {("GS101", 5)}
 
 
-def test_says_under_which_condition(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "conditions"),
+    [
+        ("def f(x, norm):\n    y = torch.exp(x)\n    if norm:\n        y /= 2\n    return y\n", ["if `norm` is true"]),
+        (
+            "if __name__ == '__main__':\n    x = torch.ones(2, requires_grad=True)\n"
+            "    y = torch.exp(x)\n    y += 1\n    y.sum().backward()\n",
+            [],
+        ),
+    ],
+    ids=["a parameter", "being the program"],
+)
+def test_says_under_which_condition(tmp_path: Path, source: str, conditions: list[str]) -> None:
     path = tmp_path / "program.py"
-    path.write_text(HEAD + "def f(x, norm):\n    y = torch.exp(x)\n    if norm:\n        y /= 2\n    return y\n")
+    path.write_text(HEAD + source)
     analyst = Analyst(Project(), knowledge.load("torch"))
     (inference,) = analyse(analyst, analyst.project.load(path))
-    assert "if `norm` is true" in inference.history.notes
+    assert [note for note in inference.history.notes if note.startswith("if ")] == conditions
 
 
 def test_a_private_helper_is_judged_where_it_is_called(tmp_path: Path) -> None:
