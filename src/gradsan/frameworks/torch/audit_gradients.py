@@ -26,6 +26,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.overlap import overlaps
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, key_of
 from gradsan.frameworks.torch.suspicion import region_of
+from gradsan.frameworks.torch.use_counts import OF_A_VARIABLE
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
 from gradsan.record.frames import Site, current_site
@@ -108,7 +109,7 @@ class GradientAudit:
         def read(leaf: Any) -> Any:
             gradient = get(leaf)
             if gradient is not None and (frame := sys._getframe(1)).f_code.co_filename in users:
-                n_references = sys.getrefcount(gradient) - _OWN
+                n_references = sys.getrefcount(gradient) - OF_A_VARIABLE
                 if type(gradient) is torch.Tensor and not torch.compiler.is_compiling() and not recorder.is_quiet():
                     with recorder.border():
                         note(gradient, frame, n_references)
@@ -209,15 +210,6 @@ def _address(tensor: Any) -> int:
 
 def _note_nothing(_leaf: Any) -> None:
     """Stand in for who follows assignments."""
-
-
-def _n_own() -> int:
-    value = object()
-    return sys.getrefcount(value)
-
-
-_OWN = _n_own()
-"""References to what one variable holds, which differ from one version of Python to another."""
 
 
 def _leaves(roots: Any, inputs: Any) -> Iterator[Any]:

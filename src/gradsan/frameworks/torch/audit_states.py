@@ -25,6 +25,7 @@ import torch
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import nodes_of
 from gradsan.frameworks.torch.storages import storage_key
+from gradsan.frameworks.torch.use_counts import OF_AN_ARGUMENT
 from gradsan.model.event import Needed, SequenceNumber, StorageId, Version, Written
 from gradsan.model.history import History, Subject, Witness
 from gradsan.record.frames import Site, current_site
@@ -75,7 +76,7 @@ class StateAudit:
         @functools.wraps(original)
         def join(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if type(tensors) in (list, tuple) and len(tensors) >= ENOUGH_ENTRIES and tensors[-1] is tensors[-2]:
-                is_named = sys.getrefcount(tensors) > _TEMPORARY
+                is_named = sys.getrefcount(tensors) > OF_AN_ARGUMENT
                 if not torch.compiler.is_compiling() and not recorder.is_quiet():
                     with recorder.border():
                         look(tensors, is_named)
@@ -161,14 +162,6 @@ def _n_times(log: StorageLog, since: int) -> int:
     last = log.runs[-1]
     same = [run for run in log.runs if run.code is last.code and run.position == last.position]
     return sum(run.n_times for run in same if run.first_number >= since)
-
-
-def _n_references(tensors: Any, *_args: Any) -> int:
-    return sys.getrefcount(tensors)
-
-
-_TEMPORARY = _n_references([])
-"""References to an argument that has no name in the caller, which differ from one version of Python to another."""
 
 
 def _is_held_again(tensor: Any, n_entries: int) -> bool:

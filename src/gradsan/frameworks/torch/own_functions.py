@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.model.event import Refusal
 from gradsan.record.observations import Observations, Refused
 
@@ -129,7 +130,7 @@ class OwnFunctions:
 
     def _look(self, ctx: Any, saved: list[tuple[torch.Tensor, int]], result: Any) -> None:
         given = self._calls[-1]
-        returned = list(_tensors(result))
+        returned = list(tensors_in(result))
         marked = [each for each in ctx.dirty_tensors or () if isinstance(each, torch.Tensor)]
         given.marked = marked
         given.unreturned = [each for each in marked if not any(each is other for other in returned)]
@@ -160,11 +161,3 @@ def _marks(forward: Callable[..., Any]) -> bool:
 
 def _is_step(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and not (value.is_leaf and value.requires_grad)
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from _tensors(each)
