@@ -122,6 +122,8 @@ class Witness(Enum):
     """A list holds one gradient tensor once for each backward pass."""
     MINUS_ITSELF = "minus-itself"
     """A gradient that was kept by reference was subtracted from itself, after another backward had written it."""
+    OLDER_SELF = "older-self"
+    """An alias was subtracted from what its memory became: from itself."""
     EXPANDED = "expanded"
     """An item of an expanded tensor was written, and so were the others in the same memory."""
     KEPT_STATE = "kept-state"

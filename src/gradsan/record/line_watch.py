@@ -36,6 +36,8 @@ class LineWatch:
         self._inner: Any = None
         self._trace: Any = None
         self._inner_of_threads: Any = None
+        self._late: set[int] = set()
+        """Threads that ran when the watch began: what they call is followed from their next line on."""
         self._trace_of_threads: Any = None
         self._tool = -1
         self.is_on = False
@@ -98,6 +100,7 @@ class LineWatch:
             frame: FrameType | None = top if thread != get_ident() else None
             while frame is not None:
                 if frame.f_trace is not None and self._user_code(frame.f_code):
+                    self._late.add(thread)
                     self._at.setdefault(thread, _line_of(frame))
                     frame.f_trace, frame.f_trace_lines = self._local(frame.f_trace), True
                 frame = frame.f_back
@@ -111,17 +114,27 @@ class LineWatch:
         local = None if inner is None else inner(frame, event, argument)
         if not self.is_on:
             return local
-        own = sys.gettrace() if inner is not None else None
-        trace = self._trace_over(own)
-        if self._clock.local.tracer is own:
-            self._clock.local.tracer = trace
-        sys.settrace(trace)
+        self._lay_over(sys.gettrace() if inner is not None else None)
         if not self._user_code(frame.f_code):
             return local
         frame.f_trace_lines = True
         return self._local(local)
 
+    def _lay_over(self, own: Any) -> None:
+        """Lay the watch over the trace function of the calling thread."""
+        trace = self._trace_over(own)
+        if self._clock.local.tracer is own:
+            self._clock.local.tracer = trace
+        sys.settrace(trace)
+
+    def join(self) -> None:
+        """Follow what the calling thread calls, where it ran already when the watch began."""
+        if get_ident() in self._late:
+            self._late.discard(get_ident())
+            self._lay_over(sys.gettrace())
+
     def _stop_tracing(self) -> None:
+        self._late.clear()
         if threading.gettrace() is self._trace_of_threads:
             threading.settrace(self._inner_of_threads)
         if self._clock.local.tracer is self._trace:
@@ -211,6 +224,8 @@ class _Local:
         watch = self._watch
         if event == "line":
             watch._step(_line_of(frame))
+            if watch._late and watch.is_on:
+                watch.join()
         elif event == "return":
             caller = watch._user_code.innermost(frame.f_back)
             watch._step(None if caller is None else _line_of(caller))

@@ -21,7 +21,10 @@ class StateKeptByReference(Rule):
 After the loop the list holds one tensor many times.
 What is computed from its entries uses the last state everywhere,
 and the gradient is that of so many copies of the last state.
-Each write is recorded, nothing that was saved is overwritten, so nothing is raised."""
+Each write is recorded, nothing that was saved is overwritten, so nothing is raised.
+
+`before = model.state_dict()`, `before = p.data` and `before = p.detach()` are references too:
+after a step, `p - before` is a tensor minus itself, and the update that was to be measured is zero."""
     example = """\
 import torch
 
@@ -51,6 +54,8 @@ print(loss, x.grad)  # 30; 10, 10, 10
     def judge(self, history: History) -> Diagnostic | None:
         """Speak about what the audit saw by its witness."""
         written = history.first(Written)
+        if history.witness is Witness.OLDER_SELF:
+            return self._minus_itself(history)
         if history.witness is not Witness.KEPT_STATE or written is None:
             return None
         title = history.subject.title or "a tensor"
@@ -63,3 +68,13 @@ print(loss, x.grad)  # 30; 10, 10, 10
         )
         finding = relabelled(finding, Role.WRITE, f"one tensor, written here {written.n_times} times")
         return relabelled(finding, Role.RAISE, "each of its uses saw the last state")
+
+    def _minus_itself(self, history: History) -> Diagnostic:
+        title = history.subject.title or "a tensor"
+        finding = self.diagnose(
+            history,
+            f"{title} is subtracted from what was kept of it by reference: the difference is zero",
+            helps=(Help("keep the value", "before = p.detach().clone()"),),
+        )
+        finding = relabelled(finding, Role.WRITE, "written here after it was kept")
+        return relabelled(finding, Role.RAISE, "both sides are one memory")

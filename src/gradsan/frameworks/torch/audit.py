@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.audit_differences import DifferenceAudit
 from gradsan.frameworks.torch.audit_expanded import ExpandedAudit
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
 from gradsan.frameworks.torch.audit_gradients import GradientAudit
@@ -81,24 +82,23 @@ class Audit:
         self._live: list[weakref.ref[Kept]] = []
         self._prune_at = FIRST_PRUNE
         self._watched: dict[int, Watched] = {}
-        self._found: dict[int, tuple[Callable[[], object], Site | None]] = {}
-        """By identity of what is watched: a reference to it, and the line after which it differed."""
+        self._found: dict[int, tuple[Callable[[], object], Site | None, object]] = {}
+        """By identity of what is watched: a reference to it, the line after which it differed, and from which mark."""
         self._watches_all = False
         self._closely = session.options.closely
         self._n_close = 0 if self._closely else CLOSE_LOOKS
         self._max_watched = MAX_WATCHED_CLOSELY if self._closely else MAX_WATCHED
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
-        self._optimizers, self._regions = OptimizerAudit(self), RegionAudit(self)
-        self._gradients, self._expanded = GradientAudit(self), ExpandedAudit(self)
-        self._functions, self._histories = FunctionAudit(self), self._gradients.histories
+        self._histories = (gradients := GradientAudit(self)).histories
         self._parts = (
-            self._functions,
-            self._regions,
-            self._optimizers,
-            self._gradients,
+            FunctionAudit(self),
+            RegionAudit(self),
+            OptimizerAudit(self),
+            gradients,
+            DifferenceAudit(self, self._histories),
             StateAudit(self),
-            self._expanded,
+            ExpandedAudit(self),
         )
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
@@ -110,17 +110,14 @@ class Audit:
         self.session.file_for_children = self.exposure.start()
         for part in self._parts:
             part.wrap(self._patches)
-        self._hooks.push(self)
+        self._hooks.push(self, self._patches)
 
     def stop(self) -> None:
         """Undo `start`."""
         self.lines.stop()
         self._hooks.pop(self)
-        self._functions.unwrap()
-        self._expanded.unwrap()
-        self._gradients.unwrap()
-        self._optimizers.unwrap()
-        self._regions.unwrap()
+        for part in self._parts:
+            part.unwrap()
         self._patches.restore()
         self.exposure.stop()
 
@@ -167,8 +164,9 @@ class Audit:
 
         Effect: starts to follow lines.
         """
-        if mark is None:
-            return
+        found = self._found.get(id(value))
+        if mark is None or (found is not None and found[0]() is value and found[2] is mark):
+            return  # found before its memory was handed out once more
         if len(self._watched) >= self._max_watched:
             self._drop_dead()
         while len(self._watched) >= self._max_watched:
@@ -278,7 +276,7 @@ class Audit:
                     self._watched.pop(number, None)
                 elif not same(fingerprint(watched.tensor, is_full=self.is_full), watched.mark):
                     self._watched.pop(number, None)
-                    self._found[number] = watched.value, site
+                    self._found[number] = watched.value, site, watched.mark
                     if self.exposure.is_child:
                         self.exposure.tell_parent(watched.tensor, site)
         except Exception as error:
@@ -299,7 +297,7 @@ class Audit:
     def _drop_dead(self) -> None:
         for number in [number for number, watched in self._watched.items() if watched.value() is None]:
             del self._watched[number]
-        for number in [number for number, (value, _) in self._found.items() if value() is None]:
+        for number in [number for number, (value, *_) in self._found.items() if value() is None]:
             del self._found[number]
 
     def _compare(self, kept: Kept) -> None:

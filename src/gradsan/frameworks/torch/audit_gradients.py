@@ -24,7 +24,7 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import nodes_between
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.overlap import overlaps
-from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, key_of
+from gradsan.frameworks.torch.regions import PLAIN, key_of
 from gradsan.frameworks.torch.suspicion import region_of
 from gradsan.frameworks.torch.use_counts import OF_A_VARIABLE
 from gradsan.model.event import Needed, SequenceNumber, Version
@@ -89,10 +89,6 @@ class GradientAudit:
             return  # a door put in once more would void the attribute cache of the class
         for name in ("grad", "_grad"):
             self._patches.set(torch.Tensor, name, self._door(getattr(torch._C.TensorBase, name)))
-        if self._is_reading and not before[1]:
-            for name in ("__sub__", "sub"):
-                self._patches.set_door(torch.Tensor, name, self._subtracting(getattr(torch.Tensor, name)))
-            self._patches.set(torch, "sub", self._subtracting(torch.sub))
 
     def _door(self, original: Any) -> property:
         give, note = original.__set__, self._note if self._is_following else _note_nothing
@@ -118,18 +114,6 @@ class GradientAudit:
         recorder, note = self._audit.recorder, self.histories.note
         users = recorder.user_code.users
         return read
-
-    def _subtracting(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def subtract(one: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
-            is_one = type(one) is type(other) is torch.Tensor and _address(one) == _address(other)
-            if is_one and not torch.compiler.is_compiling() and not recorder.is_quiet():
-                with recorder.border():
-                    look(one, other)
-            return original(one, other, *args, **kwargs)
-
-        recorder, look = self._audit.recorder, self.histories.subtract
-        return subtract
 
     def _note(self, leaf: Any) -> None:
         recorder = self._audit.recorder
@@ -198,14 +182,6 @@ class GradientAudit:
         subject = subject_of(other.grad, kind=TensorKind.LEAF)
         events = (self._audit.written(sites[-1], "grad ="), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.GRADIENT_OF_TWO))
-
-
-def _address(tensor: Any) -> int:
-    """Return where a tensor lies; each one its own place where it can't tell."""
-    try:
-        return int(torch._C.TensorBase.data_ptr(tensor)) or id(tensor)
-    except REFUSALS:
-        return id(tensor)
 
 
 def _note_nothing(_leaf: Any) -> None:

@@ -100,17 +100,19 @@ class HistoryAudit:
                 self._doubt(kept, frame)
         kept.n_since += 1
 
-    def subtract(self, one: Any, other: Any) -> None:
-        """Tell of a gradient that is subtracted from itself; see NOTE [Minus itself]."""
+    def subtract(self, one: Any, other: Any) -> bool:
+        """Tell of a gradient that is subtracted from itself, and return whether; see NOTE [Minus itself]."""
         kept = self._kept.get(id(one)) or self._kept.get(id(other))
         gradient = None if kept is None else kept.gradient()
         if kept is None or gradient is None or not (gradient is one or gradient is other):
-            return
-        if kept.version != gradient._version and one.shape == other.shape and one.stride() == other.stride():
+            return False
+        is_written = bool(kept.version != gradient._version)
+        if is_written:
             here = current_site(self._audit.recorder.user_code)
             at = Site(kept.place[0], -1, kept.place[1]).span()
             notes = (f"kept by reference at line {at.line} of {Path(at.path).name}",)
             self._tell(gradient, kept.version, here, Witness.MINUS_ITSELF, notes)
+        return is_written
 
     def _doubt(self, kept: Kept, frame: FrameType) -> None:
         place = frame.f_code, frame.f_lineno

@@ -62,6 +62,9 @@ class StateAudit:
         for name in ("stack", "cat"):
             patches.set(torch, name, self._joining(getattr(torch, name)))
 
+    def unwrap(self) -> None:
+        """Undo nothing: what it wraps, the patches put back."""
+
     def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:

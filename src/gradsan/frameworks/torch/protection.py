@@ -23,7 +23,6 @@ Under protection it keeps them instead, at the price of the memory that checkpoi
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -100,7 +99,7 @@ class Protection:
         """
         self._recorder.guards.append(self.guard)
         self._wrap()
-        self._hooks.push(self)
+        self._hooks.push(self, self._patches)
 
     def stop(self) -> None:
         """Undo `start`; what is kept stays good."""
@@ -345,17 +344,6 @@ class Protection:
             self._patches.set(torch, name, self._norm(getattr(torch, name), name))
         owner = torch.utils.checkpoint.CheckpointFunction
         self._patches.set(owner, "apply", staticmethod(_call_plainly))
-        thread: Any = threading.Thread
-        if hasattr(thread, "_bootstrap_inner"):  # Python 3.10 to 3.14
-            self._patches.set(thread, "_bootstrap_inner", self._protecting(thread._bootstrap_inner))
-
-    def _protecting(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
-        @functools.wraps(original)
-        def begin(thread: Any) -> None:
-            self._hooks.push_in_thread(self)
-            original(thread)
-
-        return begin
 
     def _note_hand_out(self, tensor: Any, name: str) -> None:
         try:

@@ -15,6 +15,7 @@ Source: torch/csrc/autograd/saved_variable.cpp, torch/autograd/graph.py; checked
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable
@@ -82,22 +83,27 @@ class SavedTensorHooks:
         self._push: Callable[[Pack, Unpack], None] = _engine()._push_saved_tensors_default_hooks
         self._pop: Callable[[], None] = _engine()._pop_saved_tensors_default_hooks
 
-    def push(self, keeper: Keeper) -> None:
-        """Let a keeper keep what the calling thread saves from now on.
+    def push(self, keeper: Keeper, patches: Patches) -> None:
+        """Let a keeper keep what the calling thread saves from now on, and threads that begin after it.
 
-        Effect: pushes a pair of hooks; with the first one, wraps what hands hooks to the engine.
+        Effect: pushes a pair of hooks; with the first one, wraps what hands hooks to the engine.  Hooks belong to
+        threads: where one begins, a pair is pushed that goes with it, until the patches are restored.
         """
         if self._n_pushed == 0:
             self._wrap()
         self._n_pushed += 1
         self._push_pair(keeper)
+        owner: Any = threading.Thread
+        if hasattr(owner, "_bootstrap_inner"):  # Python 3.10 to 3.14
+            patches.set(owner, "_bootstrap_inner", self._beginning(owner._bootstrap_inner, keeper))
 
-    def push_in_thread(self, keeper: Keeper) -> None:
-        """Let a keeper keep what the calling thread saves until it ends: hooks belong to threads.
+    def _beginning(self, original: Callable[[Any], None], keeper: Keeper) -> Callable[[Any], None]:
+        @functools.wraps(original)
+        def begin(thread: Any) -> None:
+            self._push_pair(keeper)
+            original(thread)
 
-        Effect: pushes a pair of hooks, which goes with the thread.
-        """
-        self._push_pair(keeper)
+        return begin
 
     def pop(self, keeper: Keeper) -> None:
         """Undo `push`; a keeper below hooks that the program still holds goes when these go.

@@ -12,6 +12,7 @@ import functools
 import inspect
 import sys
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.restored import content_of
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
 from gradsan.model.event import Access
+from gradsan.record.frames import Site
 from gradsan.record.suspects import Alias, GivenUp, Move, Region, Suspect
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Suspicion:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._log = recorder.suspects
+        self.on_alias: Callable[[Any, Site | None], None] | None = None
+        """Called with an alias that the program was given, and where."""
 
     def wrap(self, patches: Patches) -> None:
         """Wrap what hands out aliases and what writes unseen.
@@ -99,6 +103,8 @@ class Suspicion:
             if self._recorder.may_be_held(tensor, n_own=1):
                 alias.number, alias.content = self._recorder.number_now(), content_of(storage)
             self._log.add_alias(storage._cdata, alias)
+            if self.on_alias is not None:
+                self.on_alias(other, None if code is None else Site(code, offset))
 
     def note_write(
         self, tensor: Any, operation: str, number: int, frame: FrameType, args: tuple[Any, ...] = ()
@@ -180,12 +186,23 @@ class Suspicion:
         @functools.wraps(original)
         def detach(self: Any) -> Any:
             result = original(self)
-            if not torch.compiler.is_compiling() and type(self) in PLAIN and has_node(self):
-                note_alias(self, result, Access.DETACHED, sys._getframe(1))
+            if not torch.compiler.is_compiling() and type(self) in PLAIN:
+                if has_node(self):
+                    note_alias(self, result, Access.DETACHED, sys._getframe(1))
+                elif suspicion.on_alias is not None:
+                    suspicion._hand_on(result, sys._getframe(1))
             return result
 
-        note_alias = self.note_alias
+        suspicion, note_alias = self, self.note_alias
         return detach
+
+    def _hand_on(self, alias: Any, frame: FrameType) -> None:
+        """Hand on an alias of what has no history: it can hide no write from the tape."""
+        if self.on_alias is None or self._recorder.is_quiet():
+            return
+        with self._recorder.border():
+            code, offset, _ = user_frame(self._recorder.user_code, frame)
+            self.on_alias(alias, None if code is None else Site(code, offset))
 
     def _batch_norm(self, original: Callee) -> Callee:
         @functools.wraps(original)

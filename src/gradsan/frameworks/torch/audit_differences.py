@@ -1,0 +1,126 @@
+"""Differences between a tensor and what it was, where both are one memory: zero, whatever was written in between.
+
+# NOTE [Older self] ``before = model.state_dict()``, ``before = p.data``, ``before = p.detach()``: all are references.
+After a step ``after[name] - before[name]`` is one memory minus itself.  It is told where one side is an alias that was
+taken before the memory was written last; ``x - x.detach()``, which is meant to be zero, has no write in between.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from gradsan.frameworks.torch.audit_histories import HistoryAudit
+from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.modules import subject_of
+from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
+from gradsan.frameworks.torch.storages import storage_key
+from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.model.history import History, Witness
+from gradsan.record.frames import Site, current_site
+from gradsan.record.writes import Run
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.audit import Audit
+
+MAX_TAKEN = 4096
+
+
+class Taken(NamedTuple):
+    """An alias of a tensor's memory that the program was given, when, and where."""
+
+    alias: weakref.ref[Any]
+    order: int
+    site: Site | None
+
+
+class DifferenceAudit:
+    """Remembers when aliases were taken, and looks at what is subtracted."""
+
+    def __init__(self, audit: Audit, histories: HistoryAudit) -> None:
+        self._audit = audit
+        self._histories = histories
+        self._taken: dict[int, Taken] = {}
+        """By identity of an alias."""
+
+    def wrap(self, patches: Patches) -> None:
+        """Wrap subtraction, and listen to what hands out aliases.
+
+        Effect: until the patches are restored and `unwrap` is called.
+        """
+        self._audit.recorder.suspicion.on_alias = self._note
+        for name in ("__sub__", "sub", "subtract"):
+            patches.set_door(torch.Tensor, name, self._subtracting(getattr(torch.Tensor, name)))
+        for name in ("sub", "subtract"):
+            patches.set(torch, name, self._subtracting(getattr(torch, name)))
+
+    def unwrap(self) -> None:
+        """Stop listening."""
+        self._audit.recorder.suspicion.on_alias = None
+        self._taken.clear()
+
+    def _note(self, alias: Any, site: Site | None) -> None:
+        if len(self._taken) >= MAX_TAKEN:
+            self._taken = {key: each for key, each in self._taken.items() if each.alias() is not None}
+        self._taken[id(alias)] = Taken(weakref.ref(alias), self._audit.recorder.writes.next_order(), site)
+
+    def _subtracting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def subtract(one: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
+            is_one = type(one) in plain and type(other) in plain and _address(one) == _address(other)
+            if is_one and not torch.compiler.is_compiling() and not recorder.is_quiet():
+                with recorder.border():
+                    self._look(one, other)
+            return original(one, other, *args, **kwargs)
+
+        recorder, plain = self._audit.recorder, PLAIN
+        return subtract
+
+    def _look(self, one: Any, other: Any) -> None:
+        if one.shape != other.shape or one.stride() != other.stride():
+            return
+        if type(one) is type(other) is torch.Tensor and self._histories.subtract(one, other):
+            return
+        taken = [each for each in (self._taken.get(id(one)), self._taken.get(id(other))) if each is not None]
+        taken = [each for each in taken if each.alias() is one or each.alias() is other]
+        if one is other or not taken:
+            return
+        first = min(taken, key=lambda each: each.order)
+        written = self._written_since(one, first.order)
+        if written is not None:
+            self._tell(one, first, written)
+
+    def _written_since(self, tensor: Any, order: int) -> Run | None:
+        recorder, key = self._audit.recorder, storage_key(tensor)
+        if key is None:
+            return None
+        log = recorder.writes.find(key)
+        runs = [*(log.runs if log is not None else ()), *recorder.steps.writes_to(key)]
+        return max((run for run in runs if run.last_order > order), key=lambda run: run.last_order, default=None)
+
+    def _tell(self, tensor: Any, taken: Taken, run: Run) -> None:
+        recorder = self._audit.recorder
+        here, at = current_site(recorder.user_code), None if taken.site is None else taken.site.span()
+        needed = Needed(
+            span=None if here is None else here.span(),
+            operation="sub",
+            version=Version(0),
+            sequence=SequenceNumber(recorder.next_number()),
+        )
+        notes = () if at is None else (f"taken by reference at line {at.line} of {Path(at.path).name}",)
+        events = (self._audit.written(run.site, run.operation), needed)
+        subject = subject_of(tensor)
+        self._audit.tell(History(subject=subject, events=events, witness=Witness.OLDER_SELF, notes=notes))
+
+
+def _address(tensor: Any) -> int:
+    """Return where a tensor lies; each one its own place where it can't tell."""
+    try:
+        return int(torch._C.TensorBase.data_ptr(tensor)) or id(tensor)
+    except REFUSALS:
+        return id(tensor)
