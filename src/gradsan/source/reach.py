@@ -14,6 +14,7 @@ import builtins
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from gradsan.source.hierarchy import find_member, is_function_class, is_module_class, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
@@ -30,6 +31,8 @@ _BACKWARD = (
     re.compile(r"grad\((?<!no_grad\()(?<!enable_grad\()"),
 )
 """Backward passes: not what defines one, nor what only switches gradients.  What begins with a text is found fast."""
+_FOLLOWED = frozenset({"torch", "functools", "operator"})
+"""Libraries whose functions data flow knows to write, or to call what writes."""
 _DEPTH = 5
 """How far factories of modules are followed."""
 _CALLED = frozenset({"forward", "__call__"})
@@ -143,11 +146,24 @@ class Reach:
         known = self._writes.get(id(info))
         if known is None:
             known = spells_write(source_of(info)) and may_write(
-                self.mentions_of(info.node).nodes, has_backward=has_backward(info.module)
+                self.mentions_of(info.node).nodes,
+                has_backward=has_backward(info.module),
+                is_foreign=partial(self._leads_elsewhere, info),
             )
             self._writes[id(info)] = known
             self._kept.append(info)
         return known
+
+    def _leads_elsewhere(self, info: FunctionInfo, dotted: str) -> bool:
+        """Return whether a name that a function calls leads to no function of the framework."""
+        head, _, rest = dotted.partition(".")
+        if head == "self" and info.owner is not None:
+            member = find_member(self.project, info.owner, rest)
+            return member is not None and isinstance(member[1], FunctionInfo) and not member[1].is_property
+        if self._leads_somewhere(info.module, head):
+            return isinstance(self.project.lookup(info.module, dotted), (FunctionInfo, ClassInfo))
+        home = info.module.imports.get(head)
+        return home is not None and home.partition(".")[0] not in _FOLLOWED
 
     def text_of(self, info: FunctionInfo) -> Text:
         """Return what a function mentions."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from gradsan import knowledge
-from gradsan.source.program import last_name
+from gradsan.source.bindings import Bindings
+from gradsan.source.program import dotted_name, last_name
 
 _SPELLINGS = {
     "=": r"(?:(?<=[-+*/%&|^]=)|(?<=>>=)|(?<=<<=))(?!=)",
@@ -39,11 +40,6 @@ _QUICK = tuple(
     )
 )
 """Patterns that begin with a text are found many times faster than one pattern of them all."""
-_NUMBERS = frozenset({"len", "int", "float", "bool", "str", "round", "repr", "range", "ord", "id", "hash"})
-_NUMBER_METHODS = frozenset(
-    {"item", "size", "numel", "dim", "tolist", "count", "index", "nelement", "join", "format", "time", "perf_counter"}
-)
-_NUMBER_ATTRIBUTES = frozenset({"shape", "ndim", "itemsize"})
 _OTHERS = frozenset(
     [
         "all_gather",
@@ -92,7 +88,6 @@ _ACTIVATIONS = frozenset(
     ]
 )
 """What takes ``inplace`` by position too, in lower case.  Source: torch/nn/functional.py, 2.13.0."""
-_MAPPINGS = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})
 
 
 def spells_write(text: str) -> bool:
@@ -101,105 +96,47 @@ def spells_write(text: str) -> bool:
 
 
 _MUTATING = frozenset({ast.AugAssign, ast.Subscript, ast.Call})
-_BINDING = frozenset(
-    [
-        *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.comprehension, ast.With, ast.AsyncWith),
-        *(ast.arguments, ast.Global, ast.Nonlocal),
-    ]
-)
 """The classes of the nodes that are looked at closely: most are of others."""
 
 
-def may_write(nodes: Iterable[ast.AST], *, has_backward: bool) -> bool:
+def may_write(nodes: Iterable[ast.AST], *, has_backward: bool, is_foreign: Callable[[str], bool] | None = None) -> bool:
     """Return whether a function whose text spells a write may mutate a tensor itself.
 
     Args:
         nodes: Its syntax tree, itself first; functions inside it belong to it.
         has_backward: Whether its module runs backward passes: without one an optimizer's step breaks nothing.
+        is_foreign: Whether a dotted name leads to no function of the framework: those of the project have a text of
+            their own, those of others aren't followed.
     """
     nodes = list(nodes)
     # A constructor makes layers that work in place, and calls none.
     is_constructor = isinstance(nodes[0], ast.FunctionDef) and nodes[0].name == "__init__"
-    bindings: dict[str, list[ast.expr]] | None = None
+    bindings: Bindings | None = None
     for inner in nodes:
         if inner.__class__ not in _MUTATING:
             continue
         match inner:
             case ast.AugAssign():
                 if bindings is None:
-                    bindings = _bindings(nodes)
+                    bindings = Bindings(nodes)
                 if _may_update(inner, bindings):
                     return True
             case ast.Subscript(ctx=ast.Store()):
                 if bindings is None:
-                    bindings = _bindings(nodes)
-                if not _is_key(inner.slice) and not _is_container(inner.value, bindings):
+                    bindings = Bindings(nodes)
+                if _may_store(inner, bindings):
                     return True
             case ast.Call() if _may_mutate(inner, has_backward=has_backward, is_constructor=is_constructor):
-                return True
+                if bindings is None:
+                    bindings = Bindings(nodes)
+                dotted = dotted_name(inner.func)
+                is_local = not dotted or dotted.partition(".")[0] in bindings.names - {"self"}
+                if is_local or is_foreign is None or not is_foreign(dotted) or _takes_inplace(inner):
+                    return True
     return False
 
 
-def _bindings(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
-    """Return what each name is bound to; an unknown binding is an ellipsis."""
-    found: dict[str, list[ast.expr]] = {}
-    unknown = ast.Constant(value=...)
-    for inner in nodes:
-        if inner.__class__ not in _BINDING:
-            continue
-        match inner:
-            case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    for name, is_whole in _names_in(target):
-                        found.setdefault(name, []).append(value if is_whole else unknown)
-            case (
-                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                | ast.NamedExpr(target=ast.Name(id=name), value=value)
-            ):
-                found.setdefault(name, []).append(value)
-            case ast.For() | ast.AsyncFor() | ast.comprehension():
-                for name, is_whole in _names_in(inner.target):
-                    is_counter = is_whole and _called(inner.iter) == "range"
-                    found.setdefault(name, []).append(inner.iter if is_counter else unknown)
-            case ast.With(items=items) | ast.AsyncWith(items=items):
-                for item in items:
-                    for name, _ in _names_in(item.optional_vars):
-                        found.setdefault(name, []).append(unknown)
-            case ast.arguments():
-                for parameter, default in _parameters(inner):
-                    found.setdefault(parameter.arg, []).append(default if _is_number(default) else unknown)
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                for name in names:
-                    found.setdefault(name, []).append(unknown)
-    return found
-
-
-def _parameters(spec: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
-    """Yield the parameters of a function with their defaults; an ellipsis stands for none."""
-    none = ast.Constant(value=...)
-    names = [*spec.posonlyargs, *spec.args]
-    yield from zip(names, [*[none] * (len(names) - len(spec.defaults)), *spec.defaults], strict=True)
-    yield from ((name, default or none) for name, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True))
-    yield from ((name, none) for name in (spec.vararg, spec.kwarg) if name is not None)
-
-
-def _is_number(default: ast.expr) -> bool:
-    """Return whether a default shows a parameter to be a number or a text, as data flow takes it to be."""
-    return isinstance(default, ast.Constant) and isinstance(default.value, (bool, int, float, str))
-
-
-def _names_in(target: ast.expr | None) -> Iterator[tuple[str, bool]]:
-    match target:
-        case ast.Name(id=name):
-            yield name, True
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            for part in parts:
-                yield from ((name, False) for name, _ in _names_in(part))
-        case ast.Starred(value=value):
-            yield from ((name, False) for name, _ in _names_in(value))
-
-
-def _may_update(node: ast.AugAssign, bindings: dict[str, list[ast.expr]]) -> bool:
+def _may_update(node: ast.AugAssign, bindings: Bindings) -> bool:
     """Return whether an augmented assignment may be one of a tensor."""
     if isinstance(node.op, ast.MatMult):
         return False
@@ -209,57 +146,17 @@ def _may_update(node: ast.AugAssign, bindings: dict[str, list[ast.expr]]) -> boo
     if isinstance(value, ast.Constant) and isinstance(value.value, (str, bytes)):
         return False
     target = node.target
-    if isinstance(target, ast.Name):
-        known = bindings.get(target.id)
-        if known and all(_is_plain(one) for one in known):
-            return not _is_plain(value, bindings)
+    if isinstance(target, ast.Name) and bindings.is_plain(target):
+        return not (bindings.keeps_kind(target) or bindings.is_plain(value))
     return True
 
 
-def _is_plain(node: ast.expr, bindings: dict[str, list[ast.expr]] | None = None) -> bool:
-    """Return whether an expression is a number, a text or a list, whatever the names in it stand for.
-
-    With ``bindings``, a name is what it is bound to.
-    """
-    match node:
-        case ast.Name(id=name) if bindings is not None:
-            return bool(bindings.get(name)) and all(_is_plain(one) for one in bindings[name])
-        case ast.Constant(value=value):
-            return value is not Ellipsis and value is not None
-        case ast.JoinedStr() | ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
-            return True
-        case ast.UnaryOp(operand=operand):
-            return _is_plain(operand, bindings)
-        case ast.BinOp(left=left, right=right):
-            return _is_plain(left, bindings) and _is_plain(right, bindings)
-        case ast.Attribute(attr=name):
-            return name in _NUMBER_ATTRIBUTES
-        case ast.Subscript(value=value):
-            return isinstance(value, ast.Attribute) and value.attr in _NUMBER_ATTRIBUTES
-        case ast.Call(func=ast.Name(id=name)):
-            return name in _NUMBERS
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name in _NUMBER_METHODS
-        case _:
-            return False
-
-
-def _is_key(index: ast.expr) -> bool:
-    return isinstance(index, ast.JoinedStr) or (isinstance(index, ast.Constant) and isinstance(index.value, str))
-
-
-def _is_container(holder: ast.expr, bindings: dict[str, list[ast.expr]]) -> bool:
-    """Return whether only lists and dicts are bound to a name."""
-    if isinstance(holder, ast.Attribute):
-        return holder.attr in ("environ", "__dict__", "modules")
-    known = bindings.get(holder.id) if isinstance(holder, ast.Name) else None
-    return bool(known) and all(_is_display(one) for one in known or ())
-
-
-def _is_display(node: ast.expr) -> bool:
-    if isinstance(node, (ast.Dict, ast.List, ast.Set, ast.ListComp, ast.DictComp)):
-        return True
-    return _called(node) in _MAPPINGS
+def _may_store(node: ast.Subscript, bindings: Bindings) -> bool:
+    """Return whether an item that is assigned may be one of a tensor."""
+    holder = node.value
+    if isinstance(holder, ast.Attribute) and holder.attr in ("environ", "__dict__", "modules"):
+        return False
+    return not (isinstance(holder, ast.Name) and bindings.is_plain(holder)) and not bindings.is_text(node.slice)
 
 
 def _called(node: ast.expr) -> str:
@@ -273,12 +170,19 @@ def _may_mutate(call: ast.Call, *, has_backward: bool, is_constructor: bool) -> 
         return has_backward and isinstance(call.func, ast.Attribute)
     if _is_initialiser(call.func, name):
         return has_backward
+    if is_constructor and _is_layer(name):
+        return False
     if name in _OTHERS or knowledge.load().mutates(name):
         return True
     match call.func:
         case ast.Attribute(value=ast.Attribute(value=ast.Attribute(attr="aten"), attr=operation)):
             return knowledge.load().mutates(operation)  # `torch.ops.aten.add_.Tensor`
     return not is_constructor and _takes_inplace(call)
+
+
+def _is_layer(name: str) -> bool:
+    operation = knowledge.load().lookup(f"torch.nn.{name}") if name[:1].isupper() else None
+    return operation is not None and operation.kind == "module"
 
 
 def _is_initialiser(function: ast.expr, name: str) -> bool:
