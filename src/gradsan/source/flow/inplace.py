@@ -10,7 +10,7 @@ from gradsan.source.flow.machine import Arguments, Frame
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, tensors_of, write
 from gradsan.source.flow.user_operators import operate_in_place
-from gradsan.source.flow.values import Choice, Const, Opaque, Tensor, Value, join
+from gradsan.source.flow.values import Choice, Const, Opaque, Tensor, Value, is_number, join
 
 _METHODS: dict[type[ast.operator], str] = {
     ast.Add: "add_",
@@ -42,6 +42,10 @@ _NAMES: dict[type[ast.operator], str] = {
     ast.LShift: "__ilshift__",
     ast.RShift: "__irshift__",
 }
+
+
+_LOGICAL = (ast.BitAnd, ast.BitOr, ast.BitXor)
+"""With a truth value of Python's own, they update what is one as well."""
 
 
 def update_in_place(frame: Frame, before: Value, change: Value, op: ast.operator, node: ast.AST, target: str) -> Value:
@@ -76,7 +80,8 @@ def update_one(
             return derived(frame, [before, change])
         if before.tensor is None:
             if not isinstance(change, Tensor) and not before.roots:
-                machine.is_open = machine.is_open or target.startswith("self.")
+                is_flag = isinstance(op, _LOGICAL) and is_number(change)
+                machine.is_open = machine.is_open or (target.startswith("self.") and not is_flag)
                 return derived(frame, [before, change])
             as_tensor(frame, before, is_sure=False)
     tensor = before if isinstance(before, Tensor) else before.tensor if isinstance(before, Opaque) else None
