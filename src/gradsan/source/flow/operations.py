@@ -156,7 +156,10 @@ _Inputs = list[tuple[str, Tensor, Guard]]
 def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) -> _Inputs:
     found: _Inputs = []
     for name, value in bound.items():
-        if name in _INDICES and type(value) is not Sequence:
+        kind = type(value)
+        if kind is Const:
+            continue
+        if name in _INDICES and kind is not Sequence:
             if type(value) is Tensor:
                 if name in ("index", "indices"):
                     used_as_index(frame, value)
@@ -164,14 +167,12 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
                 index.grad, index.is_detached = Grad.NO, True
                 found.append((name, index, EVERYWHERE))
             continue
-        parameter = operation.parameter(name)
         is_sure = takes_tensor(operation, name)
         if type(value) is Opaque and not is_sure and value.tensor is None:
-            if value.is_number or (value.node is None and not value.roots):
+            if value.node is None or value.is_number:
                 continue
+            parameter = operation.parameter(name)
             if parameter is not None and not parameter.tensor:
-                continue
-            if value.node is None:
                 continue
         found += [(name, tensor, guard) for tensor, guard in tensors_of(frame, value, is_sure=is_sure)]
     return found
@@ -184,7 +185,9 @@ def _incoming(inputs: _Inputs) -> tuple[Grad, frozenset[str]]:
         own = grad_of(tensor)
         if own > grad:
             grad = own
-        roots |= roots_of(tensor)
+        more = roots_of(tensor)
+        if more:
+            roots = roots | more if roots else more
     return grad, roots
 
 
