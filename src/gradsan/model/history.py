@@ -130,6 +130,8 @@ class Witness(Enum):
     """One tensor that several steps wrote was kept at each of them."""
     GRADIENT_OF_TWO = "gradient-of-two"
     """One tensor was the gradient of two leaves, and both accumulated into it."""
+    STALE_CAST = "stale-cast"
+    """A copy that autocast had cast was used after its leaf had been written."""
     STALE_GRADIENT = "stale-gradient"
     """An optimizer stepped a second time with the same gradient tensor, which was another leaf's too."""
 

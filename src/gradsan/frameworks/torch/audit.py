@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.audit_autocast import AutocastAudit
 from gradsan.frameworks.torch.audit_differences import DifferenceAudit
 from gradsan.frameworks.torch.audit_expanded import ExpandedAudit
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
@@ -99,6 +100,7 @@ class Audit:
             DifferenceAudit(self, self._histories),
             StateAudit(self),
             ExpandedAudit(self),
+            AutocastAudit(self),
         )
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
