@@ -54,9 +54,9 @@ class DifferenceAudit:
         Effect: until the patches are restored and `unwrap` is called.
         """
         self._audit.recorder.suspicion.on_alias = self._note
-        for name in ("__sub__", "sub", "subtract"):
+        for name in ("__sub__", "sub", "subtract", "dist"):
             patches.set_door(torch.Tensor, name, self._subtracting(getattr(torch.Tensor, name)))
-        for name in ("sub", "subtract"):
+        for name in ("sub", "subtract", "dist"):
             patches.set(torch, name, self._subtracting(getattr(torch, name)))
 
     def unwrap(self) -> None:
@@ -71,12 +71,14 @@ class DifferenceAudit:
 
     def _subtracting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def subtract(one: Any, other: Any, *args: Any, **kwargs: Any) -> Any:
-            is_one = type(one) in plain and type(other) in plain and _address(one) == _address(other)
-            if is_one and not torch.compiler.is_compiling() and not recorder.is_quiet():
-                with recorder.border():
-                    self._look(one, other)
-            return original(one, other, *args, **kwargs)
+        def subtract(*args: Any, **kwargs: Any) -> Any:
+            if len(args) > 1:
+                one, other = args[0], args[1]
+                is_one = type(one) in plain and type(other) in plain and _address(one) == _address(other)
+                if is_one and not torch.compiler.is_compiling() and not recorder.is_quiet():
+                    with recorder.border():
+                        self._look(one, other)
+            return original(*args, **kwargs)
 
         recorder, plain = self._audit.recorder, PLAIN
         return subtract
