@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 _PLAIN = frozenset(
-    {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "name", "op", "simple"}
+    [
+        *("arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "name", "op"),
+        *("rest", "simple", "str", "type_comment"),
+    ]
 )
 """Fields that hold no node, or one without fields.  Source: docs.python.org/3/library/ast.html, abstract grammar."""
-_MIXED = frozenset({"keys", "kw_defaults", "kwd_attrs", "names"})
-"""Fields whose lists hold other things than nodes as well."""
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
+_MIXED = frozenset(
+    {ast.Dict, ast.Global, ast.MatchClass, ast.MatchMapping, ast.MatchSingleton, ast.Nonlocal, ast.arguments}
+)
+"""Classes whose fields hold other things than nodes as well."""
+_Parts: TypeAlias = Callable[[ast.AST], Iterable[Any]]
+_PARTS: dict[type[ast.AST], _Parts] = {ast.Constant: lambda _node: ()}
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -41,14 +49,27 @@ def walk_lines(node: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
 def push_parts(node: ast.AST, stack: list[ast.AST]) -> None:
     """Put the nodes directly below a node on a stack; contexts and operators are left out."""
     kind = node.__class__
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _PLAIN)
-    for name in fields:
-        part = getattr(node, name, None)
-        if part is None:
-            continue
+    parts = _PARTS.get(kind)
+    if parts is None:
+        parts = _PARTS[kind] = _parts_of(kind)
+    for part in parts(node):
         if part.__class__ is list:
-            stack += [item for item in part if isinstance(item, ast.AST)] if name in _MIXED else part
-        elif isinstance(part, ast.AST):
+            stack += part
+        elif part is not None:
             stack.append(part)
+
+
+def _parts_of(kind: type[ast.AST]) -> _Parts:
+    """Return what reads the fields of a class that hold nodes, or lists of them."""
+    names = [name for name in kind._fields if name not in _PLAIN]
+    if kind in _MIXED or not names:
+        return lambda node: [_sifted(getattr(node, name, None)) for name in names]
+    read = attrgetter(*names)  # of a single name it gives no tuple
+    return read if len(names) > 1 else lambda node: (read(node),)
+
+
+def _sifted(part: object) -> object:
+    """Return what of a field is a node, or a list of nodes."""
+    if isinstance(part, list):
+        return [item for item in part if isinstance(item, ast.AST)]
+    return part if isinstance(part, ast.AST) else None
