@@ -10,6 +10,7 @@ reference to the tensor, until it is folded: by then most gradients and activati
 
 # NOTE [Runs of writes] A loop writes to one storage from one place ten thousand times.  Consecutive writes from one
 place are kept as one run (first and last version, first and last number), so a training of any length stays flat.
+Two modules that one line calls in turn write from the same place, and are two runs.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ class StorageLog:
             and last.position == position
             and last.flags == flags
             and last.operation == operation
+            and _is_same(last.agent, agent)
         ):
             last.last_after, last.last_number, last.last_order = after, number, order
             last.n_times += 1
@@ -122,6 +124,12 @@ class StorageLog:
         for run in self.runs:
             if run.is_counted and run.last_after > version and (number is None or run.last_number >= number):
                 yield run
+
+
+def _is_same(agent: Callable[[], object] | None, other: Callable[[], object] | None) -> bool:
+    if agent is None or other is None:
+        return agent is other
+    return agent is other or agent() is other()
 
 
 class WriteLog:

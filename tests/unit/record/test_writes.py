@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import CodeType
 
 import pytest
@@ -62,6 +63,7 @@ class Memory:
         line: int = 1,
         operation: str = "add_",
         flags: int = GRAD_ENABLED,
+        agent: Callable[[], object] | None = None,
     ) -> None:
         self.n_given += 1
         write: PendingWrite = (
@@ -74,7 +76,7 @@ class Memory:
             flags,
             code,
             line,
-            None,
+            agent,
         )
         self.log.pending.append(write)
 
@@ -96,7 +98,7 @@ def test_writes_from_one_place_are_one_run(memory: Memory) -> None:
 
 @pytest.mark.parametrize(
     "difference",
-    [{"line": 2}, {"code": OTHER}, {"operation": "mul_"}, {"flags": GRAD_ENABLED | IS_VIEW}],
+    [{"line": 2}, {"code": OTHER}, {"operation": "mul_"}, {"flags": GRAD_ENABLED | IS_VIEW}, {"agent": lambda: "relu"}],
     ids=lambda difference: next(iter(difference)),
 )
 def test_another_place_or_way_begins_another_run(difference: dict[str, object], memory: Memory) -> None:
