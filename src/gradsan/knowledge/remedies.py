@@ -40,7 +40,10 @@ def out_of_place_code(written: Written) -> str:
     """Return the statement that binds a new tensor instead of writing; empty where there is none to name.
 
     An item assignment or a write through a slice has no such statement: assigning to the slice writes again.
+    Nor has a write to the items of a loop: the new tensor would be lost.
     """
+    if written.is_item_of_loop:
+        return ""
     name, given = written.target, "..." if written.given is None else written.given
     operation = written.operation.rpartition(".")[2]
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
@@ -72,20 +75,27 @@ def write_out_of_place(written: Written, subject: Subject) -> Help | None:
 
 def clone_before_write(written: Written | None, subject: Subject) -> Help:
     """Propose to write to a copy; the saved tensor stays as it is."""
-    name = _variable(written.target if written is not None else "") or _variable(subject.name) or "tensor"
+    name = variable(written.target if written is not None else "") or variable(subject.name) or "tensor"
     code = f"{name} = {name}.clone()  # before the write"
     return Help(f"write to a copy ({price_of_copy(subject)})", code, Remedy.COPY_BEFORE_WRITE)
 
 
-def clone_where_saved(saved: Saved, subject: Subject) -> Help:
-    """Propose to give the saving operation a copy of its own, which no alias can reach."""
-    name = _variable(subject.name)
+def clone_where_saved(saved: Saved, subject: Subject, written: Written | None = None) -> Help:
+    """Propose to give the saving operation a copy of its own, which no alias can reach.
+
+    The tensor has its name from where it was written: another function may not know it.
+    """
+    name = variable(subject.name) if written is None or _is_known_at(saved, written) else ""
     price = price_of_copy(subject)
     if is_result(saved):
         code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ".clone()  # on its result"
         return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code, Remedy.COPY_AT_SAVE)
     code = f"{name}.clone()  # in the call" if name else ".clone()  # on the argument"
     return Help(f"give `{saved.operation}` a copy of its own ({price})", code, Remedy.COPY_AT_SAVE)
+
+
+def _is_known_at(saved: Saved, written: Written) -> bool:
+    return saved.span is None or written.span is None or saved.span.function == written.span.function
 
 
 def is_result(saved: Saved) -> bool:
@@ -107,14 +117,14 @@ def construct_out_of_place(written: Written, subject: Subject) -> Help:
 
 def stack_pieces(written: Written, subject: Subject) -> Help:
     """Propose to collect what a loop writes into a buffer, and to build the tensor once."""
-    name = _variable(written.target) or _variable(subject.name) or "result"
+    name = variable(written.target) or variable(subject.name) or "result"
     return Help(
         "where the loop fills the whole tensor: collect the pieces in a list, and build it once after the loop",
         f"pieces.append(piece)\n{name} = torch.stack(pieces)",
     )
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
     """Return the name up to its first index: ``self.queue`` for ``self.queue[0]``."""
     return name.partition("[")[0] if re.match(r"[^\W\d]", name) else ""
 

@@ -44,8 +44,8 @@ def spoken(operation: str, operand: str, called: str) -> tuple[str, str]:
         called: The name that the source calls at this place, ``@`` for the operator; empty where it isn't known.
     """
     kernel = operation.lstrip("_")
-    if kernel == called:
-        return kernel, operand
+    if kernel in (called, f"{called}_forward"):
+        return called, operand
     if kernel == "sparse._sparse_addmm":
         return "matmul" if called in _AS_MATMUL else "sparse.mm", operand
     if kernel.rpartition(".")[2] in _LOSSES:
@@ -62,4 +62,4 @@ def spoken(operation: str, operand: str, called: str) -> tuple[str, str]:
             return "matmul", {first: "input", second: "other"}.get(operand, operand)
         if operation in ("addmm", "mm") and called != "einsum":
             return "linear", {first: "input", second: "weight"}.get(operand, operand)
-    return (f"linalg.{called}" if kernel == f"linalg_{called}" else operation), operand
+    return (f"linalg.{called}" if kernel == f"linalg_{called}" else operation if called == "apply" else kernel), operand

@@ -85,6 +85,8 @@ class ViewKind(Enum):
     CUSTOM_FUNCTION = "custom-function"
     MODULE_HOOK = "module-hook"
     EXPANDED = "expanded"
+    INFERENCE = "inference"
+    """No view, but a tensor made in a mode that the engine does not follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ class Written:
     """The written tensor as the source names it, ``self.queue``."""
     given: str | None = None
     """What the write was given, as the source has it: ``1`` in ``h += 1``; None where that isn't known."""
+    is_item_of_loop: bool = False
+    """A loop's header binds the name of what was written, and nothing reads it on: a new tensor under it is lost."""
     created: Span | None = None
     """Where the module that wrote was constructed."""
     module: str = ""
@@ -246,6 +250,8 @@ class Viewed:
                 return f"custom Function {made} returned this view"
             case ViewKind.MODULE_HOOK:
                 return "a module hook wrapped this tensor"
+            case ViewKind.INFERENCE:
+                return f"{made} was switched on here"
             case ViewKind.EXPANDED:
                 return f"{made} let elements share memory"
             case _:
@@ -272,6 +278,28 @@ class Detached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """An operation used what an earlier step of training had computed: the graph goes on there."""
+
+    span: Span | None
+    """Where it was used."""
+    made: Span | None
+    """Where it was computed."""
+    sequence: SequenceNumber
+    n_values: int = 1
+    """How many tensors of the earlier step were used there."""
+    names: tuple[str, ...] = ()
+    """What carries them, as the source names it; empty where it does not tell."""
+
+    def describe(self) -> str:
+        """Say it as a label."""
+        if len(self.names) == 1:
+            return f"`{self.names[0]}` brings the earlier graph along"
+        names = f"{', '.join(f'`{name}`' for name in self.names[:-1])} and `{self.names[-1]}` " if self.names else ""
+        return f"{names}bring the earlier graph along" if names else "the earlier graph is used here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
     """The backward pass asked for the value that was saved."""
 
@@ -281,6 +309,10 @@ class Needed:
     version: Version
     """The version found; the saved one is on the ``Saved`` event."""
     sequence: SequenceNumber
+    target: str = ""
+    """What was differentiated, as the source names it: ``loss``."""
+    stepper: str = ""
+    """The optimizer that steps with the gradient afterwards, as the source names it."""
     root_sequence: SequenceNumber | None = None
     """Number of the root of this backward pass: when the loss was computed; None when unknown.  The loss was computed
     after a write where this is not below the write's number: its graph reaches back over the write."""
@@ -327,4 +359,4 @@ class Raised:
         return "raised here"
 
 
-Event: TypeAlias = Saved | Written | Viewed | Detached | Needed | Raised
+Event: TypeAlias = Saved | Written | Viewed | Detached | Carried | Needed | Raised

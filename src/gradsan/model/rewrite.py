@@ -25,6 +25,9 @@ class Remedy(Enum):
     COPY_AT_SAVE = "copy-at-save"
     INPLACE_FLAG = "inplace-flag"
     OFF_TAPE = "off-tape"
+    WRITE_LATER = "write-later"
+    NO_INFERENCE = "no-inference"
+    SINGLE_VIEWS = "single-views"
 
 
 @dataclass(frozen=True, slots=True, order=True)

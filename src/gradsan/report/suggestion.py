@@ -40,6 +40,7 @@ def edited_lines(lines: Sequence[str], edits: Sequence[Edit]) -> list[tuple[int,
     """
     out: list[tuple[int, str]] = []
     n_added = 0
+    adds_text = any(edit.replacement for edit in edits)
     for first, last, group in _blocks(edits):
         if not 1 <= first <= last <= len(lines):
             return []
@@ -52,7 +53,8 @@ def edited_lines(lines: Sequence[str], edits: Sequence[Edit]) -> list[tuple[int,
         new_lines = text.split("\n")
         if not new_lines[-1].strip(_OLD + _NEW):
             new_lines.pop()
-        out += [(first + n_added + i, line) for i, line in enumerate(new_lines)]
+        if not adds_text or any(edit.replacement for edit in group):  # what goes elsewhere is seen there
+            out += [(first + n_added + i, line) for i, line in enumerate(new_lines)]
         n_added += len(new_lines) - (last - first + 1)
     return out
 

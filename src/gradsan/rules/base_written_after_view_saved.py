@@ -64,7 +64,7 @@ loss.backward()
             proposal = write_out_of_place(story.first, history.subject)
             helps.append(proposal or clone_before_write(story.first, history.subject))
         if story.saved is not None:
-            helps.append(clone_where_saved(story.saved, history.subject))
+            helps.append(clone_where_saved(story.saved, history.subject, story.first))
         return self.diagnose(history, message, helps=tuple(helps))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradsan.model.diagnostic import Diagnostic, Help
-from gradsan.model.event import Refusal, Writer
+from gradsan.model.event import Carried, Needed, Refusal, Writer
 from gradsan.model.history import History, Overwriting, TensorKind
 from gradsan.rules.base import Rule
 
@@ -72,11 +72,26 @@ for step in range(3):
             message,
             notes=("the loss was computed after the update, and its graph reaches back over it",),
             helps=(
-                Help("cut the graph of what is carried to the next step (a state, a running loss)", _CUT),
+                _cut(history.first(Carried), story.needed),
                 Help("or sum the losses of these steps, then run one backward and one update"),
                 Help("or compute what is carried again after the update, where its gradient is wanted"),
             ),
         )
+
+
+def _cut(carried: Carried | None, needed: Needed | None) -> Help:
+    """Propose to detach what is carried; a name that carries several tensors is a tuple of them."""
+    names = () if carried is None else carried.names
+    if carried is not None and not names:
+        return Help("cut the graph of what is carried to the next step with `.detach()` (a state, a running loss)")
+    if carried is None:
+        return Help("cut the graph of what is carried to the next step (a state, a running loss)", _CUT)
+    is_tuple = len(names) == 1 < carried.n_values
+    cut = [f"tuple(each.detach() for each in {name})" if is_tuple else f"{name}.detach()" for name in names]
+    what = " and ".join(f"`{name}`" for name in names)
+    is_loss = needed is not None and needed.target in names
+    more = ", or run the backward over this step's loss alone" if is_loss else ""
+    return Help(f"cut the graph of {what} before the next step{more}", f"{', '.join(names)} = {', '.join(cut)}")
 
 
 _CUT = "state = state.detach()"

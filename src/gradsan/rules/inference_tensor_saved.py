@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Saved
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
 
 
@@ -59,7 +60,7 @@ loss.backward()
             history,
             f"{title}, made under `inference_mode`, {history.was} given to {saver}, which must save it for backward",
             helps=(
-                Help("make it under `no_grad` instead (costs no memory)", "with torch.no_grad():"),
+                Help("make it under `no_grad` instead (costs no memory)", "with torch.no_grad():", Remedy.NO_INFERENCE),
                 Help(f"or copy it to a normal tensor ({price_of_copy(history.subject)})", f"{name} = {name}.clone()"),
             ),
         )

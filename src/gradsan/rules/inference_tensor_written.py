@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.knowledge.remedies import out_of_place_code, price_of_copy, variable
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -50,14 +51,21 @@ cache.add_(1)
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         code = out_of_place_code(written) if written is not None else ""
         price = price_of_copy(history.subject)
+        name = variable(written.target if written is not None else "") or "tensor"
         return self.diagnose(
             history,
             f"in-place {operation} {history.was} refused on {title}, which was made under `inference_mode`",
             events=attempts(history),
             helps=(
-                Help("make it under `no_grad`, where it is used for training later", "with torch.no_grad():"),
                 Help(
-                    f"or write to a new, normal tensor ({price})", code or "tensor = tensor.clone()  # before the write"
+                    "make it under `no_grad`, where it is used for training later",
+                    "with torch.no_grad():",
+                    Remedy.NO_INFERENCE,
+                ),
+                Help(
+                    f"or write to a new, normal tensor ({price})",
+                    code or f"{name} = {name}.clone()  # before the write",
+                    Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE,
                 ),
             ),
         )

@@ -59,6 +59,7 @@ shifted.sum().backward()
         return self.diagnose(history, message, events=attempts(history), helps=_helps(history, written))
 
 
+_OFF_TAPE = "with torch.no_grad():"
 _COPY = "x = x.clone()  # then write to the copy"
 
 
@@ -71,9 +72,11 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     copy = f"{name} = {name}.clone()  # before the write" if name.isidentifier() else _COPY
     remedy = Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE
     compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or copy, remedy)
+    if written is not None and f"{name}.grad" in (written.given or ""):
+        return (Help("keep this step down the gradient off the tape", _OFF_TAPE, Remedy.OFF_TAPE),)
     update = Help(
-        "if this sets the value itself (initialisation, an update): keep it off the tape",
-        "with torch.no_grad():",
-        Remedy.OFF_TAPE,
+        "if this sets the value itself (initialisation, an update): keep it off the tape", _OFF_TAPE, Remedy.OFF_TAPE
     )
+    if written is not None and written.is_item_of_loop:
+        return (update,)
     return (update, compute) if history.subject.kind is TensorKind.PARAMETER else (compute, update)

@@ -75,6 +75,10 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     name = (written.target if written is not None else "").partition("[")[0] or history.subject.name or "part"
     clone = f"{name} = {name}.clone()  # before the write"
+    slices = "take the views one by one: these may be written"
+    if written is not None and written.is_item_of_loop:
+        return (Help(slices, "x[:, :n]", Remedy.SINGLE_VIEWS),)
     copy = Help(f"write to a copy of this view ({price})", clone, Remedy.COPY_BEFORE_WRITE)
-    first = Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
-    return (first, Help("or take the part as a slice, which may be written", "x[:, :n]"))
+    alone = ", where no other name must see the write"
+    first = Help(f"write out of place{alone} ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
+    return (first, Help(f"or {slices}", "x[:, :n]", Remedy.SINGLE_VIEWS))

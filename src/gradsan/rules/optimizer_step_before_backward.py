@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gradsan.model.diagnostic import Diagnostic, Help
-from gradsan.model.event import Refusal, Writer
+from gradsan.model.event import Carried, Refusal, Writer
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
 
 
@@ -65,22 +66,40 @@ optimizer.step()
         title = history.subject.title or "a saved parameter"
         step = story.first.operation
         message = f"{title} {history.was} updated by `{step}` before the backward that needed its old value"
+        loss, stepper = ("", "") if story.needed is None else (story.needed.target, story.needed.stepper)
+        again = f"`{loss}`" if loss else "the second loss"
         helps: tuple[Help, ...]
         if story.is_loss_younger:
             helps = (
-                Help("compute this part of the forward pass again after the step: the loss reaches back over it"),
-                Help("or cut the old part off, where no gradient is wanted through it", "x = x.detach()"),
+                Help(
+                    "step after this backward, not before: the loss reaches back over the step", "", Remedy.WRITE_LATER
+                ),
+                Help("or compute the old part of the forward pass again after the step"),
+                Help("or cut the old part off, where no gradient is wanted through it", _cut(history.first(Carried))),
             )
         else:
             helps = (
-                Help("run every backward that needs this graph first, then step", f"loss.backward()\n{_call(step)}"),
-                Help(_OWN, "loss.backward(inputs=list(other.parameters()))"),
-                Help("or compute the second loss again after the step (costs one forward pass)"),
+                Help(_FIRST, f"{loss or 'loss'}.backward()\n{_call(step)}", Remedy.WRITE_LATER),
+                Help(_OWN, _own_parameters(loss or "loss", stepper)),
+                Help(f"or compute {again} again after the step (costs one forward pass)"),
             )
         return self.diagnose(history, message, helps=helps)
 
 
+_FIRST = "run every backward that needs this graph first, then step"
 _OWN = "give that backward its own parameters, where the step must not take its gradient too"
+
+
+def _cut(carried: Carried | None) -> str:
+    name = carried.names[0] if carried is not None and carried.names else "x"
+    return f"{name} = {name}.detach()"
+
+
+def _own_parameters(loss: str, stepper: str) -> str:
+    if not stepper:
+        return f"{loss}.backward(inputs=list(other.parameters()))"
+    own = f'[p for group in {stepper}.param_groups for p in group["params"]]'
+    return f"own = {own}\n{loss}.backward(inputs=own)"
 
 
 def _call(step: str) -> str:

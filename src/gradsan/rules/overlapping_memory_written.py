@@ -67,10 +67,9 @@ rows.add_(1)
         maker = viewed.operation if viewed is not None else "expand"
         code = out_of_place_code(written) if written is not None else ""
         price = price_of_copy(history.subject)
-        helps = [Help(f"give every element its own memory ({price})", f".{maker}(...).clone()")]
-        if code:
-            helps.append(Help(f"or write out of place ({price})", code, Remedy.OUT_OF_PLACE))
-        return self.diagnose(history, message, events=attempts(history), helps=tuple(helps))
+        own = Help(f"{'or ' if code else ''}give every element its own memory ({price})", f".{maker}(...).clone()")
+        helps = (Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE), own) if code else (own,)
+        return self.diagnose(history, message, events=attempts(history), helps=helps)
 
 
 def _copy_source(history: History, written: Written | None) -> tuple[Help, ...]:

@@ -13,6 +13,7 @@ from gradsan.knowledge.remedies import (
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Writer
 from gradsan.model.history import History, Overwriting, TensorKind
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
 
 
@@ -84,6 +85,8 @@ def _notes(story: Overwriting) -> tuple[str, ...]:
         notes.append(
             "the written elements are not the saved ones, but the version counter belongs to the whole storage"
         )
+    if any(write.operation.endswith("embedding_renorm_") for write in story.writes):
+        notes.append("with `max_norm`, a look-up renormalises the rows that it returns, in place")
     n_counted = story.n_counted
     if n_counted is not None and n_counted > story.n_seen:
         seen = f"{story.n_seen} of them were seen" if story.writes else "none of them was seen"
@@ -98,7 +101,8 @@ def _helps(history: History, story: Overwriting) -> tuple[Help, ...]:
         by_copy = () if story.saved is None else (clone_where_saved(story.saved, subject),)
         return (FULL_TRACE, *by_copy)
     if subject.kind is TensorKind.PARAMETER:
-        return (Help("write to a parameter after the backward that needs its value, not before"),)
+        later = Help("write to a parameter after the backward that needs its value, not before", "", Remedy.WRITE_LATER)
+        return (later,) if story.saved is None else (later, clone_where_saved(story.saved, subject, first))
     if first.writer is Writer.MODULE:
         return (construct_out_of_place(first, subject),)
     if story.saved is not None and first.span is not None and first.span == story.saved.span:
@@ -109,7 +113,7 @@ def _helps(history: History, story: Overwriting) -> tuple[Help, ...]:
     if proposals == [None] and first.target and (first.n_times > 1 or first.n_later):
         proposals.append(stack_pieces(first, subject))
     if story.saved is not None:
-        proposals.append(clone_where_saved(story.saved, subject))
+        proposals.append(clone_where_saved(story.saved, subject, first))
     if proposals == [None]:
         proposals.append(clone_before_write(first, subject))
     return tuple(proposal for proposal in proposals if proposal is not None)

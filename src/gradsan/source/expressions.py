@@ -12,7 +12,7 @@ from gradsan import knowledge
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.performers import normalised, performers
-from gradsan.source.program import Located, Program, Region, last_name
+from gradsan.source.program import Located, Program, Region, dotted_name, last_name
 from gradsan.source.targets import is_module_name, written_by
 
 _LONGEST = 48
@@ -87,6 +87,38 @@ def called_at(span: Span, operation: str = "") -> str:
         return name
     names = {_name_of_call(found) for found in performers(program.roots_at(span.line), operation, span.line)}
     return min(names, default="") if len(names) == 1 or not names & _PRODUCTS else ""
+
+
+def arguments_at(span: Span) -> list[str]:
+    """Return the names that the call at a span is given as positional arguments."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    return [dotted_name(each) for each in node.args if dotted_name(each)] if isinstance(node, ast.Call) else []
+
+
+def differentiated_at(span: Span) -> str:
+    """Return the name of what a call of ``backward`` at a span differentiates; empty where it has none."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    call = node.value if isinstance(node, ast.Expr) else node
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "backward":
+        return ""
+    return "" if program is None or is_module_name(program, call.func.value) else dotted_name(call.func.value)
+
+
+def stepped_after(span: Span) -> str:
+    """Return the name of the optimizer that steps next after a backward, in the same block; empty where none does."""
+    program = parsed.load(span.path)
+    node = None if program is None else node_of(program, span)
+    statement = None if program is None or node is None else program.statement_of(node)
+    if program is None or statement is None:
+        return ""
+    block = next((block for block in program.blocks_around(statement) if statement in block), [])
+    for each in block[block.index(statement) + 1 :] if block else ():
+        call = each.value if isinstance(each, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "step":
+            return dotted_name(call.func.value)
+    return ""
 
 
 def only_reads(span: Span, operation: str) -> bool:
@@ -230,7 +262,9 @@ def _cut(text: str) -> str:
 
 
 __all__ = [
+    "arguments_at",
     "called_at",
+    "differentiated_at",
     "function_of",
     "given_at",
     "is_line_only",
@@ -239,5 +273,6 @@ __all__ = [
     "node_of",
     "only_reads",
     "statement_at",
+    "stepped_after",
     "target_of",
 ]

@@ -84,6 +84,7 @@ _SPELLINGS: dict[str, frozenset[str]] = {
     "unsafeview": frozenset({"view", "reshape"}),
     "view": frozenset({"reshape", "flatten", "unflatten", "viewas"}),
     "expand": frozenset({"expandas", "broadcastto", "repeat"}),
+    "cdistforward": frozenset({"cdist"}),
     "amax": frozenset({"max", "logsumexp"}),
 }
 _BACKENDS = ("native", "cudnn", "mkldnn", "miopen", "thnn", "mps")

@@ -92,6 +92,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
     refusal = None if history.refusal is None else history.refusal.refusal
     yield from _of_leaves_and_gradients(history, files)
     writes = [write for write in history.all(Written) if write.span is not None]
+    mode = next((view.span for view in history.all(Viewed) if view.kind is ViewKind.INFERENCE), None)
     match refusal:
         case Refusal.LEAF | Refusal.LEAF_VIEW:
             for write in writes:
@@ -100,7 +101,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             yield from _at_saves(history, writes)
             for saved in history.all(Saved):
                 yield from () if saved.span is None else clone_at_save.propose_each(saved.span)
-            yield from no_inference.propose(files)
+            yield from no_inference.propose(files, switched_on=mode)
         case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
             for write in writes:
                 yield from () if write.span is None else clone_expanded.propose_for(write.span)
@@ -109,7 +110,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from () if write.span is None else clone_at_save.propose_each(write.span)
             paths = [*(write.span.path for write in writes if write.span is not None), *files]
             if refusal is Refusal.INFERENCE_TENSOR:
-                yield from no_inference.propose(paths)
+                yield from no_inference.propose(paths, switched_on=mode)
             elif history.first(Viewed) is None:
                 yield from clone_expanded.propose(paths)
         case Refusal.DIRTY_MARK:
@@ -247,12 +248,12 @@ def _out_of_place(write: Written) -> Iterator[Fix | None]:
         yield returned_write.propose(write.span)
         yield loop_write.propose(write.span)
         yield foreach_write.propose(write.span)
-        yield out_of_place.propose(write.span)
+        yield None if loop_write.is_lost(write.span) else out_of_place.propose(write.span)
         yield item_write.propose(write.span)
 
 
 def _before_write(write: Written) -> Iterator[Fix | None]:
-    if write.span is not None:
+    if write.span is not None and not loop_write.is_lost(write.span):
         yield clone_before_write.propose(write.span)
         yield clone_before_write.propose_item(write.span)
 

@@ -13,7 +13,7 @@ optimizer = torch.optim.SGD([*cell.parameters(), *readout.parameters()], lr=0.05
 
 hidden = torch.zeros(2, 5)
 for batch in torch.randn(4, 2, 3):
-    hidden = cell(batch, hidden)  #~ label: saved
+    hidden = cell(batch, hidden)  #~ label: saved  #~ label: `hidden` brings the earlier graph along
     loss = readout(hidden).pow(2).mean()
     optimizer.zero_grad()
     loss.backward(retain_graph=True)  #~ label: backward needed the saved value

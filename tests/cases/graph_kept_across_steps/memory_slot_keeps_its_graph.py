@@ -18,7 +18,7 @@ class Tracker(nn.Module):
     def forward(self, frame):
         features = torch.tanh(self.encode(frame))
         if self.memory is not None:
-            features = features + self.mix(self.memory)  #~ label: saved
+            features = features + self.mix(self.memory)  #~ label: saved  #~ label: `self.memory` brings
         self.memory = features
         return features
 

@@ -12,7 +12,7 @@ def fit(model, batches):
     total = 0.0
     for inputs, targets in batches:
         prediction = model(inputs)  #~ label: saved
-        total = total + nn.functional.mse_loss(prediction, targets)
+        total = total + nn.functional.mse_loss(prediction, targets)  #~ label: `total` brings the earlier graph along
         optimizer.zero_grad()
         total.backward(retain_graph=True)  #~ label: backward needed the saved value
         optimizer.step()  #~ error[GS103]: while a graph of an earlier step that saved it was still in use

@@ -21,6 +21,6 @@ class Decoder(nn.Module):
 
 
 decoder = Decoder()
-with torch.inference_mode():
+with torch.inference_mode():  #~ label: `inference_mode` was switched on here
     decoder(torch.tensor([1, 2]))
 decoder(torch.tensor([3, 4, 1])).sum().backward()

@@ -9,6 +9,7 @@ import pytest
 from gradsan.model.diagnostic import Certainty, Diagnostic, Role
 from gradsan.model.event import (
     Access,
+    Carried,
     Event,
     Needed,
     Raised,
@@ -22,6 +23,7 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
+from gradsan.model.rewrite import Remedy
 from gradsan.model.span import Span
 from gradsan.rules import judge
 
@@ -172,7 +174,8 @@ def test_loss_after_the_step_in_the_same_iteration_is_still_the_order() -> None:
     loss_later = needed(root_sequence=SequenceNumber(25))
     said = finding(saved(superseded=False), written(**STEP), loss_later, raised(), subject=WEIGHT)
     assert said.code == "GS102"
-    assert "again after the step" in said.helps[0].text
+    assert "step after this backward" in said.helps[0].text
+    assert "again after the step" in said.helps[1].text
 
 
 def test_graph_kept_across_steps() -> None:
@@ -180,6 +183,49 @@ def test_graph_kept_across_steps() -> None:
     said = finding(saved(superseded=True), written(**STEP), loss_later, raised(), subject=WEIGHT)
     assert said.code == "GS103"
     assert said.helps[0].code == "state = state.detach()"
+
+
+def test_what_carries_the_graph_is_named() -> None:
+    carried = Carried(span=at(1), made=at(1), sequence=SequenceNumber(22), names=("hidden",))
+    loss_later = needed(root_sequence=SequenceNumber(25))
+    said = finding(saved(superseded=True), written(**STEP), carried, loss_later, raised(), subject=WEIGHT)
+    assert said.helps[0].code == "hidden = hidden.detach()"
+    assert "`hidden` brings the earlier graph along" in [label.text for label in said.labels]
+    both = finding(
+        saved(superseded=True), written(**STEP), replace(carried, n_values=2), loss_later, raised(), subject=WEIGHT
+    )
+    assert both.helps[0].code == "hidden = tuple(each.detach() for each in hidden)"
+    unnamed = finding(
+        saved(superseded=True), written(**STEP), replace(carried, names=()), loss_later, raised(), subject=WEIGHT
+    )
+    assert unnamed.helps[0].code == ""
+
+
+def test_step_too_early_is_told_in_the_names_of_the_program() -> None:
+    before = needed(root_sequence=SequenceNumber(15), target="loss_g", stepper="optimizer_g")
+    said = finding(saved(), written(**STEP), before, raised(), subject=WEIGHT)
+    assert said.helps[0].remedy is Remedy.WRITE_LATER
+    assert said.helps[0].code.startswith("loss_g.backward()\n")
+    assert "optimizer_g.param_groups" in said.helps[1].code
+    assert "`loss_g`" in said.helps[2].text
+
+
+def test_step_down_the_gradient_is_nothing_but_an_update() -> None:
+    step = attempt(operation="__isub__", target="w", given="lr * w.grad")
+    said = finding(step, raised(Refusal.LEAF), subject=replace(H, name="w", kind=TensorKind.LEAF))
+    assert [help_.remedy for help_ in said.helps] == [Remedy.OFF_TAPE]
+
+
+def test_no_new_tensor_for_the_item_of_a_loop() -> None:
+    item = attempt(operation="mul_", target="row", given="2", is_item_of_loop=True)
+    said = finding(item, raised(Refusal.MULTI_OUTPUT_VIEW), subject=H)
+    assert [help_.remedy for help_ in said.helps] == [Remedy.SINGLE_VIEWS]
+
+
+def test_name_of_another_function_is_not_used_where_it_saved() -> None:
+    elsewhere = saved(operand="self", span=replace(at(1), function="g"))
+    said = finding(elsewhere, written(target="alpha"), raised(), subject=replace(H, name="alpha"))
+    assert "alpha" not in said.helps[-1].code
 
 
 def test_update_by_hand_keeps_a_graph_too() -> None:

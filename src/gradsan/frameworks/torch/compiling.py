@@ -7,12 +7,14 @@ checked on torch 2.13.0.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.model.event import Event, Saved, Written
 from gradsan.record.observations import Observations
 
 _COMPILERS: tuple[tuple[Any, str], ...] = (
@@ -32,6 +34,21 @@ def count_compiled(patches: Patches, observations: Observations, *, is_interpret
     """
     for owner, name in _COMPILERS:
         patches.set(owner, name, _counted(getattr(owner, name), observations, is_interpreted=is_interpreted))
+
+
+def notes_on_compiled(events: Sequence[Event]) -> tuple[str, ...]:
+    """Say so where one line both saved and wrote, and what it calls may be compiled: the lines in there are unknown.
+
+    Source: `torch._dynamo.utils.counters["frames"]["ok"]` counts the functions that were compiled; torch 2.13.0.
+    """
+    utils = sys.modules.get("torch._dynamo.utils")
+    if utils is None or not utils.counters["frames"]["ok"]:
+        return ()
+    saved, written = ([event for event in events if isinstance(event, kind)][:1] for kind in (Saved, Written))
+    places = {None if event.span is None else (event.span.path, event.span.line) for event in (*saved, *written)}
+    if not (saved and written) or len(places) > 1 or None in places:
+        return ()
+    return ("what this line calls ran compiled, and its lines are not known; with TORCH_COMPILE_DISABLE=1 they are",)
 
 
 def _counted(compiled: Callable[..., Any], observations: Observations, *, is_interpreted: bool) -> Callable[..., Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan import knowledge
+from gradsan.frameworks.torch.carried import carried_of
+from gradsan.frameworks.torch.compiling import notes_on_compiled
 from gradsan.frameworks.torch.graph import Conflict, Slot, conflicts_of, nearest_leaves, nodes_of, root_number, slots_of
 from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
@@ -137,9 +139,9 @@ class _Explanation:
         span = saves[0].span
         function = "" if span is None else span.function
         subject = replace(self._subject(slot.tensor, text), module=self._module_around(slot.node, function))
-        return self._finish(
-            subject, [*saves, *writes], text if raised else None, node=type(slot.node).__name__, found=found
-        )
+        carried = carried_of(self.recorder, self.roots, slot.node, writes) if raised else []
+        events: list[Event] = [*saves, *writes, *carried]
+        return self._finish(subject, events, text if raised else None, node=type(slot.node).__name__, found=found)
 
     def _saved(self, conflict: Conflict, writes: list[Written]) -> Saved:
         slot, text = conflict.slot, conflict.text
@@ -218,7 +220,7 @@ class _Explanation:
         if text is not None:
             span = None if self.raised_at is None else self.raised_at.span()
             events.append(Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=now))
-        return History(subject=subject, events=tuple(events))
+        return History(subject=subject, events=tuple(events), notes=notes_on_compiled(events))
 
     def _is_superseded(self, saved_at: Site | None, number: int, writes: list[Written]) -> bool | None:
         if saved_at is None or not writes:

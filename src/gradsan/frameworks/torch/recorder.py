@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
+from types import CodeType
 from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, modules, optimizers, replicas, tracers
+from gradsan.frameworks.torch import doors, inference, modules, optimizers, replicas, tracers
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
@@ -62,6 +63,8 @@ class Recorder:
         self.last_dirty_mark: Site | None = None
         self.detached: deque[tuple[weakref.ref[torch.Tensor], Site]] = deque(maxlen=1024)
         """What `detach_` cut from its graph, and where."""
+        self.inference_sites: dict[tuple[CodeType, int], Site] = {}
+        """Where inference mode was switched on, each place once."""
         self.hooks_were_used = False
         """Whether saved-tensor hooks, which switch the engine's version check off, have been at work."""
         self.checkpointed = CheckpointedRegions(self)
@@ -129,6 +132,7 @@ class Recorder:
         self.steps.clear()
         self.suspects.clear()
         self.detached.clear()
+        self.inference_sites.clear()
         self.user_code.forget()
         self._wraps_tensor = False
         self._wraps_out.clear()
@@ -204,6 +208,7 @@ class Recorder:
         self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
         self.suspicion.wrap(self._patches)
         replicas.wrap(self, self._patches)
+        inference.wrap(self, self._patches)
         self._patches.set(torch.utils, "swap_tensors", wrappers.swapping(torch.utils.swap_tensors))
         step: Any = torch.autograd.profiler.record_function
         self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.graph import first_view_node, node_of, several_views_node
+from gradsan.frameworks.torch.inference import switched_on
 from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
 from gradsan.frameworks.torch.stale_views import StaleView, overlapping_tensor, stale_view
 from gradsan.frameworks.torch.storages import storage_key
@@ -103,6 +104,8 @@ def left_unseen(recorder: Recorder, error: BaseException) -> None:
         marked_at = recorder.last_dirty_mark if text.refusal is Refusal.DIRTY_MARK else None
         stale = stale_view(recorder, error) if text.written_elsewhere else None
         history = _with_view(unseen_history(text, raised_at, marked_at), stale)
+        if (mode := switched_on(recorder, text.refusal)) is not None:
+            history = replace(history, events=(*history.events, mode))
         tensor = overlapping_tensor(error) if text.refusal is Refusal.OVERLAP else None
         if tensor is not None:
             history = replace(history, subject=_refused_subject(tensor, module_tree(), text))
@@ -179,6 +182,8 @@ def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> H
 
 def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
     kind = _VIEW_KINDS.get(text.refusal)
+    if (mode := switched_on(recorder, text.refusal)) is not None:
+        return mode
     if kind is None or not isinstance(tensor, torch.Tensor):
         return None
     node = _view_node(tensor, kind)
@@ -190,7 +195,8 @@ def _viewed(recorder: Recorder, tensor: Any, text: ErrorText) -> Viewed | None:
         return None
     is_nearest = kind is not ViewKind.MULTI_OUTPUT or node is node_of(tensor)
     name = (text.operation if is_nearest else "") or type(node).__name__.removesuffix("Backward0")
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    if kind is not ViewKind.CUSTOM_FUNCTION:  # which is called by the name of its class
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return Viewed(span=site.span(), operation=name, kind=kind, sequence=SequenceNumber(number))
 
 

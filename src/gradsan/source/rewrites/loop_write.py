@@ -9,7 +9,7 @@ import ast
 import dataclasses
 from dataclasses import dataclass
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites import out_of_place
@@ -52,7 +52,27 @@ def propose(span: Span) -> Fix | None:
         return None
     is_read = loop is not None and _is_read_after(loop, target.id, statement)
     edits = _assigned_to(source.item, target.id, fix.edits, keeps=is_read)
-    return None if edits is None else Fix(TITLE, Applicability.UNSAFE, tuple(sorted([*source.header, *edits])))
+    return (
+        None
+        if edits is None
+        else Fix(TITLE, Applicability.UNSAFE, tuple(sorted([*source.header, *edits])), Remedy.OUT_OF_PLACE)
+    )
+
+
+def is_lost(span: Span) -> bool:
+    """Return whether a new tensor under the name that is written at a span would be lost.
+
+    The header of a loop binds the name, and nothing in the loop reads it after the write.
+    """
+    found = locate(span)
+    target = None if found is None else written_by(*found)
+    if found is None or not isinstance(target, ast.Name):
+        return False
+    program, node = found
+    statement, loop = program.statement_of(node), _loop_that_binds(program, target.id, node)
+    if loop is None or not isinstance(statement, (ast.AugAssign, ast.Expr)):
+        return False
+    return not _is_read_after(loop, target.id, statement)
 
 
 def _assigned_to(item: str, name: str, edits: tuple[Edit, ...], *, keeps: bool) -> list[Edit] | None:
@@ -162,4 +182,4 @@ def _is_read_after(loop: ast.For, name: str, write: ast.stmt) -> bool:
     )
 
 
-__all__ = ["TITLE", "propose"]
+__all__ = ["TITLE", "is_lost", "propose"]

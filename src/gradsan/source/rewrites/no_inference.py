@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
+from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.program import Program
 from gradsan.source.targets import is_module_name
@@ -14,15 +15,20 @@ TITLE = "run it under `no_grad`"
 _MODE = "inference_mode"
 
 
-def propose(paths: Sequence[str]) -> Iterator[Fix]:
+def propose(paths: Sequence[str], *, switched_on: Span | None = None) -> Iterator[Fix]:
     """Yield a fix for each place that switches inference mode on; which of them made the tensor has to be tried.
 
     Args:
         paths: Source files of the program, the likeliest first.
+        switched_on: Where the mode was switched on, if that is known.
     """
-    for path, program in parsed.load_all(paths):
-        for node in ast.walk(program.tree):
-            if isinstance(node, ast.Attribute) and node.attr == _MODE and is_module_name(program, node.value):
+    first = [] if switched_on is None else [switched_on.path]
+    for path, program in parsed.load_all([*first, *paths]):
+        nodes = [node for node in ast.walk(program.tree) if isinstance(node, ast.Attribute) and node.attr == _MODE]
+        if switched_on is not None and path == switched_on.path:
+            nodes.sort(key=lambda node: node.lineno != switched_on.line)
+        for node in nodes:
+            if is_module_name(program, node.value):
                 yield from _switched(program, node, path)
 
 
@@ -33,7 +39,7 @@ def _switched(program: Program, node: ast.Attribute, path: str) -> Iterator[Fix]
         return
     line, column = program.region(node)[2:]
     edit = Edit(path, line, column - len(_MODE), line, column, "no_grad")
-    yield Fix(TITLE, Applicability.UNSAFE, (edit,))
+    yield Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.NO_INFERENCE)
 
 
 __all__ = ["TITLE", "propose"]

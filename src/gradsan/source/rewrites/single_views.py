@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.expressions import node_of
@@ -85,7 +85,7 @@ def propose_for(span: Span, *names: str) -> Iterator[Fix]:
 
 def _fixes(edits: tuple[Edit, ...]) -> Iterator[Fix]:
     if edits:
-        yield Fix(TITLE, Applicability.UNSAFE, edits)
+        yield Fix(TITLE, Applicability.UNSAFE, edits, Remedy.SINGLE_VIEWS)
 
 
 def _viewed(program: Program, call: ast.Call) -> ast.expr | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.program import Program, last_name
@@ -41,7 +41,7 @@ def propose(step: Span, backward: Span) -> Iterator[Fix]:
     for last in dict.fromkeys([_end_of_update(block, other), other]):
         edits = _moved(program, step.path, block[start : first + 1], block[last])
         if edits:
-            yield Fix(TITLE, Applicability.UNSAFE, edits)
+            yield Fix(TITLE, Applicability.UNSAFE, edits, Remedy.WRITE_LATER)
 
 
 def _block_of(program: Program, line: int) -> tuple[list[ast.stmt], int | None]:
@@ -101,9 +101,7 @@ def _moved(program: Program, path: str, update: list[ast.stmt], after: ast.stmt)
     end = after.end_lineno or after.lineno
     if blanks is None or any(indentation(program, each) is None for each in (update[-1], after)):
         return ()
-    if end >= len(program.lines):
-        return ()
-    text = "\n".join(program.lines[first - 1 : last]) + "\n"
+    text = "\n".join(program.lines[first - 1 : last])
     is_apart = "step" in _calls(after) and not program.lines[last].strip()
     removed = Edit(path, first, 1, last + 1 + is_apart, 1, "")
-    return removed, insert(path, end + 1, 1, "\n" * is_apart + text)
+    return removed, insert(path, end, len(program.lines[end - 1]) + 1, "\n" * (1 + is_apart) + text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from gradsan.model.rewrite import Applicability, Edit, Fix
+from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
 from gradsan.source.expressions import node_of
@@ -39,18 +39,20 @@ def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequen
         edits = [each for each in found if each]
         if edits:
             for each in edits[:MAX_FIXES]:
-                yield Fix(TITLES[not is_step], Applicability.UNSAFE, each)
+                yield Fix(TITLES[not is_step], Applicability.UNSAFE, each, Remedy.WRITE_LATER)
             return
 
 
 def _pairs(program: Program, path: str, write: Span, backward: Span) -> Iterator[tuple[ast.stmt, ast.stmt]]:
     """Yield statements of one block, the first of which writes and the second of which runs the backward."""
     for block in _blocks(program.tree):
-        writers = [n for n, each in enumerate(block) if isinstance(each, _MOVED) and _performs(path, each, write)]
-        runners = [n for n, each in enumerate(block) if writers and _performs(path, each, backward)]
+        writers = [
+            n for n, each in enumerate(block) if isinstance(each, _MOVED) and _performs(program, path, each, write)
+        ]
+        runners = [n for n, each in enumerate(block) if writers and _performs(program, path, each, backward)]
         for first in writers:
             second = next((n for n in runners if n > first), None)
-            if second is not None and not _performs(path, block[first], backward):
+            if second is not None and not _performs(program, path, block[first], backward):
                 yield block[first], block[second]
 
 
@@ -61,13 +63,17 @@ def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
             yield from blocks_of(node)
 
 
-def _performs(path: str, statement: ast.stmt, span: Span) -> bool:
+def _performs(program: Program, path: str, statement: ast.stmt, span: Span) -> bool:
     """Whether a statement holds what stands at a span, or calls the function in which it stands."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return False
     if path == span.path and statement.lineno <= span.line and span.end_line <= (statement.end_lineno or 0):
         return True
     name = span.function.removesuffix(".<locals>").rpartition(".")[2]
+    around = program.function_of(statement)
+    is_inside = around is not None and path == span.path and around.lineno <= span.line <= (around.end_lineno or 0)
+    if is_inside and getattr(around, "name", "") == name:
+        return False  # what is called here by that name is another's: `optimizer.step()` in `Trainer.step`
     return name != "<module>" and any(
         isinstance(node, ast.Call) and last_name(node.func) == name for node in ast.walk(statement)
     )
@@ -102,7 +108,5 @@ def _moved(program: Program, path: str, moved: ast.stmt, after: ast.stmt) -> tup
     if indentation(program, moved) is None or indentation(program, after) is None:
         return ()
     last, end = moved.end_lineno or moved.lineno, after.end_lineno or after.lineno
-    if end >= len(program.lines):
-        return ()
-    text = "\n".join(program.lines[moved.lineno - 1 : last]) + "\n"
-    return Edit(path, moved.lineno, 1, last + 1, 1, ""), insert(path, end + 1, 1, text)
+    text = "\n".join(program.lines[moved.lineno - 1 : last])
+    return Edit(path, moved.lineno, 1, last + 1, 1, ""), insert(path, end, len(program.lines[end - 1]) + 1, f"\n{text}")

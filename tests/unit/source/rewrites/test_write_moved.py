@@ -97,3 +97,17 @@ def test_what_reads_gradients_stays_before_those_of_another_backward(place) -> N
 def test_an_average_stays_before_a_step(place) -> None:
     program = place("«x»\naverage.lerp_(w, 0.1)\nopt.step()\nother.backward()\nz = 1\n")
     assert moved(program, "average.lerp_(w, 0.1)", "other.backward()") == []
+
+
+def test_in_a_method_that_is_called_as_the_optimizer_is(place) -> None:
+    program = place(
+        "class T:\n    def step(self):\n        self.d.step()\n        «x»\n        g.backward()\n        y\n"
+    )
+    assert moved(program, "self.d.step()", "g.backward()") == [
+        "class T:\n    def step(self):\n        x\n        g.backward()\n        self.d.step()\n        y\n"
+    ]
+
+
+def test_behind_the_last_line(place) -> None:
+    program = place("«x»\nopt.step()\nloss.backward()")
+    assert moved(program, "opt.step()", "loss.backward()") == ["x\nloss.backward()\nopt.step()"]
