@@ -325,3 +325,12 @@ def test_a_traced_module_is_pickled_as_without_us() -> None:
         assert torch.equal(pickle.loads(kept)(torch.ones(2)), written(torch.ones(2)))
     assert torch.equal(pickle.loads(kept)(torch.ones(2)), written(torch.ones(2)))
     assert b"gradsan" not in kept
+
+
+def test_no_code_of_the_audit_is_compiled() -> None:
+    net, x = nn.Linear(3, 3), torch.ones(2, 3)
+    torch._dynamo.reset()
+    with warnings.catch_warnings(record=True) as caught, gradsan.audit():
+        warnings.simplefilter("always")
+        torch.compile(lambda x: (net(x) - x).sum(), backend="eager")(x).backward()
+    assert not [each for each in caught if "Dynamo does not know" in str(each.message)]

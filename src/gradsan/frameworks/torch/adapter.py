@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gradsan.frameworks.base import Capabilities
-from gradsan.frameworks.torch import failures, refusals
+from gradsan.frameworks.torch import failures, refusals, tracers
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
 from gradsan.model.copied import Copied
@@ -54,11 +54,13 @@ class TorchAdapter:
         if session.options.audit:
             from gradsan.frameworks.torch.audit import Audit  # NOTE [Only those pay who ask]
 
+            tracers.skip_our_code()  # what has just been imported
             audit = self._audits[id(session)] = Audit(self._recorder, self._hooks, session)
             audit.start()
         if session.options.protect:
             from gradsan.frameworks.torch.protection import Protection  # NOTE [Only those pay who ask]
 
+            tracers.skip_our_code()
             at_once = session.options.protect_at_once
             protection = Protection(self._recorder, self._hooks, copies_at_once=at_once)
             self._protections[id(session)] = protection

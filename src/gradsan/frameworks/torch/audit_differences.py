@@ -72,10 +72,10 @@ class DifferenceAudit:
     def _subtracting(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def subtract(*args: Any, **kwargs: Any) -> Any:
-            if len(args) > 1:
+            if len(args) > 1 and not torch.compiler.is_compiling():
                 one, other = args[0], args[1]
                 is_one = type(one) in plain and type(other) in plain and _address(one) == _address(other)
-                if is_one and not torch.compiler.is_compiling() and not recorder.is_quiet():
+                if is_one and not recorder.is_quiet():
                     with recorder.border():
                         self._look(one, other)
             return original(*args, **kwargs)
