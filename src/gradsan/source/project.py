@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ class Project:
         if module is None:
             source = read_source(path) if text is None else text
             self.digests[str(path)] = digest_of(source)
-            root, name = self._import_root(path)
+            root, name = self._import_root(path, source)
             module = self.modules[path] = ModuleInfo(path, name, root, source, parse=self._parse)
         return module
 
@@ -180,11 +181,26 @@ class Project:
             known = self._listings[package] = sorted(package.rglob("*.py"))
         return known
 
-    def _import_root(self, path: Path) -> tuple[Path, str]:
-        """Return the folder above the outermost package of a file, and the file's dotted name below it."""
-        root, package = self._package(path.parent)
+    def _import_root(self, path: Path, text: str) -> tuple[Path, str]:
+        """Return the folder that a file's imports start from, and the file's dotted name below it."""
+        package_root, package = self._package(path.parent)
+        root = self._namespace_root(package_root, text)
         own = [] if path.name == "__init__.py" else [path.stem]
-        return root, ".".join([*package, *own])
+        return root, ".".join([*package_root.relative_to(root).parts, *package, *own])
+
+    def _namespace_root(self, root: Path, text: str) -> Path:
+        """Return the folder above a file's outermost package, those without ``__init__.py`` included.
+
+        What stands below ``net/`` and imports ``net.layers`` is run from the folder above.
+        """
+        for folder in (root, *root.parents[:2]):
+            name = folder.name
+            if not name or f" {name}." not in text or presence(root / name):
+                continue
+            imported = re.findall(rf"^\s*(?:from|import) ({re.escape(name)}\.[\w.]+)", text, re.MULTILINE)
+            if any(self._find_path(folder.parent, dotted) is not None for dotted in imported):
+                return folder.parent
+        return root
 
     def _package(self, folder: Path) -> tuple[Path, tuple[str, ...]]:
         """Return the folder above the outermost package that a folder is in, and the folder's place below it."""

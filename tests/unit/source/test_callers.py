@@ -352,3 +352,82 @@ def test_what_a_private_package_hands_on_in_a_table(tmp_path: Path, folder: str,
     render.write_text(render.read_text().replace("library.ops", f"{folder}.ops"))
     outcome = check([tmp_path], CheckOptions(n_jobs=1, use_cache=False))
     assert len(outcome.report.findings) == n_errors
+
+
+def test_a_kernel_of_the_same_name_is_another(tmp_path: Path) -> None:
+    home = package(tmp_path, "", RENDERS) / "library"
+    (home / "ops.py").write_text(HEAD + "def weights(alphas):\n    y = alphas.exp()\n    y += 1\n    return y\n")
+    (home / "render.py").write_text(
+        HEAD
+        + "from library import _kernels\n@torch.no_grad()\ndef look(alphas):\n    return _kernels.weights(alphas)\n"
+    )
+    (finding,) = check([tmp_path], CheckOptions(n_jobs=1, use_cache=False)).report.findings
+    assert finding.code == "GS101"
+
+
+def test_a_part_has_a_method_of_the_same_name(tmp_path: Path) -> None:
+    source = """\
+    class A(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.linear, self.inner = nn.Linear(3, 3), inner
+
+        def loss(self, x, scale):
+            y = self.linear(x).relu()
+            if scale is not None:
+                y *= 2.0
+            return self.inner.loss(y)
+    """
+    assert severities(tmp_path, source) == {"error"}
+
+
+@pytest.mark.parametrize(("name", "n_errors"), [("net", 1), ("other", 0)])
+def test_a_folder_is_a_package_where_its_files_import_it_so(tmp_path: Path, name: str, n_errors: int) -> None:
+    home = tmp_path / "net" / "parts"
+    home.mkdir(parents=True)
+    (home / "__init__.py").write_text("")
+    (tmp_path / "net" / "layers.py").write_text(
+        HEAD + "def stacked(n):\n    return nn.Sequential(nn.Linear(n, n), nn.ReLU())\n"
+    )
+    (home / "block.py").write_text(
+        HEAD
+        + f"from {name}.layers import stacked\n"
+        + dedent("""\
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = stacked(3)
+
+            def forward(self, x):
+                y = self.layers(x)
+                y += 1
+                return y
+        """)
+    )
+    outcome = check([tmp_path], CheckOptions(n_jobs=1, use_cache=False))
+    assert len(outcome.report.findings) == n_errors
+
+
+@pytest.mark.parametrize(("mode", "severity"), [("no_grad", "warning"), ("enable_grad", "error")])
+def test_a_part_is_run_by_what_holds_it(tmp_path: Path, mode: str, severity: str) -> None:
+    home = package(tmp_path, "", RENDERS) / "library"
+    (home / "ops.py").write_text(
+        HEAD
+        + "class Tracer(nn.Module):\n    def forward(self, x):\n        y = x.exp()\n        y += 1\n        return y\n"
+    )
+    (home / "render.py").write_text(
+        HEAD
+        + "from library.ops import Tracer\n"
+        + dedent(f"""\
+        class Renderer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.tracer = Tracer()
+
+            def forward(self, x):
+                with torch.{mode}():
+                    return self.tracer(x)
+        """)
+    )
+    outcome = check([tmp_path], CheckOptions(n_jobs=1, use_cache=False, select=("all",)))
+    assert {finding.severity.value for finding in outcome.report.findings} == {severity}

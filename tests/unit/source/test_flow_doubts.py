@@ -167,7 +167,49 @@ def {name}(scores):
     total -= 0.5
     return total
 """
+TRACED = """\
+class Net(nn.Module):
+    def forward(self, x):
+        y = x.exp()
+        if {asked}:
+            y += 1
+        return y
+"""
+DRAWN = """\
+class Policy(nn.Module):
+    def sample(self, scores):
+        scale = torch.logsumexp(scores, -1)
+        scale -= 0.5
+        return torch.distributions.Normal(scores, scale).{draw}()
+"""
+FILLED = """\
+def fill({name}):
+    for batch in {name}:
+        kept = torch.where(batch > 0, batch, 1)
+        for row in kept:
+            row[:2] = 0
+"""
 PAIRS = {
+    "what is written while a network is exported": (
+        TRACED.format(asked="torch.jit.is_tracing()"),
+        TRACED.format(asked="not torch.jit.is_tracing()"),
+        ("GS101", 5),
+    ),
+    "samples that no gradient flows through": (
+        DRAWN.format(draw="sample"),
+        DRAWN.format(draw="rsample"),
+        ("GS101", 4),
+    ),
+    "a network that is evaluated, and an energy": (
+        DENSITY.format(name="evaluate_net"),
+        DENSITY.format(name="evaluate_bond_energy"),
+        ("GS101", 3),
+    ),
+    "what a data loader gives": (
+        FILLED.format(name="train_dataloader"),
+        FILLED.format(name="features"),
+        ("GS203", 5),
+    ),
     "what writes a log, and no logarithm": (
         DENSITY.format(name="log_images"),
         DENSITY.format(name="log_prob"),

@@ -85,6 +85,72 @@ class A(nn.Module):
         weight = self.input.weight
         weight[:, 0] = 0.0
 """,
+    "a second tensor brings the gradient of a minimum": """\
+def bounded(points: torch.Tensor):
+    limit = torch.ones(3)
+    t = points * 2
+    t[..., 0] = t[..., 2] * torch.min(limit, torch.max(-limit, t[..., 0] / t[..., 2]))
+    return t
+""",
+    "the place of a maximum is an index, what it was searched in is none": """def nearest(points, others):
+    scores = points.exp()
+    best = scores.max(dim=1, keepdim=True)[1]
+    found = torch.gather(others, 1, best)
+    scores -= 1
+    return scores, found
+""",
+    "a list of layers is handed on with a star": """class A(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        layers = nn.ModuleList([])
+        for _ in range(n):
+            layers.append(nn.Linear(3, 3))
+            layers.append(nn.ReLU())
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, x):
+        y = self.net(x)
+        y *= 2.0
+        return y
+""",
+    "a layer is given another parameter": """class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 9, 1)
+        self.start()
+
+    def start(self):
+        bias = self.conv.bias.view(3, -1)
+        bias[:, 1] += 0.5
+        self.conv.bias = nn.Parameter(bias.view(-1))
+""",
+    "what predicts calls the network by its method": """class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        y = self.linear(x).sigmoid()
+        y += 1
+        return y
+
+    @torch.no_grad()
+    def predict(self, x):
+        return self.forward(x)
+""",
+    "only a docstring calls it": """class A(nn.Module):
+    def __init__(self, size):
+        '''Args:
+            size: What loss(x) divides by.
+        '''
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def loss(self, x):
+        y = self.linear(x).sigmoid()
+        y += 1
+        return y.sum()
+""",
 }
 QUIET = {
     "NumPy takes it": """\
