@@ -189,7 +189,8 @@ class Callers:
                 is_off = is_off or is_off_by_name
                 if meant and named is node and not is_off:
                     return None  # it is handed on as a value
-                if meant or (meant is None and named is not node):
+                # What hands on to a part's method of the same name doesn't call itself.
+                if meant or (meant is None and named is not node and caller is not info):
                     (sure if meant else likely).append((caller, is_off))
         return sure or likely
 

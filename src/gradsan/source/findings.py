@@ -312,9 +312,7 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     # What a program runs is no matter of conventions, and shared memory is refused whether or not gradients flow.
     is_settled = machine.is_program or refused.refusal is Refusal.OVERLAP or write.place.function == "<module>"
     if sure and not is_settled:
-        is_own, place = _is_own_leaf(refused), write.place
-        is_off = is_called_without_elsewhere(machine.project, place) if is_own else is_only_called_without(place)
-        sure = not (is_off or is_called_by_step(machine, place))
+        sure = not (_is_only_run_without(machine, refused) or is_called_by_step(machine, write.place))
     asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_settled else None
     history = _history(write, events, tuple(notes), "")
     if refused.raised_at is not None and view is not None:  # another name than the view's was written
@@ -331,6 +329,14 @@ def _asked_of_callers(machine: Machine, grad: Grad, roots: frozenset[str], guard
         if literal > 0 or text.endswith(" is None"):
             given.add(text if literal > 0 else text.removesuffix(" is None"))
     return Wanted(gradients, frozenset(given))
+
+
+def _is_only_run_without(machine: Machine, refused: Refused) -> bool:
+    """Return whether what is refused stands where no gradients are recorded; a leaf is refused in constructors too."""
+    place = refused.write.place
+    if _is_own_leaf(refused):
+        return is_called_without_elsewhere(machine.project, place, is_refused=True)
+    return is_only_called_without(place)
 
 
 def _is_own_leaf(refused: Refused) -> bool:

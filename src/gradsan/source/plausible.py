@@ -16,19 +16,20 @@ from pathlib import Path
 from gradsan.model.errors import SourceError
 from gradsan.source.flow.graph import Place
 from gradsan.source.flow.modes import decorated_off
-from gradsan.source.index import ModuleInfo, dotted_name
+from gradsan.source.index import FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.program import blocks_of
 from gradsan.source.project import Project
+from gradsan.source.walking import walk_lines
 
 _DATA = re.compile(
     r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|texts?|observed(?:_\w+)?|sizes?|shapes?"
-    r"|flags|params|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
+    r"|flags|params|gamma|tau|lambd?a?_?|lr|learning_rate|momentum|discount|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|(?:num|n)_\w+|rows?|cols?|rowptr|colptr|perm|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|\w*data_?(?:loaders?|sets?)|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""
 
 _FUNCTIONS = re.compile(
-    r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate|eval|evaluation|inference|infer|predict|plot|draw"
-    r"|show|visuali[sz]e|accuracy|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
+    r"(?:^|_)(?:nms|suppression|postprocess|post|preprocess|(?<!^_)evaluate(?!_\w*(?:energy|energies|potential|forces?|kernel|density|spline|basis|polynomial)s?(?:_|$))|eval|evaluation|inference|infer|predict|plot|draw"
+    r"|show|visuali[sz]e|accuracy|(?:de)?compress|generate|augment|export|convert|load|save|test|validate|validation|metrics?|init"
     r"|initiali[sz]e|reset|sampler?|encode_targets|assign|assigner|match|matcher|sampling|decoding|calibrat\w*|find_q?params|cropper|nn_search|greedy|prefix_score|kv_cache|no_?grad|add_noise|tta|beam|search|recogni[sz]e|tracker)(?:_|\d|$)"
     r"|^(?:batch_)?(?-i:score)$"
     r"|^log(?:$|_(?:metrics?|scalars?|images?|stats|statistics|steps?|epoch|info|loss|losses|values?|dict|figures?|histograms?"
@@ -59,8 +60,12 @@ def is_data(name: str) -> bool:
 
 
 def is_only_called_without(place: Place) -> bool:
-    """Return whether a module calls a function of its own, and without gradients only."""
-    return is_called_without(place.module, place.function.rpartition(".")[2])
+    """Return whether a module calls a function of its own, and without gradients only.
+
+    The ``forward`` of a network is called without its name as well, from anywhere.
+    """
+    owner, _, name = place.function.rpartition(".")
+    return not (owner and name == "forward") and is_called_without(place.module, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +148,28 @@ def is_called_without(module: ModuleInfo, name: str, *, depth: int = 3) -> bool:
     return known
 
 
-def is_called_without_elsewhere(project: Project, place: Place) -> bool:
+def is_called_without_elsewhere(project: Project, place: Place, *, is_refused: bool = False) -> bool:
     """Return whether the other files of a package call a function, and only with gradients switched off.
+
+    What ``is_refused`` is so in a constructor as well, though nobody differentiates that.
 
     Effect: reads the files of the package that name it.
     """
-    name, home = place.function.rpartition(".")[2], place.module
-    key = (is_called_without_elsewhere, name)
-    known = home.remembered.get(key)
+    key = (is_called_without_elsewhere, place.function, is_refused)
+    known = place.module.remembered.get(key)
     if not isinstance(known, bool):
-        known = home.remembered[key] = _is_called_without_elsewhere(project, home, name)
+        known = place.module.remembered[key] = _is_called_without_elsewhere(project, place, is_refused=is_refused)
     return known
 
 
-def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) -> bool:
+def _is_called_without_elsewhere(project: Project, place: Place, *, is_refused: bool) -> bool:
+    home, (owner, _, name) = place.module, place.function.rpartition(".")
     package = home.root / home.name.partition(".")[0]
-    if not package.is_dir() or name.startswith("__") or name == "forward":
+    if not package.is_dir() or name.startswith("__"):
         return False
-    wanted, is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\("), False
+    if name == "forward":
+        return bool(owner) and "." not in owner and _is_part_run_without(project, package, owner)
+    is_called = False
     for path in project.files_of(package):
         if path == home.path or not spells(path, name):
             continue
@@ -168,15 +177,55 @@ def _is_called_without_elsewhere(project: Project, home: ModuleInfo, name: str) 
             module = project.load_parsed(path)
         except SourceError:
             continue
-        if wanted.search(module.text) is None:
-            continue
-        project.links.setdefault(str(home.path), set()).add(str(path))
-        layout = layout_of(module)
-        lines = [number for number, line in enumerate(module.lines, start=1) if wanted.search(line)]
-        if not all(layout.is_off(line) or layout.is_off_by_name(line) for line in lines):
-            return False
-        is_called = is_called or bool(lines)
+        layout, calls = layout_of(module), _calls_of(module, name)
+        if calls:
+            project.links.setdefault(str(home.path), set()).add(str(path))
+        for func in calls:
+            if not owner and _is_another(project, module, func, home):
+                continue
+            line = func.end_lineno or func.lineno
+            by_name = not (is_refused and layout.function_at(line) == "__init__") and layout.is_off_by_name(line)
+            if not (by_name or layout.is_off(line)):
+                return False
+            is_called = True
     return is_called
+
+
+def _is_part_run_without(project: Project, package: Path, owner: str) -> bool:
+    """Return whether the objects of a class are parts of others, which call them with gradients switched off only."""
+    made = re.compile(rf"(?<!\w)(?<!class )(?:self\.(\w+)(?:: [\w.]+)? = (?:\w+\.)*)?{re.escape(owner)}\(")
+    is_called = False
+    for path in project.files_of(package):
+        if not spells(path, owner):
+            continue
+        try:
+            module = project.load_parsed(path)
+        except SourceError:
+            continue
+        layout = layout_of(module)
+        for attribute in {match[1] for match in made.finditer(module.text)}:
+            calls = _calls_of(module, attribute) if attribute else []
+            if not calls or not all(layout.is_off(func.end_lineno or func.lineno) for func in calls):
+                return False
+            is_called = True
+    return is_called
+
+
+def _calls_of(module: ModuleInfo, name: str) -> list[ast.expr]:
+    """Return what a module calls by a name, as it spells that."""
+    wanted = re.compile(rf"(?<!def )\b{re.escape(name)}\(")
+    lines = [number for number, line in enumerate(module.lines, start=1) if name in line and wanted.search(line)]
+    called = [node.func for node in walk_lines(module.tree, lines) if isinstance(node, ast.Call)] if lines else []
+    return [func for func in called if getattr(func, "id", getattr(func, "attr", "")) == name]
+
+
+def _is_another(project: Project, module: ModuleInfo, func: ast.expr, home: ModuleInfo) -> bool:
+    """Return whether an imported name leads to another function than one of ``home``: into a library, or a kernel."""
+    dotted = dotted_name(func)
+    if dotted.partition(".")[0] not in module.imports:
+        return False
+    meant = project.lookup(module, dotted)
+    return not isinstance(meant, FunctionInfo) or meant.module.path != home.path
 
 
 def spells(path: Path, name: str) -> bool:
@@ -193,11 +242,9 @@ def spells(path: Path, name: str) -> bool:
 
 
 def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
-    wanted = re.compile(rf"(?<!def )\b{name}\(")
-    lines = [number for number, line in enumerate(module.lines, start=1) if name in line and wanted.search(line)]
     layout = layout_of(module)
     is_called = False
-    for line in lines:
+    for line in sorted({func.end_lineno or func.lineno for func in _calls_of(module, name)}):
         if layout.is_off(line):
             is_called = True
             continue
@@ -236,7 +283,23 @@ def runs_without(place: Place) -> bool:
 
 def runs_without_by_name(place: Place) -> bool:
     """Return whether a place stands in code that runs without gradients, by convention."""
-    return _runs_without(place.function, shown_path(place.module))
+    path = shown_path(place.module)
+    if not _runs_without(place.function, path):
+        return False
+    # A policy's `sample` that draws so that gradients flow through the draw is there for their sake.
+    plain = _SAMPLES.sub("", place.function)
+    return plain == place.function or _runs_without(plain, path) or not _draws_for_gradients(place)
+
+
+_SAMPLES = re.compile(r"(?<![a-z])sample(?![a-z])")
+_REPARAMETRISED = re.compile(r"\brsample\(|\w*reparam\w*\(")
+
+
+def _draws_for_gradients(place: Place) -> bool:
+    """Return whether the function around a place draws samples that are differentiated: the reparametrisation trick."""
+    line = getattr(place.node, "lineno", 0)
+    inside = [(first, last) for first, last, _ in layout_of(place.module).functions if first <= line <= last]
+    return bool(inside) and any(_REPARAMETRISED.search(text) for text in place.module.lines[slice(*max(inside))])
 
 
 def stands_with_optimizers(place: Place) -> bool:
