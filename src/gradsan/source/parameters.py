@@ -46,6 +46,7 @@ _MAY_BE_TENSOR = re.compile(
 _IS_INTEGRAL = re.compile(r"\b(?:Bool|U?Int|Integer)\d*\[(?!.*(?:Float|Complex|Inexact|Num|Shaped)\d*\[)")
 _SHAPED = re.compile(r"(?:\w+\.)?(?:Float|Complex|Inexact|Bool|U?Int|Integer)\d*\[(?!.*(?:\||rray\b))")
 """Tensors of a dtype and a shape, as `jaxtyping` writes them: `Bool[Tensor, "batch time"]`."""
+_LIST = re.compile(r"(?:typing\.)?(?:[Ll]ist|Sequence|Iterable)\[(?:torch\.)?Tensor\]$")
 _INTEGERS = frozenset({"LongTensor", "torch.LongTensor", "IntTensor", "BoolTensor", "torch.BoolTensor"})
 
 
@@ -72,4 +73,12 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
         frame.machine.touched.append(storage)
         is_integer = annotation in _INTEGERS or (is_shaped and not may_flow)
         return Tensor(storage, Grad.FLOWS, roots, is_integer=is_integer)
+    if _LIST.match(annotation) and default is None:
+        return Sequence([_element(frame, name), _element(frame, name)], is_exact=False)
     return Opaque(name=name, roots=roots, default=known)
+
+
+def _element(frame: Frame, name: str) -> Tensor:
+    storage = Storage(name=name)
+    frame.machine.touched.append(storage)
+    return Tensor(storage, Grad.FLOWS, frozenset({name}))

@@ -189,7 +189,45 @@ def fill({name}):
         for row in kept:
             row[:2] = 0
 """
+PADDED = """\
+def padded(parts: {kind}, dims):
+    n = parts[0].ndim
+    for at, part in enumerate(parts):
+        for dim in dims:
+            if part.shape[dim] < 9:
+                parts[at] = F.pad(part, (0, n))
+    return torch.stack(parts)
+"""
+RETURNS = """\
+class Agent:
+    def __init__(self, {name}):
+        self.{name} = {name}
+
+    def fill(self, rewards):
+        returns = torch.zeros(5)
+        for t in reversed(range(4)):
+            returns[t] = rewards[t].item() + self.{name} * returns[t + 1]
+        return returns
+"""
+SOLVED = """\
+def solve(product, right):
+    left = right - product(torch.zeros_like(right))
+    square = torch.dot(left, left)
+    left -= product(right)
+    return left, square
+
+def update(parameter, product):
+    return solve(product, torch.cat([parameter{grad}.view(-1), parameter{grad}.view(-1)]))
+"""
 PAIRS = {
+    "a list of tensors whose items are replaced": (
+        PADDED.format(kind="list[torch.Tensor]"),
+        None,
+        None,
+    ),
+    "a discount": (RETURNS.format(name="gamma"), RETURNS.format(name="scale"), ("GS105", 8)),
+    "what a backward pass left": (SOLVED.format(grad=".grad"), SOLVED.format(grad=""), ("GS101", 4)),
+    "what is compressed to bytes": (DENSITY.format(name="compress"), DENSITY.format(name="press"), ("GS101", 3)),
     "what is written while a network is exported": (
         TRACED.format(asked="torch.jit.is_tracing()"),
         TRACED.format(asked="not torch.jit.is_tracing()"),

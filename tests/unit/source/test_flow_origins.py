@@ -113,6 +113,42 @@ def bounded(points: torch.Tensor):
         y *= 2.0
         return y
 """,
+    "a layer is for a number of dimensions": """\
+class A(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.conv = getattr(nn, "Conv{}d".format(n))(3, 3, 1)
+        self.norm = getattr(nn, f"BatchNorm{n}d")(3)
+
+    def forward(self, x):
+        y = self.norm(x.exp())
+        z = self.conv(y)
+        y += 1
+        return z
+""",
+    "layers are put in one order or another": """\
+def put(block, layer):
+    if layer is not None:
+        block.append(layer)
+
+class A(nn.Module):
+    def __init__(self, activation="ReLU", first=False):
+        super().__init__()
+        block = nn.ModuleList()
+        layer = getattr(nn, activation)() if activation is not None else None
+        if first:
+            put(block, layer)
+            put(block, nn.Conv2d(3, 3, 1))
+        else:
+            put(block, nn.Conv2d(3, 3, 1))
+            put(block, layer)
+        self.block = nn.Sequential(*block)
+
+    def forward(self, x):
+        y = self.block(x)
+        y += x
+        return y
+""",
     "a layer is given another parameter": """class A(nn.Module):
     def __init__(self):
         super().__init__()

@@ -27,11 +27,22 @@ def bind(operation: Operation, arguments: Arguments) -> dict[str, Value]:
         position += 1
     if position < len(arguments.positional):
         bound["<rest>"] = Sequence(arguments.positional[position:])
+    if "dim" in bound and "other" not in bound and _is_other(operation, bound["dim"]):
+        bound["other"] = bound.pop("dim")
     for name, value in arguments.keywords.items():
         if name == "input" and operation.parameter("input") is None and operation.parameter("self") is not None:
             name = "self"
         bound[name] = value
     return bound
+
+
+def _is_other(operation: Operation, value: Value) -> bool:
+    """Return whether the second argument of ``min`` or ``max`` is a second tensor, and not a dimension."""
+    if operation.parameter("other") is None:
+        return False
+    if type(value) is Choice:
+        return all(_is_other(operation, option) for option, _ in value.options)
+    return type(value) is Tensor or (type(value) is Opaque and value.tensor is not None and value.node is not None)
 
 
 def literal_of(value: Value) -> object:

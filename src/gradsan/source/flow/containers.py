@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.children import names_of
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.machine import Arguments, Frame, call
-from gradsan.source.flow.values import NONE, Const, External, Mapping, Opaque, Sequence, Value, join, nodes_of
+from gradsan.source.flow.values import HOLE, NONE, Const, External, Mapping, Opaque, Sequence, Value, join, nodes_of
 
 MAX_LENGTH = 64
 
@@ -113,6 +114,9 @@ def const_method(value: Const, name: str, arguments: Arguments) -> Value:
             given = [_texts(arguments)]
         if name in _TEXT_METHODS and len(given) == len(arguments.positional):
             return _text_of(text, name, given)
+        if name == "format" and text.count(HOLE) == len(arguments.positional):
+            parts = [str(part.value) if isinstance(part, Const) else HOLE for part in arguments.positional]
+            return Opaque(name=text.format(*parts))
     return Opaque(is_number=isinstance(text, (int, float)))
 
 
@@ -208,6 +212,16 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             items, _ = elements(frame, first, node)
             return items[0] if items else Opaque()
     return None
+
+
+def quantified(frame: Frame, name: str, value: Value, node: ast.AST) -> Value:
+    """Return what ``any`` or ``all`` says of the elements of a value."""
+    items, is_exact = elements(frame, value, node)
+    truths = [truth_of(item) for item in items]
+    decisive = name == "any"
+    if decisive in truths:
+        return Const(decisive)
+    return Const(not decisive) if is_exact and None not in truths else Opaque(is_number=True)
 
 
 def _map(frame: Frame, function: Value, columns: Sequence, node: ast.AST) -> Sequence:

@@ -18,10 +18,13 @@ from gradsan.source.flow.tensors import fresh, nodes_and_grad
 from gradsan.source.flow.user_operators import operate
 from gradsan.source.flow.values import (
     FALSE,
+    HOLE,
     TRUE,
     Choice,
     Const,
     External,
+    Instance,
+    Layer,
     Mapping,
     Opaque,
     Sequence,
@@ -124,6 +127,8 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments:
             positional.append(evaluate(frame, argument))
             continue
         spread = evaluate(frame, argument.value)
+        if isinstance(spread, (Instance, Layer)) and spread.children is not None:
+            spread = spread.children
         if isinstance(spread, Sequence):
             positional += spread.items
             is_exact = is_exact and spread.is_exact
@@ -345,12 +350,13 @@ def _lambda(frame: Frame, node: ast.Lambda) -> Value:
 @evaluates(ast.JoinedStr)
 def _text(frame: Frame, node: ast.JoinedStr) -> Value:
     parts: list[str] = []
+    is_known = True
     for part in node.values:
         value = evaluate(frame, part.value if isinstance(part, ast.FormattedValue) else part)
-        if not isinstance(value, Const) or (isinstance(part, ast.FormattedValue) and part.format_spec is not None):
-            return Opaque(name="".join(parts))
-        parts.append(str(value.value))
-    return Const("".join(parts))
+        is_spelled = isinstance(value, Const) and not (isinstance(part, ast.FormattedValue) and part.format_spec)
+        parts.append(str(value.value) if isinstance(value, Const) and is_spelled else HOLE)
+        is_known = is_known and is_spelled
+    return Const("".join(parts)) if is_known else Opaque(name="".join(parts))
 
 
 @evaluates(ast.NamedExpr)

@@ -13,18 +13,19 @@ from gradsan import knowledge
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
-from gradsan.source.flow.arrays import note_given
+from gradsan.source.flow.arrays import NUMERIC, call_numeric
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import text_of, truth_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.copying import copy_value
+from gradsan.source.flow.einops import call_einops
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
-from gradsan.source.flow.modes import SWITCH, switch
+from gradsan.source.flow.modes import EXPORTING, SWITCH, switch
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.overlaps import made_by
 from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
@@ -90,8 +91,6 @@ _NETWORKS = re.compile(
     r"|transformers\.(?:\w+\.)*\w*Model\w*\.from_pretrained$|transformers\.(?:\w+\.)*AutoModel\w*\.from_pretrained$"
 )
 """What makes a pretrained network."""
-_NUMERIC = frozenset({"math", "numpy", "random", "time", "os"})
-"""Libraries of which nothing returns a tensor."""
 _CASTS = ("typing.cast", "typing_extensions.cast", "torch.jit.annotate")
 
 
@@ -106,11 +105,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return _call_torch(frame, dotted, arguments, node)
     if head == "builtins":
         return _call_builtin(frame, rest, arguments, node)
-    if head == "numpy":
-        note_given(frame, arguments)
-    if head in _NUMERIC:
-        is_number = head in ("math", "time")
-        return Opaque(name="" if is_number else "array", is_number=is_number)
+    if head in NUMERIC:
+        return call_numeric(frame, head, arguments)
     if dotted == "types.SimpleNamespace":
         return Opaque(attributes=dict(arguments.keywords.items()))
     if dotted == "functools.partial" and arguments.positional:
@@ -135,6 +131,8 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return Sequence([i for part, _ in items for i in part], is_exact=all(exact for _, exact in items))
     if _NETWORKS.match(dotted):
         return Opaque(is_network=True)
+    if head == "einops":
+        return call_einops(frame, rest, arguments, node)
     return opaque_call(frame, Opaque(), arguments, node)
 
 
@@ -174,22 +172,13 @@ def _call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) 
                 return apply(frame, operation, bind(operation, arguments), node)
         return Opaque(is_number=True)
     if name in ("any", "all") and arguments.positional:
-        return _quantify(frame, name, arguments.positional[0], node)
+        return containers.quantified(frame, name, arguments.positional[0], node)
     if name == "sum" and arguments.positional:
         items, _ = elements(frame, arguments.positional[0], node)
         return _total(frame, items)
     if name == "print":
         return Const(None)
     return derived(frame, arguments.values())
-
-
-def _quantify(frame: Frame, name: str, value: Value, node: ast.AST) -> Value:
-    items, is_exact = elements(frame, value, node)
-    truths = [truth_of(item) for item in items]
-    decisive = name == "any"
-    if decisive in truths:
-        return Const(decisive)
-    return Const(not decisive) if is_exact and None not in truths else Opaque(is_number=True)
 
 
 def _total(frame: Frame, items: list[Value]) -> Value:
@@ -304,6 +293,7 @@ _SPECIAL: dict[str, Special] = {
     "torch.autograd.Variable": _variable,
     "torch.is_grad_enabled": lambda frame, *_: Const(frame.machine.grad_enabled),
     "torch.is_inference_mode_enabled": lambda *_: Const(False),
+    **dict.fromkeys(EXPORTING, lambda *_: Const(False)),
     "torch.optim.swa_utils.AveragedModel": _average,
 }
 

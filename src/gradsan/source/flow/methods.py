@@ -180,7 +180,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         tensor = as_tensor(frame, receiver)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
-    if name in AMBIGUOUS and receiver.roots and name in VIEWS:
+    if name in AMBIGUOUS and (receiver.roots or receiver.node is not None) and name in VIEWS:
         tensor = as_tensor(frame, receiver, is_sure=False)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)

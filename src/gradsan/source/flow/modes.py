@@ -19,6 +19,12 @@ MODE_UNKNOWN = ("if gradients are on",)
 """What is said of a write where the mode is set to what isn't known."""
 SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 
+EXPORTING = (
+    *("torch.jit.is_tracing", "torch._C._is_tracing", "torch.onnx.is_in_onnx_export", "torch.compiler.is_exporting"),
+    *("torch.onnx.utils.is_in_onnx_export", "torch._C._get_tracing_state"),
+)
+"""What is true only while a network is traced, to be exported: a program that trains goes the other way."""
+
 
 def enter_context(frame: Frame, node: ast.expr) -> Value:
     """Enter a context manager; the caller leaves it by restoring the modes."""

@@ -9,6 +9,7 @@ from gradsan.source.flow.children import child_named
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
+from gradsan.source.flow.off_tape import left_by_backward
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of, write
 from gradsan.source.flow.values import (
@@ -195,7 +196,7 @@ def _tensor(frame: Frame, value: Tensor, name: str, node: ast.AST) -> Value:
     if name in _NUMBERS:
         return Opaque(is_number=True)
     if name == "grad":
-        return Opaque()
+        return left_by_backward(frame)
     if name == "grad_fn":
         return _grad_fn_of(value)
     if name in ("real", "imag"):
@@ -243,6 +244,8 @@ def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
     is_weight = known is None and name in ("weight", "bias")
     if is_weight and (value.is_network or is_parameter(frame, node, name)):
         known = value.attributes[name] = leaf(frame, kind=TensorKind.PARAMETER, name=name, owner=value.name or name)
+    if known is None and name == "grad":
+        known = value.attributes[name] = left_by_backward(frame)
     if known is None:
         roots = value.roots if name not in _MODULE_STATE else frozenset()
         known = Opaque(name=f"{value.name}.{name}" if value.name else name, node=value.node, roots=roots)
@@ -344,13 +347,13 @@ def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: as
             if setter is not None and isinstance(setter[1], FunctionInfo):
                 call(frame, Function(setter[1], None, holder), Arguments([value]), node)
                 return
-            if isinstance(value, Tensor) and value.storage.kind is TensorKind.PARAMETER and not value.storage.owner:
-                value.storage.name = f"self.{name}" if holder.is_self else name
-                value.storage.owner = holder.info.name
+            _own(value, f"self.{name}" if holder.is_self else name, holder.info.name)
             journal.set(holder.attributes, name, value)
             if holder.is_self:
                 frame.machine.escaped += list(nodes_of(value))
         case Layer() | Context():
+            if isinstance(holder, Layer):
+                _own(value, name, holder.dotted.rpartition(".")[2])
             journal.set(holder.attributes, name, value)
         case Opaque(tensor=Tensor() as tensor) if name in ("real", "imag"):
             set_attribute(frame, tensor, name, value, node)
@@ -365,6 +368,12 @@ def set_attribute(frame: Frame, holder: Value, name: str, value: Value, node: as
         case Choice(options=options):
             for option, _ in options:
                 set_attribute(frame, option, name, value, node)
+
+
+def _own(value: Value, name: str, owner: str) -> None:
+    """Let a parameter that nothing holds yet belong to the module that it is assigned to."""
+    if isinstance(value, Tensor) and value.storage.kind is TensorKind.PARAMETER and not value.storage.owner:
+        value.storage.name, value.storage.owner = name, owner
 
 
 def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:

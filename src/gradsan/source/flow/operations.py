@@ -282,12 +282,13 @@ def _result(applied: Application) -> Value:
     if n_results == 0:
         return Opaque(is_number=True)
     results = [applied.fresh() for _ in range(n_results)]
+    if short in _INDEXED and n_results > 1:  # no gradient flows to places, wherever the values came from
+        results[1] = fresh(applied.frame)
+        results[1].is_integer = True
     if applied.graph is not None:
         _save_results(applied, results)
     if n_results == 1 or (_POOLING.search(short) and applied.given.get("return_indices") is not True):
         return results[0]
-    if short in _INDEXED:
-        results[1].is_integer = True
     return Sequence(list(results), is_tuple=True, fields=_FIELDS if short in _INDEXED else ())
 
 

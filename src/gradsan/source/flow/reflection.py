@@ -8,6 +8,7 @@ from gradsan.source.flow.machine import Arguments, Frame, evaluate, get_attribut
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.values import (
     FALSE,
+    HOLE,
     NONE,
     TRUE,
     Choice,
@@ -59,7 +60,17 @@ def _getattr(frame: Frame, given: list[Value], node: ast.AST) -> Value:
         return get_attribute(frame, given[0], key.value, node)
     if isinstance(given[0], Layer) and isinstance(key, Opaque) and key.name.startswith(("weight", "bias")):
         return get_attribute(frame, given[0], key.name, node)
+    if isinstance(given[0], External) and isinstance(key, Opaque) and _is_for_dimensions(key.name):
+        return get_attribute(frame, given[0], key.name.replace(HOLE, "2"), node)
     return Opaque()
+
+
+def _is_for_dimensions(name: str) -> bool:
+    """Return whether a text names a layer for one, two or three dimensions, which all keep the same tensors.
+
+    Source: derivatives.yaml, 2.13.0.
+    """
+    return name.endswith(f"{HOLE}d") and name.count(HOLE) == 1
 
 
 def _hasattr(frame: Frame, value: Value, key: Value) -> Value:

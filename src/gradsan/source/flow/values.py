@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage, View
+from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage, View, contradicts
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 
 if TYPE_CHECKING:
@@ -248,6 +248,8 @@ def complete(instance: Instance) -> Instance:
 
 ABSENT = External("<absent>")
 """Stands in a list for an item that isn't there on some paths; called, it hands back what it is given."""
+HOLE = "{}"
+"""Stands in the name of a text for a part that isn't known."""
 NONE = Const(None)
 TRUE = Const(True)
 FALSE = Const(False)
@@ -282,6 +284,8 @@ def join(options: list[tuple[Value, Guard]]) -> Value:
     flat: dict[int, tuple[Value, Guard]] = {}
     for value, guard in options:
         for inner, inner_guard in options_of(value):
+            if inner_guard and contradicts(guard, inner_guard):
+                continue
             guards = guard | inner_guard
             known = _same(flat, inner)
             if known is None:
@@ -290,7 +294,7 @@ def join(options: list[tuple[Value, Guard]]) -> Value:
                 flat[known] = (flat[known][0], flat[known][1] & guards)
     if len(flat) == 1:
         return next(iter(flat.values()))[0]
-    if len(flat) > MAX_OPTIONS:
+    if not 0 < len(flat) <= MAX_OPTIONS:
         nodes = tuple(node for value, _ in flat.values() for node in nodes_of(value))
         return Opaque(node=Node(nodes) if nodes else None)
     return Choice(tuple(flat.values()))
