@@ -35,7 +35,8 @@ from gradsan.frameworks.torch.audit_states import StateAudit
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.exposure import Exposure, is_shared
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
-from gradsan.frameworks.torch.graph import Slot, raw_names
+from gradsan.frameworks.torch.graph import Slot
+from gradsan.frameworks.torch.held import held_by
 from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
 from gradsan.frameworks.torch.saving import (
     DETACH,
@@ -381,16 +382,9 @@ class Watched:
 
 
 def _slot_of(node: Any, kept: Kept) -> Slot | None:
-    for name in raw_names(type(node)):
-        try:
-            raw = getattr(node, name)
-        except RuntimeError:
-            continue
-        for each in raw if isinstance(raw, (tuple, list)) else (raw,):
-            if each is not None and each.data is kept:
-                is_custom = isinstance(node, torch.autograd.function.BackwardCFunction)
-                attribute = "saved_tensors" if is_custom else name.replace("_raw", "", 1)
-                return Slot(node, attribute, kept.tensor, kept.unpack_hook is not None)
+    for attribute, (data, _) in held_by(node):
+        if data is kept:
+            return Slot(node, attribute, kept.tensor, kept.unpack_hook is not None)
     return None
 
 

@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.utils.checkpoint  # older versions load it with their first optimizer only
 
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.graph import number_of

@@ -1,8 +1,6 @@
 """The graph: its nodes, what each saved, and which of that has been overwritten.
 
-Source: checked on torch 2.13.0.  ``node._saved_x`` raises when the version moved; ``node._raw_saved_x.data`` gives the
-tensor without the check.  ``unpack_hook`` of a raw saved tensor is None unless saved-tensor hooks are at work; those
-are the user's, and are never run by us.  A custom Function has ``_raw_saved_tensors`` and ``saved_tensors``.
+What a node holds is read as `held` says; hooks are the user's, and are never run by us.
 """
 
 from __future__ import annotations
@@ -16,11 +14,9 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch.saving import see_through
+from gradsan.frameworks.torch.held import held_by, see_through, tensor_in
 from gradsan.knowledge.error_texts import ErrorText, recognise
 from gradsan.model.event import SequenceNumber
-
-_RAW = "_raw_saved_"
 
 VIEWS = frozenset(
     f"{name}Backward0"
@@ -259,75 +255,23 @@ def nearest_leaves(node: Any) -> Iterator[torch.Tensor]:
                     yield variable
 
 
-_RAW_NAMES: dict[type, tuple[str, ...]] = {}
-
-
-def raw_names(node_type: type) -> tuple[str, ...]:
-    """Return the attributes of a node's type that give saved tensors without the version check."""
-    names = _RAW_NAMES.get(node_type)
-    if names is None:
-        names = _RAW_NAMES[node_type] = tuple(name for name in dir(node_type) if name.startswith(_RAW))
-    return names
-
-
 def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:
     """Yield what a node saved and still holds, without the version check and without running hooks.
 
     ``with_hooked`` adds what saved-tensor hooks packed as the tensor itself, alone or in a tuple (``save_on_cpu``).
     """
-    for name, raw in _raw_of(node):
-        attribute = (
-            "saved_tensors" if name == "_raw_saved_tensors" and _is_custom(node) else name.replace("_raw", "", 1)
-        )
-        tensor, is_hooked = _tensor_of(raw)
+    for attribute, entry in held_by(node):
+        tensor, is_hooked = tensor_in(entry)
         if tensor is not None and (with_hooked or not is_hooked):
             yield Slot(node, attribute, tensor, is_hooked)
 
 
 def packed_of(node: Any) -> Iterator[tuple[str, object]]:
     """Yield what saved-tensor hooks packed in place of tensors, by attribute."""
-    for name, raw in _raw_of(node):
-        packed, is_hooked = see_through(raw)
+    for attribute, entry in held_by(node):
+        packed, is_hooked = see_through(entry)
         if is_hooked:
-            yield name.replace("_raw", "", 1), packed
-
-
-def is_freed(node: Any) -> bool:
-    """Return whether a backward has freed what a node saved; False for a node that saved nothing.  No hook is run."""
-    for name in raw_names(type(node)):
-        try:
-            raw = getattr(node, name)
-            held = raw if isinstance(raw, (tuple, list)) else (raw,)
-            if any(each is not None and each.data is None for each in held):  # freed, or never needed
-                getattr(node, name.replace("_raw", "", 1))
-        except RuntimeError:
-            return True
-    return False
-
-
-def _raw_of(node: Any) -> Iterator[tuple[str, Any]]:
-    for name in raw_names(type(node)):
-        try:
-            raw = getattr(node, name)
-        except RuntimeError:  # freed by a backward that has run
-            continue
-        for each in raw if isinstance(raw, (tuple, list)) else (raw,):
-            if each is not None:
-                yield name, each
-
-
-def _is_custom(node: Any) -> bool:
-    return isinstance(node, torch.autograd.function.BackwardCFunction)
-
-
-def _tensor_of(raw: Any) -> tuple[torch.Tensor | None, bool]:
-    try:
-        data, is_hooked = see_through(raw)
-    except (RuntimeError, AttributeError):
-        return None, False
-    if is_hooked and isinstance(data, tuple):
-        data = next((each for each in data if isinstance(each, torch.Tensor)), None)
-    return (data if isinstance(data, torch.Tensor) else None), is_hooked
+            yield attribute, packed
 
 
 def conflict_of(slot: Slot) -> Conflict | None:

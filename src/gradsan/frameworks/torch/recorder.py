@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, inference, modules, optimizers, replicas, tracers
+from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, tracers
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
@@ -206,6 +206,7 @@ class Recorder:
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
+        held.wrap(self._patches)
         self.suspicion.wrap(self._patches)
         replicas.wrap(self, self._patches)
         inference.wrap(self, self._patches)

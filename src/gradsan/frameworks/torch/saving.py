@@ -235,19 +235,6 @@ def kept_of(saved: Any) -> Kept | None:
     return data if isinstance(data, Kept) else None
 
 
-def see_through(saved: Any) -> tuple[object, bool]:
-    """Return what a ``SavedTensor`` holds, and whether hooks of the program's put it there.
-
-    Raises:
-        RuntimeError: the engine has freed it.
-    """
-    data, is_hooked = saved.data, saved.unpack_hook is not None
-    if isinstance(data, Kept):
-        is_hooked = data.unpack_hook is not None
-        return (data.packed if is_hooked else data.tensor), is_hooked
-    return data, is_hooked
-
-
 def hold(kept: Kept, tensor: Any) -> None:
     """Let ``kept`` hold a tensor as the engine would; see NOTE [What a kept tensor holds]."""
     node = tensor.grad_fn

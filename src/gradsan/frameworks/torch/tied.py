@@ -13,7 +13,8 @@ import linecache
 import re
 from typing import TYPE_CHECKING, Any
 
-from gradsan.frameworks.torch.graph import is_freed, nodes_of, root_number
+from gradsan.frameworks.torch.graph import nodes_of, root_number
+from gradsan.frameworks.torch.held import is_freed
 from gradsan.frameworks.torch.unseen_writers import operation_of
 from gradsan.knowledge.error_texts import ErrorText
 from gradsan.model.event import Raised, SequenceNumber, Version, Written
