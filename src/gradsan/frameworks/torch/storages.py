@@ -39,8 +39,17 @@ def keys_of(tensor: torch.Tensor) -> Iterator[int]:
 n_holders: Callable[[int], int] = torch._C._storage_Use_Count
 """How many hold the storage of a key."""
 
-TENSOR_ALONE = 2
+WITH_OBJECT = 2
 """So many, where one tensor has a storage: the tensor, and the Python object by which the storage was asked for."""
+
+
+def _n_without_object() -> int:
+    tensor = torch.empty(1)
+    return n_holders(tensor.untyped_storage()._cdata)
+
+
+TENSOR_ALONE = _n_without_object()
+"""So many, once that object was let go: newer versions keep it with the storage."""
 
 
 def is_held(tensor: Any, n_own: int = 0) -> bool:

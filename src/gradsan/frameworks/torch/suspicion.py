@@ -25,7 +25,7 @@ from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_fra
 from gradsan.frameworks.torch.graph import has_node, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.restored import content_of
-from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders
+from gradsan.frameworks.torch.storages import WITH_OBJECT, n_holders
 from gradsan.model.event import Access
 from gradsan.record.frames import Site
 from gradsan.record.suspects import Alias, GivenUp, Move, Region, Suspect
@@ -153,7 +153,7 @@ class Suspicion:
             suspect.producers, suspect.whole = producers_of(tensor), after.seat[1]
             if not has_node(tensor) and _has_history((value,)):
                 self._note_cut(suspect, tensor, (value,), frame)
-            if n_holders(after.seat[0]) > TENSOR_ALONE + 1:  # more than the tensor and the value that it was given
+            if n_holders(after.seat[0]) > WITH_OBJECT + 1:  # more than the tensor and the value that it was given
                 self._log.add_shared(after.seat[0], after.storage._weak_ref())
             move = Move(before.seat, after.seat, before.storage._weak_ref(), suspect)
             self._log.add_move(id(tensor), weakref.ref(tensor), move)
@@ -276,7 +276,7 @@ class Suspicion:
     def _storage_resize(self, original: Callee) -> Callee:
         @functools.wraps(original)
         def resize_(storage: Any, size: int, *args: Any) -> Any:
-            if size == 0 and not torch.compiler.is_compiling() and n_holders(storage._cdata) > TENSOR_ALONE:
+            if size == 0 and not torch.compiler.is_compiling() and n_holders(storage._cdata) > WITH_OBJECT:
                 note(storage)
             return original(storage, size, *args)
 

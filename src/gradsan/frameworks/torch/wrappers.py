@@ -33,7 +33,7 @@ from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.graph import has_node
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
 from gradsan.frameworks.torch.running import Running
-from gradsan.frameworks.torch.storages import TENSOR_ALONE, n_holders, storage_key
+from gradsan.frameworks.torch.storages import TENSOR_ALONE, WITH_OBJECT, n_holders, storage_key
 from gradsan.frameworks.torch.waiting import waiting_for
 from gradsan.record.frames import Site
 from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
@@ -270,7 +270,7 @@ class Wrappers:
                 try:
                     after, is_view, storage = tensor._version, tensor._is_view(), tensor.untyped_storage()
                     key = storage._cdata
-                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == TENSOR_ALONE
+                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == WITH_OBJECT
                     weak = weak_reference(tensor) if is_waiting else storage._weak_ref()
                 except REFUSALS:  # NOTE [Never disturb]
                     log_parts(tensor, operation, number, frame, args, (common, code, position, agent))
