@@ -10,7 +10,9 @@ from gradsan.frameworks.base import Capabilities
 from gradsan.frameworks.torch import failures, refusals, tracers
 from gradsan.frameworks.torch.recorder import Recorder
 from gradsan.frameworks.torch.saving import SavedTensorHooks
+from gradsan.knowledge.versions import numbers
 from gradsan.model.copied import Copied
+from gradsan.model.errors import UsageError
 from gradsan.model.history import History
 from gradsan.model.report import Framework
 from gradsan.record.session import Session
@@ -49,7 +51,13 @@ class TorchAdapter:
         )
 
     def start(self, session: Session) -> None:
-        """Begin to record into a session."""
+        """Begin to record into a session.
+
+        Raises:
+            UsageError: this version of the framework can't do what the session asks for.
+        """
+        if session.options.audit or session.options.protect:
+            _require("the audit" if session.options.audit else "protection")
         self._recorder.start(session)
         if session.options.audit:
             from gradsan.frameworks.torch.audit import Audit  # NOTE [Only those pay who ask]
@@ -90,6 +98,7 @@ class TorchAdapter:
         """Compare a function's gradient with the true one; ``protecting`` opens a protected stretch."""
         from gradsan.frameworks.torch import truth  # NOTE [Only those pay who ask]
 
+        _require("verifying")
         return truth.verify(fn, inputs, protecting)
 
     def inspect(self, *roots: object) -> tuple[History, ...]:
@@ -104,7 +113,22 @@ class TorchAdapter:
         is_interpreted: bool = False,
         is_apart: bool = False,
     ) -> Witness:
-        """Return a witness, not started; writes that the framework refuses can be performed for it."""
+        """Return a witness, not started; writes that the framework refuses can be performed for it.
+
+        Raises:
+            UsageError: a program can't be observed with this version of the framework.
+        """
+        _require("observing a program closely")
         from gradsan.frameworks.torch.witness import Witness  # NOTE [Only those pay who ask]
 
         return Witness(performs_refused, files=files, is_interpreted=is_interpreted, is_apart=is_apart)
+
+
+_OLDEST_FOR_HOOKS = (2, 9)
+"""The first version that tells which saved-tensor hooks are at work; what keeps saved tensors goes round them."""
+
+
+def _require(what: str) -> None:
+    if numbers(torch.__version__) < _OLDEST_FOR_HOOKS:
+        oldest = ".".join(map(str, _OLDEST_FOR_HOOKS))
+        raise UsageError(f"{what} needs PyTorch {oldest} or newer, and this is {torch.__version__}; upgrade PyTorch")
