@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gradsan
+from gradsan.model.errors import UsageError
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -163,3 +164,14 @@ def test_without_torch_there_is_one_clear_error(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert (done.returncode, len(lines), done.stderr) == (0, 3, "")
     assert all("torch is not installed" in line and "pip install" in line for line in lines)
+
+
+def test_an_older_torch_is_refused_where_it_tells_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.8.1")
+    leaf = torch.ones(2, requires_grad=True)
+    for door in (gradsan.audit().__enter__, gradsan.protect().__enter__, lambda: gradsan.verify(torch.exp, leaf)):
+        with pytest.raises(UsageError, match=r"needs PyTorch 2\.9 or newer, and this is 2\.8\.1"):
+            door()
+    with gradsan.watch() as session, pytest.raises(RuntimeError):
+        stale().backward()  # type: ignore[attr-defined]
+    assert [finding.code for finding in session.findings] == ["GS101"]
