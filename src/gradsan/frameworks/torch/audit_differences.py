@@ -17,6 +17,7 @@ import torch
 
 from gradsan.frameworks.torch.audit_histories import HistoryAudit
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.graph import number_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.storages import storage_key
@@ -94,7 +95,7 @@ class DifferenceAudit:
             return
         first = min(taken, key=lambda each: each.order)
         written = self._written_since(one, first.order)
-        if written is not None:
+        if written is not None and not _is_beside_tape(written, one, other):
             self._tell(one, first, written)
 
     def _written_since(self, tensor: Any, order: int) -> Run | None:
@@ -118,6 +119,11 @@ class DifferenceAudit:
         events = (self._audit.written(run.site, run.operation), needed)
         subject = subject_of(tensor)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.OLDER_SELF, notes=notes))
+
+
+def _is_beside_tape(run: Run, *sides: Any) -> bool:
+    """Return whether a write is younger than the node of a side: it went past the tape, which is told by itself."""
+    return any(-1 < number_of(side) < run.last_number for side in sides)
 
 
 def _address(tensor: Any) -> int:
