@@ -262,6 +262,8 @@ def _place(call: ast.Call, operand: str, *, is_method: bool) -> int | None:
     known = table.lookup(f"torch.Tensor.{name}" if is_method else dotted) or (table.lookup(name) if dotted else None)
     if known is not None:
         names = [parameter.name for parameter in known.parameters]
+        if operand == "other" and "dim" in names:  # `min` and `max` take it where otherwise a dimension stands
+            return min(names.index("dim"), names.index("other"))
         if operand in names:
             return names.index(operand)
         if operand in _FIRST and names and names[0] in _FIRST:
