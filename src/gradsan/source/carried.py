@@ -56,7 +56,8 @@ def _handed_on(backward: Span) -> tuple[str, ...]:
 
 
 def _outermost_loop(program: Program, statement: ast.stmt) -> ast.AST | None:
-    return next(iter([*program.loops_around(statement)][::-1]), None)
+    loops = list(program.loops_around(statement))
+    return loops[-1] if loops else None
 
 
 def _statement_at(program: Program, line: int) -> ast.stmt | None:
@@ -103,6 +104,3 @@ def _read_by(node: ast.AST) -> list[str]:
         parts = [*owner, *node.args, *(keyword.value for keyword in node.keywords)]
     own = [dotted_name(node.target)] if isinstance(node, ast.AugAssign) else []
     return list(dict.fromkeys(filter(None, [*own, *(each for part in parts for each in _read_by(part))])))
-
-
-__all__ = ["carried_names"]

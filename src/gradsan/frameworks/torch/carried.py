@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradsan.frameworks.torch.graph import nodes_of, root_number
+from gradsan.frameworks.torch.graph import leading_to, nodes_of, root_number
 from gradsan.model.event import Carried, SequenceNumber, Writer, Written
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def carried_of(recorder: Recorder, roots: Any, node: Any, writes: Sequence[Writt
     if not writes or not _is_update(writes[0]) or root is None or root < writes[0].sequence:
         return []
     since = writes[0].sequence
-    leading = _leading_to(node, roots)
+    leading = leading_to(nodes_of(roots), (node,))
     border = [
         (user, used)
         for user in leading
@@ -48,19 +48,3 @@ def carried_of(recorder: Recorder, roots: Any, node: Any, writes: Sequence[Writt
 def _is_update(write: Written) -> bool:
     """Whether a write may be the update that ends a step: an optimizer's, or one by hand."""
     return write.writer is Writer.OPTIMIZER or not write.grad_enabled
-
-
-def _leading_to(node: Any, roots: Any) -> set[Any]:
-    """Return the nodes from which a backward reaches a node, that one included."""
-    users: dict[Any, list[Any]] = {}
-    for each in nodes_of(roots):
-        for used, _ in each.next_functions:
-            if used is not None:
-                users.setdefault(used, []).append(each)
-    found, stack = {node}, [node]
-    while stack:
-        for user in users.get(stack.pop(), ()):
-            if user not in found:
-                found.add(user)
-                stack.append(user)
-    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,18 +118,25 @@ def nodes_between(roots: Any, inputs: Any) -> Iterator[Any]:
         yield from nodes_of(roots)
         return
     nodes = list(nodes_of(roots))
-    parents: dict[Any, list[Any]] = {}
-    for node in nodes:
-        for child, _ in node.next_functions:
-            if child is not None:
-                parents.setdefault(child, []).append(node)
-    stack, needed = list(ends), set(ends)
-    while stack:
-        for parent in parents.get(stack.pop(), ()):
-            if parent not in needed:
-                needed.add(parent)
-                stack.append(parent)
+    needed = leading_to(nodes, ends)
     yield from (node for node in nodes if node in needed and node not in ends)
+
+
+def leading_to(nodes: Iterable[Any], ends: Iterable[Any]) -> set[Any]:
+    """Return the nodes of a graph from which a backward reaches one of ``ends``, these included."""
+    users: dict[Any, list[Any]] = {}
+    for node in nodes:
+        for used, _ in node.next_functions:
+            if used is not None:
+                users.setdefault(used, []).append(node)
+    found = set(ends)
+    stack = list(found)
+    while stack:
+        for user in users.get(stack.pop(), ()):
+            if user not in found:
+                found.add(user)
+                stack.append(user)
+    return found
 
 
 def _end_of(input_: Any) -> Any:

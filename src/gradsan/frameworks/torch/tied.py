@@ -13,7 +13,7 @@ import linecache
 import re
 from typing import TYPE_CHECKING, Any
 
-from gradsan.frameworks.torch.graph import nodes_of, root_number
+from gradsan.frameworks.torch.graph import leading_to, nodes_of, root_number
 from gradsan.frameworks.torch.held import is_freed
 from gradsan.frameworks.torch.unseen_writers import operation_of
 from gradsan.knowledge.error_texts import ErrorText
@@ -47,7 +47,8 @@ def tied_histories(recorder: Recorder, text: ErrorText, roots: Any, raised_at: S
 
 def _ties(recorder: Recorder, roots: Any, began: int) -> list[tuple[Any, bool]]:
     """Return the nodes of the writes at the border, and whether each kept the history of what it overwrote."""
-    leading = _leading_to_freed(roots)
+    nodes = list(nodes_of(roots))
+    leading = leading_to(nodes, (node for node in nodes if is_freed(node)))
     ties: list[tuple[Any, bool]] = []
     for node in leading:
         if node._sequence_nr() < began:
@@ -60,25 +61,6 @@ def _ties(recorder: Recorder, roots: Any, began: int) -> list[tuple[Any, bool]]:
             elif at == 0 and _RESETS.fullmatch(type(node).__name__):
                 ties.append((node, True))
     return ties
-
-
-def _leading_to_freed(roots: Any) -> set[Any]:
-    """Return the nodes from which a backward reaches what was freed, those that were freed included."""
-    parents: dict[Any, list[Any]] = {}
-    freed = []
-    for node in nodes_of(roots):
-        if is_freed(node):
-            freed.append(node)
-        for child, _ in node.next_functions:
-            if child is not None:
-                parents.setdefault(child, []).append(node)
-    found, stack = set(freed), freed
-    while stack:
-        for parent in parents.get(stack.pop(), ()):
-            if parent not in found:
-                found.add(parent)
-                stack.append(parent)
-    return found
 
 
 def _writes_into_state(recorder: Recorder, node: Any) -> bool:
