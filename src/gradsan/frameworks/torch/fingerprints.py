@@ -3,15 +3,18 @@
 # NOTE [Fingerprints] The bytes are read where they lie: no operation that a mode could see, no random number, no
 version, no wait for a device.  Up to `WHOLE_BYTES` all of them count; of larger ones `N_PIECES` pieces, spread evenly,
 the first and the last among them, unless all are asked for.  A tensor on another device is hashed there; see `same`.
+The bytes themselves are kept, at most `WHOLE_BYTES` a tensor: to compare them costs less than to hash them.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from collections.abc import Callable, Iterable
-from ctypes import string_at
+from ctypes import c_ubyte
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 import torch
@@ -19,10 +22,16 @@ import torch
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, values_of
 
 WHOLE_BYTES = 2048
-N_PIECES = 8
+N_PIECES = 16
 PIECE_BYTES = 64
-MAX_ROWS = 16
+MAX_ROWS = 64
 FULL_PIECE_BYTES = 1 << 20
+
+_MEMORY = memoryview((c_ubyte * sys.maxsize).from_address(0)).cast("B")
+"""The address space of the process: to read from it costs a fraction of `ctypes.string_at`."""
+
+Reader = Callable[[memoryview, int], tuple[bytes, ...]]
+"""Reads the pieces of a tensor that begins at an address."""
 
 _data_ptr: Callable[[Any], int] = torch._C.TensorBase.data_ptr
 
@@ -39,9 +48,7 @@ def fingerprint(tensor: Any, *, is_full: bool = False) -> object:
             return _of_pieces(tensor, start, is_full)
         if n_bytes == 0 or start == 0:  # a storage that was freed meanwhile (FSDP) has no address
             return None
-        if n_bytes <= WHOLE_BYTES:
-            return hash(string_at(start, n_bytes))
-        return hash(tuple([string_at(start + at, PIECE_BYTES) for at in _spread(n_bytes, N_PIECES)]))
+        return _contiguous_reader(n_bytes)(_MEMORY, start)
     except REFUSALS:
         return _of_values(tensor, is_full)
 
@@ -56,10 +63,12 @@ def _of_values(tensor: Any, is_full: bool) -> object:
 def _of_pieces(tensor: Any, start: int, is_full: bool) -> object:
     if tensor.layout is not torch.strided or start == 0:
         return None
-    pieces = _pieces(tuple(tensor.shape), tensor.stride(), tensor.element_size(), is_full)
-    if not pieces:
+    shape, stride, item = tuple(tensor.shape), tensor.stride(), tensor.element_size()
+    if 0 in shape:
         return None
-    return _whole(start, pieces) if is_full else hash(tuple([string_at(start + at, n) for at, n in pieces]))
+    if is_full:
+        return _whole(start, _pieces(shape, stride, item, is_full=True))
+    return _strided_reader(shape, stride, item)(_MEMORY, start)
 
 
 def same(one: object, other: object) -> bool:
@@ -69,11 +78,11 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
-def _whole(start: int, pieces: tuple[tuple[int, int], ...]) -> int:
+def _whole(start: int, pieces: list[tuple[int, int]]) -> int:
     value = 0
     for at, n in pieces:
         for offset in range(0, n, FULL_PIECE_BYTES):
-            value = zlib.crc32(string_at(start + at + offset, min(FULL_PIECE_BYTES, n - offset)), value)
+            value = zlib.crc32(_MEMORY[start + at + offset : start + at + min(n, offset + FULL_PIECE_BYTES)], value)
     return value
 
 
@@ -83,11 +92,32 @@ def _hash_there(tensor: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _pieces(shape: tuple[int, ...], stride: tuple[int, ...], item: int, is_full: bool) -> tuple[tuple[int, int], ...]:
+def _contiguous_reader(n_bytes: int) -> Reader:
+    if n_bytes <= WHOLE_BYTES:
+        return _reader([(0, n_bytes)])
+    return _reader([(at, PIECE_BYTES) for at in _spread(n_bytes, N_PIECES)])
+
+
+@lru_cache(maxsize=4096)
+def _strided_reader(shape: tuple[int, ...], stride: tuple[int, ...], item: int) -> Reader:
+    return _reader(_pieces(shape, stride, item, is_full=False))
+
+
+def _reader(pieces: list[tuple[int, int]]) -> Reader:
+    """Return what reads pieces that ascend; where they overlap (``unfold``), each byte is read once."""
+    form, at = "", 0
+    for begin, n in pieces:
+        end = begin + n
+        if end > at:
+            begin = max(begin, at)
+            form += f"{begin - at}x{end - begin}s"
+            at = end
+    return Struct(form).unpack_from
+
+
+@lru_cache(maxsize=4096)
+def _pieces(shape: tuple[int, ...], stride: tuple[int, ...], item: int, *, is_full: bool) -> list[tuple[int, int]]:
     """Return (offset, length) in bytes of the pieces to read, ascending."""
-    numel = math.prod(shape)
-    if numel == 0:
-        return ()
     kept = sorted((step, size) for size, step in zip(shape, stride, strict=True) if size > 1 and step != 0)
     run = 1
     while kept and kept[0][0] == run:
@@ -95,9 +125,9 @@ def _pieces(shape: tuple[int, ...], stride: tuple[int, ...], item: int, is_full:
     length = run * item
     rows = _rows(kept, item, None if is_full else MAX_ROWS)
     if is_full or length * len(rows) <= WHOLE_BYTES:
-        return tuple((row, length) for row in rows)
+        return [(row, length) for row in rows]
     per_row = max(1, N_PIECES // len(rows))
-    return tuple((row + at, min(PIECE_BYTES, length)) for row in rows for at in _spread(length, per_row))
+    return [(row + at, min(PIECE_BYTES, length)) for row in rows for at in _spread(length, per_row)]
 
 
 @lru_cache(maxsize=4096)
