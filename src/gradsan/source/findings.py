@@ -372,7 +372,12 @@ def _conditions(machine: Machine, guard: Guard) -> list[str]:
     texts = []
     for literal in sorted(guard, key=abs):
         condition = machine.described.get(abs(literal))
-        if condition is None or len(condition.text) > 80 or literal * condition.implied > 0:
+        if (
+            condition is None
+            or len(condition.text) > 80
+            or literal * condition.implied > 0
+            or literal in machine.presumed
+        ):
             continue
         texts.append(f"`{condition.text}` is {'true' if literal > 0 else 'false'}")
     return [f"if {' and '.join(texts[:3])}"] if texts else []

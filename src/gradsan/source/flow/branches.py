@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from gradsan.source.flow.graph import Grad, Guard
+from gradsan.source.flow.absent import is_none
+from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard
 from gradsan.source.flow.journal import Exit
 from gradsan.source.flow.machine import Condition, Frame, Regrad, evaluate
 from gradsan.source.flow.values import (
@@ -89,6 +90,17 @@ def _exclusive(frame: Frame, test: ast.expr, literal: int) -> tuple[int, ...]:
     return NO_LITERALS
 
 
+def equality(frame: Frame, node: ast.expr, value: Value, constant: object) -> int:
+    """Return the literal that says that what an expression gives equals a constant: the same as that of a test."""
+    text = text_of(frame, node)
+    frame.machine.kept.append(value)
+    key = (id(value), ast.Eq, type(constant), constant)
+    literal = frame.machine.literal(key, Condition(f"{text} == {constant!r}"))
+    if isinstance(constant, str) and (dotted := dotted_name(node)):
+        _others(frame, _holder(frame, dotted), literal)
+    return literal
+
+
 def _others(frame: Frame, key: tuple[str, int], literal: int) -> tuple[int, ...]:
     known = frame.machine.equalities.setdefault(key, [])
     if abs(literal) not in known:
@@ -129,48 +141,57 @@ def _holder(frame: Frame, dotted: str) -> tuple[str, int]:
 
 def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard, Guard]:
     is_and = isinstance(test.op, ast.And)
-    all_known = True
-    together: set[int] = set()
-    last: Guard = frozenset()
-    parts: list[int] = []
+    sides = _decide_each(frame, test)
+    if sides is None:
+        return (not is_and), EVERYWHERE, EVERYWHERE
+    if not sides:
+        return is_and, EVERYWHERE, EVERYWHERE
+    together = EVERYWHERE.union(*(when_true if is_and else when_false for when_true, when_false in sides))
+    if len(sides) == 1:
+        when_true, when_false = sides[0]
+        return (None, together, when_false) if is_and else (None, when_true, together)
+    whole = _literal(frame, test)
+    if abs(whole) in frame.machine.described:
+        parts = tuple(next(iter(when_true)) if len(when_true) == 1 else 0 for when_true, _ in sides)
+        described = frame.machine.described[abs(whole)]
+        described.implied = 1 if is_and else -1
+        described.parts = parts if is_and else ()
+    known = frame.machine.guard
+    if whole in known or -whole in known:
+        return whole in known, EVERYWHERE, EVERYWHERE
+    # What each of the alternatives says holds whichever of them does.
+    shared = frozenset.intersection(*(when_false if is_and else when_true for when_true, when_false in sides))
+    if is_and:
+        return None, together | {whole}, shared | {-whole}
+    return None, shared | {whole}, together | {-whole}
+
+
+def _decide_each(frame: Frame, test: ast.BoolOp) -> list[tuple[Guard, Guard]] | None:
+    """Return the literals of the parts that aren't known to hold, or not to; None where a part decides for all."""
+    machine, is_and = frame.machine, isinstance(test.op, ast.And)
+    before = machine.guard
+    sides: list[tuple[Guard, Guard]] = []
     for part in test.values:
         verdict, when_true, when_false = decide(frame, part)
         if verdict is (not is_and):
-            return verdict, frozenset(), frozenset()
+            machine.guard = before
+            return None
         if verdict is None:
-            all_known = False
-            parts.append(next(iter(when_true)) if len(when_true) == 1 else 0)
-            together |= when_true if is_and else when_false
-            last = when_false if is_and else when_true
-    if all_known:
-        return is_and, frozenset(), frozenset()
-    if len(parts) == 1:
-        return (None, frozenset(together), last) if is_and else (None, last, frozenset(together))
-    whole = _literal(frame, test)
-    if abs(whole) in frame.machine.described:
-        described = frame.machine.described[abs(whole)]
-        described.implied = 1 if is_and else -1
-        described.parts = tuple(parts) if is_and else ()
-    known = frame.machine.guard
-    if whole in known or -whole in known:
-        return whole in known, frozenset(), frozenset()
-    if is_and:
-        return None, frozenset((*together, whole)), frozenset((-whole,))
-    return None, frozenset((whole,)), frozenset((*together, -whole))
+            sides.append((when_true, when_false))
+            machine.guard |= when_true if is_and else when_false  # the others are only asked for then
+    machine.guard = before
+    return sides
 
 
 def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the literals under which a name was bound, where the test asks just which binding it is."""
-    name, is_none_test, negated = _none_test(test)
-    if name is None:
-        return NO_LITERALS, NO_LITERALS
-    value = frame.local.get(name)
+    asked, is_none_test, negated = _none_test(test)
+    value = _held(frame, asked) if asked is not None else None
     if not isinstance(value, Choice) or len(value.options) != 2:
         return NO_LITERALS, NO_LITERALS
     sides: dict[bool, Guard] = {}
     for option, guard in value.options:
-        is_none = isinstance(option, Const) and option.value is None
-        holds = is_none if is_none_test else truth_of(option)
+        holds = is_none(frame.machine, option, guard) if is_none_test else truth_of(option)
         if holds is None:
             return NO_LITERALS, NO_LITERALS
         sides[holds is not negated] = guard
@@ -223,16 +244,14 @@ def _counters(target: ast.expr) -> tuple[str, ...]:
     return (first.id,) if isinstance(first, ast.Name) else ()
 
 
-def _none_test(test: ast.expr) -> tuple[str | None, bool, bool]:
+def _none_test(test: ast.expr) -> tuple[ast.expr | None, bool, bool]:
     match test:
-        case ast.Name(id=name):
-            return name, False, False
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
-            return name, True, False
-        case ast.Compare(
-            left=ast.Name(id=name), ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]
-        ):
-            return name, True, True
+        case ast.Name() | ast.Attribute():
+            return test, False, False
+        case ast.Compare(left=asked, ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=None)]):
+            return asked, True, False
+        case ast.Compare(left=asked, ops=[ast.IsNot() | ast.NotEq()], comparators=[ast.Constant(value=None)]):
+            return asked, True, True
         case _:
             return None, False, False
 
@@ -332,14 +351,17 @@ def fork(
     switched: list[list[Regrad]] = []
     for literals, run in ways:
         machine.guard = before | literals
-        n_regrads = len(machine.regrads)
+        n_regrads, n_touched = len(machine.regrads), len(machine.touched)
         if run():
             exits.append((machine.guard, machine.journal.changes(mark)))
             switched.append([(held, *_grad_state(held)) for held, *_ in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
         if len(machine.regrads) > n_regrads:
-            _restore(machine.regrads[n_regrads:][::-1])
-            del machine.regrads[n_regrads:]
+            made = {id(storage) for storage in machine.touched[n_touched:]}
+            others = [switch for switch in machine.regrads[n_regrads:] if id(switch[0].storage) not in made]
+            _restore(others[::-1])
+            # What was made on this way, and switched there, is only met on it.
+            machine.regrads[n_regrads:] = [s for s in machine.regrads[n_regrads:] if id(s[0].storage) in made]
     machine.guard = before
     if not exits:
         return False

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from gradsan.source.flow.absent import ask
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
@@ -76,19 +77,19 @@ def _constant(_frame: Frame, node: ast.Constant) -> Value:
 
 @evaluates(ast.Attribute)
 def _attribute(frame: Frame, node: ast.Attribute) -> Value:
-    return get_attribute(frame, evaluate(frame, node.value), node.attr, node)
+    return get_attribute(frame, ask(frame, evaluate(frame, node.value)), node.attr, node)
 
 
 @evaluates(ast.Subscript)
 def _subscript(frame: Frame, node: ast.Subscript) -> Value:
-    return subscript(frame, evaluate(frame, node.value), node.slice, node)
+    return subscript(frame, ask(frame, evaluate(frame, node.value)), node.slice, node)
 
 
 @evaluates(ast.Call)
 def _call(frame: Frame, node: ast.Call) -> Value:
     function = node.func
     if isinstance(function, ast.Attribute):
-        receiver = evaluate(frame, function.value)
+        receiver = ask(frame, evaluate(frame, function.value))
         arguments = _arguments(frame, node)
         if frame.machine.probe is not None:
             frame.machine.probe(frame, node, receiver, arguments)
@@ -264,8 +265,10 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
 @evaluates(ast.BoolOp)
 def _bool(frame: Frame, node: ast.BoolOp) -> Value:
     values: list[tuple[Value, Guard]] = []
+    before = frame.machine.guard
     for part in node.values:
         value = evaluate(frame, part)
+        frame.machine.guard = before  # what comes after it may not be evaluated at all
         truth = truth_of(value)
         if truth is not None and truth is isinstance(node.op, ast.Or):
             values.append((value, EVERYWHERE))

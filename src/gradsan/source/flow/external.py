@@ -30,6 +30,7 @@ from gradsan.source.flow.operations import apply
 from gradsan.source.flow.overlaps import made_by
 from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
 from gradsan.source.flow.reflection import call_reflection
+from gradsan.source.flow.requiring import share_gradient
 from gradsan.source.flow.stateless import FUNCTIONAL_CALLS, call_functionally
 from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
@@ -346,7 +347,11 @@ def _new(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
         return out
     requires = arguments.keywords.get("requires_grad")
     if isinstance(requires, Const) and requires.value is True:
-        return leaf(frame, kind=TensorKind.LEAF)
+        made = leaf(frame, kind=TensorKind.LEAF)
+        for keyword in node.keywords if isinstance(node, ast.Call) else ():
+            if keyword.arg == "requires_grad":
+                share_gradient(frame, made, keyword.value)
+        return made
     made = fresh(frame, kind=TensorKind.CONSTANT)
     made.ones = made_by(name, arguments.positional)
     return made

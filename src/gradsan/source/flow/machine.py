@@ -109,6 +109,8 @@ class Machine:
     module_frames: dict[int, Frame] = field(default_factory=dict)
     conditions: dict[object, int] = field(default_factory=dict)
     described: dict[int, Condition] = field(default_factory=dict)
+    presumed: set[int] = field(default_factory=set)
+    """Literals without which a path goes no further: the program raises."""
     kept: list[object] = field(default_factory=list)
     """Objects whose identity is used as a key."""
     stored: dict[object, Value] = field(default_factory=dict)
@@ -192,6 +194,7 @@ class Machine:
             self.layered,
             self.given_to_numpy,
             self.called,
+            self.presumed,
         ):
             known.clear()
         self.backward_passes.clear()

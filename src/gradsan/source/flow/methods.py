@@ -12,10 +12,10 @@ from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
-from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, evaluate, get_attribute
+from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
-from gradsan.source.flow.objects import require_grad
-from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of, tensors_of
+from gradsan.source.flow.requiring import require_grad, share_gradient
+from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
 from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
 from gradsan.source.flow.values import (
     FALSE,
@@ -110,12 +110,8 @@ def _detach_in_place(frame: Frame, tensor: Tensor, _arguments: Arguments, _node:
 
 def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
     require_grad(frame, tensor, arguments.get(0, "requires_grad") or TRUE)
-    match node:
-        case ast.Call(args=[ast.Attribute(value=asked, attr="requires_grad")]) if tensor.is_leaf:
-            # It has a gradient where another tensor has one: where the caller brings it.
-            for other, _ in tensors_of(frame, evaluate(frame, asked), is_sure=False):
-                if grad_of(other) is Grad.FLOWS:
-                    tensor.grad, tensor.roots = Grad.FLOWS, roots_of(other)
+    if isinstance(node, ast.Call) and node.args and tensor.is_leaf:
+        share_gradient(frame, tensor, node.args[0])
     return tensor
 
 

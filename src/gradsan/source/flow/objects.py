@@ -11,6 +11,7 @@ from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_at
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.off_tape import left_by_backward
 from gradsan.source.flow.operations import apply
+from gradsan.source.flow.requiring import require_grad, requires_grad_of
 from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of, write
 from gradsan.source.flow.values import (
     NONE,
@@ -215,12 +216,6 @@ def _grad_fn_of(value: Tensor) -> Value:
     return Opaque() if grad is Grad.UNKNOWN or node_of(value) is None else _NODE
 
 
-def requires_grad_of(value: Tensor) -> Value:
-    """Return ``tensor.requires_grad``; where gradients flow, they flow through what the caller passes."""
-    grad = grad_of(value)
-    return Opaque(is_number=True) if grad is Grad.UNKNOWN else Const(grad is not Grad.NO)
-
-
 @gets(Opaque)
 def _opaque(frame: Frame, value: Opaque, name: str, node: ast.AST) -> Value:
     if value.tensor is not None and (name in _TRANSPOSED or name in _NUMBERS or name in ("data", "real", "imag")):
@@ -374,24 +369,6 @@ def _own(value: Value, name: str, owner: str) -> None:
     """Let a parameter that nothing holds yet belong to the module that it is assigned to."""
     if isinstance(value, Tensor) and value.storage.kind is TensorKind.PARAMETER and not value.storage.owner:
         value.storage.name, value.storage.owner = name, owner
-
-
-def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:
-    """Switch a tensor's gradient on or off."""
-    frame.machine.regrads.append((tensor, tensor.grad, tensor.is_leaf, tensor.is_detached))
-    if isinstance(value, Opaque):
-        if value.default is None:
-            tensor.grad = max(tensor.grad, Grad.UNKNOWN)
-            return
-        value = value.default
-    if isinstance(value, Const) and value.value is False:
-        if tensor.node is None:
-            tensor.grad = Grad.NO
-    elif tensor.grad is not Grad.YES:
-        if tensor.node is None and (tensor.grad is Grad.NO or tensor.is_detached):
-            tensor.is_leaf, tensor.is_detached = True, False
-            tensor.storage.grad = Grad.NO
-        tensor.grad = Grad.YES
 
 
 __all__ = ["apply", "node_of", "tensors_of"]

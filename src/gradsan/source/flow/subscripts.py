@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.branches import text_of
+from gradsan.source.flow.branches import equality, text_of
 from gradsan.source.flow.children import child_named, is_dict, put_child
 from gradsan.source.flow.graph import Grad, Guard, Node
-from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.tensors import (
     as_tensor,
@@ -165,9 +165,7 @@ def one_of(frame: Frame, items: list[tuple[object, Value]], key: Value, index: a
     is_called = all(isinstance(item, (Class, External, Function, Instance, Layer)) for _, item in items)
     if not is_called or len(items) > MAX_OPTIONS:
         return join([(item, frozenset()) for _, item in items])
-    machine, text = frame.machine, text_of(frame, index)
-    machine.kept.append(key)
-    literals = [machine.literal((id(key), text, name), Condition(f"{text} == {name!r}")) for name, _ in items]
+    literals = [equality(frame, index, key, name) for name, _ in items]
     return join(
         [
             (item, frozenset(n if n == literal else -n for n in literals))
