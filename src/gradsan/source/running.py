@@ -113,6 +113,9 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
             value = instance.attributes.get(name)
             if value is not None and not _is_registered(value):
                 instance.attributes[name] = Opaque(name=f"self.{name}")
+        for value in instance.attributes.values():
+            if isinstance(value, Tensor):  # the next call meets it as this one leaves it
+                value.storage.is_own = False
 
     instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
     machine.unfinished.append(instance)
