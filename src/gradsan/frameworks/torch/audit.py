@@ -114,10 +114,12 @@ class Audit:
         for part in self._parts:
             part.wrap(self._patches)
         self._hooks.push(self, self._patches)
+        self.recorder.n_audits += 1
 
     def stop(self) -> None:
         """Undo `start`."""
         self.lines.stop()
+        self.recorder.n_audits -= 1
         self._hooks.pop(self)
         for part in self._parts:
             part.unwrap()

@@ -81,6 +81,8 @@ class Recorder:
         self.sessions: list[Session] = []
         self.guards: list[Guard] = []
         """Called with a tensor and an operation just before a known write to it; must not raise."""
+        self.n_audits = 0
+        """Those at work: they hold what graphs saved in Python alone."""
         self.suspicion = Suspicion(self)
         self._patches = doors.Patches()
         self._full_trace: FullTrace | None = None
@@ -258,7 +260,7 @@ class Recorder:
 
         See NOTE [Held by nothing else] in `wrappers`; ``n_own`` others of ours hold the storage.
         """
-        return bool(self.guards) or self.hooks_were_used or is_held(tensor, n_own)
+        return self.n_audits > 0 or self.hooks_were_used or is_held(tensor, n_own)
 
     def tell(self, *histories: History) -> None:
         """Tell the sessions that listen of what is wrong and raises nothing."""
