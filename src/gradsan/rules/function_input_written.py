@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.event import Written
 from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule
 
@@ -19,7 +20,10 @@ A custom Function may overwrite an input when it says so with `ctx.mark_dirty(x)
 Then the version counter moves, and the graph goes on from the new value.
 When `forward` writes through `x.data`, NumPy, or a kernel, neither happens:
 whoever saved `x` before computes with the new value,
-and the gradient flows to `x` as if it still were what it was."""
+and the gradient flows to `x` as if it still were what it was.
+
+`ctx.save_for_backward(x)` before `x.mul_(...)` saves the new value:
+the engine takes what it was given to save when `forward` has ended, with the version of then."""
     example = """\
 import torch
 
@@ -68,9 +72,15 @@ print(y)  # 6, 6, 6
         """Speak about what the audit saw by its witness."""
         if history.witness is not Witness.FUNCTION_INPUT:
             return None
+        written = history.first(Written)
+        was_saved = written is not None and written.version != written.version_before
         return self.diagnose(
             history,
             "the forward of a custom Function overwrote its input without announcing it",
-            notes=("the graph goes on as if the input held what it held before",),
-            helps=(Help("write to a copy, or announce the write", "ctx.mark_dirty(x)  # and write with x.op_(...)"),),
+            notes=(_SAVED if was_saved else "the graph goes on as if the input held what it held before",),
+            helps=(*((Help("save a copy", "ctx.save_for_backward(x.clone())"),) if was_saved else ()), _ANNOUNCE),
         )
+
+
+_SAVED = "`save_for_backward` was given it before: backward reads what was written"
+_ANNOUNCE = Help("write to a copy, or announce the write", "ctx.mark_dirty(x)  # and write with x.op_(...)")

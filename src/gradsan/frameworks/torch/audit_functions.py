@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from gradsan.frameworks.torch.audit_saved_inputs import SavedInputs
 from gradsan.frameworks.torch.audit_taken import TakenGradients
-from gradsan.frameworks.torch.contexts import Calls, held_on, is_buffer, names, owners_on, tensor_of
+from gradsan.frameworks.torch.contexts import Calls, beginning_of, held_on, is_buffer, names, owners_on, tensor_of
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.frameworks.torch.marked import Marked
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.frameworks.torch.use_counts import ALONE, is_held_elsewhere, n_references
@@ -48,20 +50,6 @@ _HELD_BY_PYTHON = 1
 _ZERO = Version(0)
 
 
-class Marked:
-    """A tensor with its fingerprint; something to watch by."""
-
-    __slots__ = ("__weakref__", "held", "mark", "name", "tensor", "version")
-
-    def __init__(self, name: str, tensor: Any, mark: object, held: Any = None) -> None:
-        self.name = name
-        self.tensor = tensor
-        self.held = tensor if held is None else held
-        """The tensor itself, or the array whose memory it is."""
-        self.mark = mark
-        self.version = tensor._version
-
-
 class FunctionAudit:
     """Compares around the code of custom Functions and hooks."""
 
@@ -72,6 +60,7 @@ class FunctionAudit:
         self._returned: list[tuple[Marked, str]] = []
         """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
         self._taken = TakenGradients(audit)
+        self._saved = SavedInputs(audit, self._is_users)
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -82,6 +71,7 @@ class FunctionAudit:
         original = torch.autograd.Function.__dict__["apply"].__func__
         patches.set(torch.autograd.Function, "apply", classmethod(self._applying(original)))
         patches.set(BackwardCFunction, "apply", self._going_back(BackwardCFunction.apply))
+        self._saved.wrap(patches)
         patches.set(torch.Tensor, "register_hook", self._hooking(torch.Tensor.register_hook))
         for name, own in _IN_MODULE_HOOKS_USE_COUNT.items():
             patches.set(torch.nn.Module, name, self._hooking_module(getattr(torch.nn.Module, name), own))
@@ -162,11 +152,14 @@ class FunctionAudit:
         for marked in inputs:
             self._audit.unwatch(marked)
             if marked.version == marked.tensor._version and self._differs(marked):
-                site = self._audit.line_of(marked) or _beginning(cls.forward)
+                site = self._audit.line_of(marked) or beginning_of(cls.forward)
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, self._audit.written(site))
         outputs = result if isinstance(result, tuple) else (result,)
         nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor)}
         for node in nodes:
+            for marked in self._saved.overwritten(node, inputs):
+                written = self._last_write(marked) or self._audit.written(beginning_of(cls.forward))
+                self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
                 found = self._mark(held_on(node))
                 if found:
@@ -195,8 +188,8 @@ class FunctionAudit:
             with self._audit.recorder.border():
                 for marked in called:
                     self._tell_context(node, cls, marked)
-                self._after_gradients(cls.__name__, shared, _beginning(cls.backward))
-                self._after_returning(waiting, _beginning(cls.backward))
+                self._after_gradients(cls.__name__, shared, beginning_of(cls.backward))
+                self._after_returning(waiting, beginning_of(cls.backward))
                 self._note_returned(cls.__name__, result, gradients)
                 if self._taken:
                     self._look_at_taken()
@@ -288,7 +281,7 @@ class FunctionAudit:
                 shared = self._shared((gradient,), _IN_HOOK_USE_COUNT)
                 result = hook(gradient)
                 with self._audit.recorder.border():
-                    self._after_gradients(getattr(hook, "__name__", "hook"), shared, _beginning(hook))
+                    self._after_gradients(getattr(hook, "__name__", "hook"), shared, beginning_of(hook))
                 return result
 
             return original(tensor, audited)
@@ -308,7 +301,7 @@ class FunctionAudit:
                 shared = self._shared(results, own)
                 answer = hook(owner, *gradients)
                 with self._audit.recorder.border():
-                    self._after_gradients(getattr(hook, "__name__", "hook"), shared, _beginning(hook))
+                    self._after_gradients(getattr(hook, "__name__", "hook"), shared, beginning_of(hook))
                 return answer
 
             return original(module, audited, *args, **kwargs)
@@ -391,8 +384,3 @@ class FunctionAudit:
     def _is_users(self, cls: Any) -> bool:
         code = getattr(getattr(cls, "forward", None), "__code__", None)
         return code is not None and self._audit.recorder.user_code(code)
-
-
-def _beginning(function: Any) -> Site | None:
-    code = getattr(function, "__code__", None)
-    return None if code is None else Site(code, -1, code.co_firstlineno)

@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.utils.checkpoint
 
-from gradsan.frameworks.torch.audit_functions import Marked
 from gradsan.frameworks.torch.captured import Captured, lists_given
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint
+from gradsan.frameworks.torch.marked import Marked
 from gradsan.frameworks.torch.region_samples import Sample, agree
 from gradsan.frameworks.torch.regions import REFUSALS, key_of
 from gradsan.frameworks.torch.storages import release

@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from gradsan.record.frames import Site
+
 MAX_PARAMETERS = 256
 _KINDS = "fiubc"
 """Kinds of arrays of which PyTorch can make a tensor."""
@@ -107,6 +109,12 @@ def _read_by(root: torch.nn.Module, in_any_mode: bool) -> Iterator[tuple[str, to
 def names(code: CodeType | None, path: str) -> bool:
     """Return whether a function names the attribute at the end of a path."""
     return code is not None and path.rpartition(".")[2] in code.co_names
+
+
+def beginning_of(function: Any) -> Site | None:
+    """Return the line where a function of Python begins."""
+    code = getattr(function, "__code__", None)
+    return None if code is None else Site(code, -1, code.co_firstlineno)
 
 
 class Calls:

@@ -1,0 +1,25 @@
+"""A tensor beside what it contained when somebody looked at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradsan.frameworks.torch.fingerprints import fingerprint, same
+
+
+class Marked:
+    """A tensor with its fingerprint; something to watch by."""
+
+    __slots__ = ("__weakref__", "held", "mark", "name", "tensor", "version")
+
+    def __init__(self, name: str, tensor: Any, mark: object, held: Any = None) -> None:
+        self.name = name
+        self.tensor = tensor
+        self.held = tensor if held is None else held
+        """The tensor itself, or the array whose memory it is."""
+        self.mark = mark
+        self.version = tensor._version
+
+    def differs(self, *, is_full: bool) -> bool:
+        """Return whether it contains something else now."""
+        return not same(fingerprint(self.tensor, is_full=is_full), self.mark)
