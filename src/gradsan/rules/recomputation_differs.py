@@ -8,6 +8,7 @@ from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
 DRAWN = "random"
+DRAWN_ANEW = "random of the framework"
 REFILLED = "refilled"
 """The operation of a "write" that drew a random number."""
 
@@ -22,7 +23,8 @@ class RecomputationDiffers(Rule):
     explanation = """\
 `torch.utils.checkpoint` keeps the arguments of a call and runs the function again in backward.
 Whatever else the function reads, an attribute of a module, a global, an entry of a cache, is read again too,
-and a number from a generator that is not the framework's own is drawn again.
+and a number from a generator that is not the framework's own is drawn again,
+with `preserve_rng_state=False` one from the framework's too.
 If that differs from the first time, the second run computes other values than the first,
 and the gradient belongs to a function that was never evaluated. Shapes agree, so PyTorch's own check sees nothing.
 
@@ -74,7 +76,8 @@ print(x.grad)  # 0.42, 0, 0.42
         happened = "overwritten" if operation and not operation.endswith(" =") else "replaced"
         happened = "given other entries" if operation == REFILLED else happened
         name = f"`{history.subject.name}`" if history.subject.name else "something it reads"
-        what = "it draws other random numbers" if operation == DRAWN else f"{name} was {happened}"
+        is_drawn = operation in (DRAWN, DRAWN_ANEW)
+        what = "it draws other random numbers" if is_drawn else f"{name} was {happened}"
         finding = self.diagnose(
             history,
             f"a checkpointed region computed other values when backward ran it again: {what}",
@@ -86,12 +89,20 @@ print(x.grad)  # 0.42, 0, 0.42
         return relabelled(finding, Role.RAISE, "backward ran the region again")
 
 
-_LABELS = {DRAWN: "drawn here, in both runs", REFILLED: "given other entries here"}
+_LABELS = {
+    DRAWN: "drawn here, in both runs",
+    DRAWN_ANEW: "drawn here, in both runs",
+    REFILLED: "given other entries here",
+}
 _AS_AN_ARGUMENT = Help("pass it as an argument: checkpoint keeps arguments", "checkpoint(block, x, mask)")
 _HELPS = {
     DRAWN: Help(
         "draw from the framework's generator, which checkpoint restores, or draw outside and pass the number",
         "keep = torch.rand(())",
+    ),
+    DRAWN_ANEW: Help(
+        "let checkpoint restore the generator's state for the second run",
+        "checkpoint(block, x, use_reentrant=False)  # without preserve_rng_state=False",
     ),
     REFILLED: Help(
         "pass what is in the list: of a list, checkpoint keeps the list itself", "checkpoint(block, *values)"

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.utils.checkpoint
 
-from gradsan.frameworks.torch.captured import Captured, lists_given
+from gradsan.frameworks.torch.captured import Captured, closure_of, lists_given
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint
 from gradsan.frameworks.torch.marked import Marked
@@ -54,7 +54,7 @@ _ZERO = Version(0)
 class FirstRun:
     """What is kept of the first run of a region."""
 
-    __slots__ = ("arguments", "arrays", "begin", "place", "samples", "tokens")
+    __slots__ = ("arguments", "arrays", "begin", "place", "restores_generator", "samples", "tokens")
 
     def __init__(
         self, begin: int, arrays: list[Marked], tokens: dict[tuple[str, ...], object], arguments: dict[str, Any]
@@ -65,6 +65,8 @@ class FirstRun:
         self.tokens = tokens
         self.arguments = arguments
         """Lists that the region was given, by name."""
+        self.restores_generator = True
+        """Whether the second run draws what this one drew from the framework's generators."""
         self.place = _outermost_place()
 
     @property
@@ -161,7 +163,9 @@ class RegionAudit:
         return FirstRun(audit.recorder.next_number(), arrays, captured.tokens, arguments)
 
     def _first(self, hooks: Any, frame: Any) -> None:
-        run = self._runs[frame] = self._begin(getattr(frame, "recompute_fn", None), getattr(frame, "saved_args", ()))
+        function = getattr(frame, "recompute_fn", None)
+        run = self._runs[frame] = self._begin(function, getattr(frame, "saved_args", ()))
+        run.restores_generator = closure_of(function).get("preserve_rng_state", True) is not False
         pack, next_number, in_norm = hooks.pack_hook, self._audit.recorder.next_number, self._in_norm
 
         @functools.wraps(pack)
@@ -203,6 +207,7 @@ class RegionAudit:
             with self._audit.recorder.border():
                 number = self._audit.recorder.next_number()
                 self._runs[ctx].samples.extend(Sample(each, number) for each in _tensors_of(outputs))
+                self._runs[ctx].restores_generator = bool(getattr(ctx, "preserve_rng_state", True))
             return outputs
 
         return forward
@@ -240,9 +245,14 @@ class RegionAudit:
         found = self._culprits(run, captured)
         names = dict.fromkeys(each.name for each in found)
         writes = tuple({each.written.span: each.written for each in found}.values())[:MAX_TOLD]
+        saved_at, here = recorder.site_of(sample.number - 1), current_site(recorder.user_code)
         if not writes:
             writes = tuple(self._audit.written(site, "random") for site in captured.draws())[:MAX_TOLD]
-        saved_at, here = recorder.site_of(sample.number - 1), current_site(recorder.user_code)
+        if not writes and not run.restores_generator:
+            drawn: list[Site | None] = [*captured.draws_of_framework()] or [
+                saved_at
+            ]  # a module of the framework draws where it saves
+            writes = tuple(self._audit.written(site, "random of the framework") for site in drawn)[:MAX_TOLD]
         saved = Saved(
             span=None if saved_at is None else saved_at.span(),
             operation="checkpoint",

@@ -18,6 +18,15 @@ from gradsan.record.frames import Site, UserCode
 MAX_DEPTH = 5
 MAX_ELEMENTS = 64
 _RANDOM_MODULES = ("random", "numpy.random")
+_DRAWS = frozenset(
+    {
+        *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like"),
+        *("bernoulli", "bernoulli_", "normal", "normal_", "uniform_", "exponential_", "geometric_", "log_normal_"),
+        *("multinomial", "poisson", "rsample", "sample", "gumbel_softmax"),
+        *("dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"),
+    }
+)
+"""What draws from the framework's generators, by the names that programs call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,13 @@ class Captured:
                 if name in _RANDOM_MODULES or is_numpy or type(value).__name__ in ("Generator", "RandomState"):
                     yield Site(code, -1, line)
 
+    def draws_of_framework(self) -> Iterator[Site]:
+        """Yield the lines of the functions that draw from the framework's generators."""
+        for function in self._functions:
+            for name, code, line in _calls_named(function.__code__):
+                if name in _DRAWS:
+                    yield Site(code, -1, line)
+
     def _visit(self, path: tuple[str, ...], value: Any, depth: int) -> None:
         if isinstance(value, torch.Tensor) or (self._array and isinstance(value, self._array)):
             self.tokens[path] = weakref.ref(value)
@@ -114,11 +130,7 @@ class Captured:
                 yield "", forward
 
     def _of_function(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
-            try:
-                yield name, cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
+        yield from closure_of(function).items()
         if self._user_code(function.__code__):
             self._functions.append(function)
             for name in dict.fromkeys(_names_in(function.__code__)):
@@ -148,11 +160,22 @@ def lists_given(function: Any, values: Sequence[Any], user_code: UserCode) -> di
     return named
 
 
+def closure_of(function: Any) -> dict[str, Any]:
+    """Return what a function holds in its closure, by name."""
+    found: dict[str, Any] = {}
+    if not isinstance(function, FunctionType):
+        return found
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+    return found
+
+
 def _parameters_of(function: Any) -> list[str]:
     """Return the names of the parameters of the function that checkpoint was given, of a module those of `forward`."""
-    if isinstance(function, FunctionType) and "fn" in function.__code__.co_freevars:  # checkpoint's own, around it
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-        function = next(cell.cell_contents for name, cell in cells if name == "fn")
+    function = closure_of(function).get("fn", function)  # checkpoint's own, around it
     if isinstance(function, torch.nn.Module):
         function = function.forward
     try:
@@ -185,6 +208,20 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[CodeType, int, Any]]:
     """Yield (code, line, value) for each global that a function loads."""
+    for operation, name, line in _instructions(code):
+        if operation in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield code, line, names.get(name)
+
+
+def _calls_named(code: CodeType) -> Iterator[tuple[str, CodeType, int]]:
+    """Yield (name, code, line) for each global and attribute that a function loads."""
+    for operation, name, line in _instructions(code):
+        if operation in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD"):
+            yield name, code, line
+
+
+def _instructions(code: CodeType) -> Iterator[tuple[str, str, int]]:
+    """Yield operation, argument and line of each instruction."""
     import dis  # only where a finding is told
 
     line = code.co_firstlineno
@@ -194,5 +231,4 @@ def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[Code
             line = instruction.line_number or line  # type: ignore[attr-defined,unused-ignore]
         elif starts:
             line = int(starts)
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield code, line, names.get(str(instruction.argval))
+        yield instruction.opname, str(instruction.argval), line
