@@ -32,7 +32,7 @@ from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, defi
 from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.requiring import share_gradient
 from gradsan.source.flow.stateless import FUNCTIONAL_CALLS, call_functionally
-from gradsan.source.flow.tensors import fresh, leaf, tensors_of, write
+from gradsan.source.flow.tensors import fresh, leaf, tensors_of
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
 from gradsan.source.flow.values import (
     ABSENT,
@@ -50,6 +50,7 @@ from gradsan.source.flow.values import (
     Tensor,
     Value,
 )
+from gradsan.source.flow.writes import write
 
 Special: TypeAlias = Callable[[Frame, str, Arguments, ast.AST], Value | None]
 """Calls a function of a dotted name; None where it is called like any operation after all."""

@@ -8,9 +8,10 @@ from gradsan.source.flow.binding import bind
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.machine import Arguments, Frame
 from gradsan.source.flow.operations import apply
-from gradsan.source.flow.tensors import as_tensor, tensors_of, write
+from gradsan.source.flow.tensors import as_tensor, tensors_of
 from gradsan.source.flow.user_operators import operate_in_place
 from gradsan.source.flow.values import Choice, Const, Opaque, Tensor, Value, is_number, join
+from gradsan.source.flow.writes import write
 
 _METHODS: dict[type[ast.operator], str] = {
     ast.Add: "add_",

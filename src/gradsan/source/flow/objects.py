@@ -12,7 +12,7 @@ from gradsan.source.flow.names import find_global
 from gradsan.source.flow.off_tape import left_by_backward
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.requiring import require_grad, requires_grad_of
-from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of, write
+from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of
 from gradsan.source.flow.values import (
     NONE,
     TRUE,
@@ -39,6 +39,7 @@ from gradsan.source.flow.values import (
     nodes_of,
 )
 from gradsan.source.flow.weights import is_parameter, layer_weights
+from gradsan.source.flow.writes import write
 from gradsan.source.hierarchy import external_bases, find_member, members_after
 from gradsan.source.index import ClassInfo, FunctionInfo
 

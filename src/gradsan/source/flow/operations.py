@@ -27,9 +27,9 @@ from gradsan.source.flow.tensors import (
     tensors_of,
     used_as_index,
     view_of,
-    write,
 )
 from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, join
+from gradsan.source.flow.writes import write
 
 _FIELDS = ("values", "indices")
 _INDEXED = frozenset({"max", "min", "median", "nanmedian", "mode", "topk", "sort", "kthvalue", "cummax", "cummin"})

@@ -19,7 +19,6 @@ from gradsan.source.flow.tensors import (
     tensors_of,
     used_as_index,
     view_of,
-    write,
 )
 from gradsan.source.flow.user_operators import special_method
 from gradsan.source.flow.values import (
@@ -39,6 +38,7 @@ from gradsan.source.flow.values import (
     join,
     tensors_in,
 )
+from gradsan.source.flow.writes import write
 
 
 def subscript(frame: Frame, value: Value, index: ast.expr, node: ast.AST) -> Value:

@@ -9,7 +9,7 @@ from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import Conflict, Grad, Node, contradicts, next_sequence, reachable
 from gradsan.source.flow.machine import Arguments, Frame, Machine, call
-from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad, write
+from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad
 from gradsan.source.flow.values import (
     NONE,
     Const,
@@ -24,6 +24,7 @@ from gradsan.source.flow.values import (
     tensors_in,
 )
 from gradsan.source.flow.weights import parameters_of
+from gradsan.source.flow.writes import write
 from gradsan.source.reach import has_backward
 
 
