@@ -85,7 +85,6 @@ class AutocastAudit:
         patches.set(owner, "__exit__", self._exiting(owner.__exit__))
         engine: Any = torch.autograd
         patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
-        self._audit.recorder.guards.append(self._guard)
 
     def unwrap(self) -> None:
         """Undo the guard."""
@@ -100,8 +99,11 @@ class AutocastAudit:
                 region.depth += 1
             elif not torch.compiler.is_compiling():
                 self._open[get_ident()] = Region(self._audit.recorder.next_number())
+                if self._guard not in guards:  # nobody pays for it whose program opens no region
+                    guards.append(self._guard)
             return original(context)
 
+        guards = self._audit.recorder.guards
         return enter
 
     def _exiting(self, original: Callable[..., Any]) -> Callable[..., Any]:

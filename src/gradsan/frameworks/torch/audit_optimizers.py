@@ -57,7 +57,6 @@ class OptimizerAudit:
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         )
-        self._audit.recorder.guards.append(self._guard)
 
     def unwrap(self) -> None:
         """Undo the hooks and the guard."""
@@ -86,6 +85,8 @@ class OptimizerAudit:
                 key = key_of(gradient) if key is None else key
                 if key is not None and key_of(value) == key:
                     self._kept[key] = weakref.ref(value), str(name), type(optimizer).__name__
+                    if self._guard not in self._audit.recorder.guards:
+                        self._audit.recorder.guards.append(self._guard)
 
     def _guard(self, tensor: Any, operation: str) -> None:
         if not self._kept:
