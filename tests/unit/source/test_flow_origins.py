@@ -34,6 +34,18 @@ def powers(x, order):
         y[i] = y[i - 1] * x
     return y
 """,
+    "a method is asked as only a tensor's is": """\
+def standardised(x):
+    spread = x.std(-1, keepdim=True)
+    x -= 1
+    return x / spread
+""",
+    "a dimension has a number": """\
+def standardised(x):
+    spread = x.var(dim=0)
+    x -= 1
+    return x / spread
+""",
     "a network hands it to layers of another library": """\
 from elsewhere import ConvModule
 
@@ -189,6 +201,24 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "a method is asked as an array's is": """\
+def standardised(x):
+    spread = x.std(axis=-1, keepdims=True)
+    x -= 1
+    return x / spread
+""",
+    "the largest values along a dimension that the caller chooses": """\
+def logsumexp(x, dim):
+    largest, _ = x.max(dim=dim)
+    shifted = x - largest.masked_fill_(largest.isinf(), 0).unsqueeze(dim)
+    return shifted.exp().sum(dim).log() + largest
+""",
+    "a dimension has a name": """\
+def standardised(x):
+    spread = x.std(dim="time")
+    x -= 1
+    return x / spread
+""",
     "NumPy takes it": """\
 import numpy as np
 

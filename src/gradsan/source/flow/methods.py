@@ -171,7 +171,8 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
         receiver.is_network = receiver.is_network and name != "requires_grad_"
         return receiver
-    operation = frame.machine.operation(f"torch.Tensor.{name}") if name not in AMBIGUOUS else None
+    is_known = name not in AMBIGUOUS or _asks_as_of_a_tensor(arguments)
+    operation = frame.machine.operation(f"torch.Tensor.{name}") if is_known else None
     if operation is not None and operation.kind != "schema" and _is_tensor_like(receiver):
         tensor = as_tensor(frame, receiver)
         if tensor is not None:
@@ -183,6 +184,15 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if name == "step" and arguments.positional and isinstance(arguments.positional[0], Optimizer):
         return call_step(frame, arguments.positional[0], Arguments(), node)  # a `GradScaler` steps it
     return _unknown_method(frame, receiver, name, arguments, node, is_tensors=operation is not None)
+
+
+def _asks_as_of_a_tensor(arguments: Arguments) -> bool:
+    """Return whether a method is given what only a tensor's takes: NumPy has an ``axis``, xarray names its ``dim``."""
+    keywords = arguments.keywords
+    if "keepdim" in keywords or "unbiased" in keywords:
+        return True
+    dim = keywords.get("dim")
+    return dim is not None and not (isinstance(dim, Const) and isinstance(dim.value, str))
 
 
 def _backward_of_opaque(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:

@@ -108,6 +108,8 @@ def apply(
     given = {name: setting_of(operation, name, value) for name, value in bound.items()}
     if settings:
         given.update(settings)
+    if operation.n_results == 2 and _is_dimension(bound.get("dim")) and _short(operation.name) in _ONE_WITHOUT_DIM:
+        given["dim"] = 0  # whichever it is, it is one
     effect = effect_of(frame, operation, given)
     inputs = _tensor_inputs(frame, operation, bound)
     if frame.machine.has_stale_views and frame.machine.grad_enabled:
