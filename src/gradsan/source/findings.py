@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from gradsan.model.diagnostic import Certainty
@@ -115,17 +116,21 @@ def settle(
 
 def _doubt_undifferentiated(machine: Machine, found: list[tuple[Inference, Write]]) -> list[tuple[Inference, Write]]:
     """Doubt what breaks the gradient of a function that nobody can have asked for one."""
-    counts: dict[str, int] = {}
-    for inference, write in found:
-        if inference.is_sure:
-            where = _function_of(write)
-            counts[where] = counts.get(where, 0) + 1
+    sites = (_function_of(write) for inference, write in found if inference.is_sure and not _is_overlap(inference))
+    counts = Counter(sites)
     doubted = {where for where, count in counts.items() if count > MANY}
     doubted |= {_function_of(refused.write) for refused in machine.refusals if _only_without(refused)}
     return [
-        (replace(inference, is_sure=False), write) if _function_of(write) in doubted else (inference, write)
+        (replace(inference, is_sure=False), write)
+        if _function_of(write) in doubted and not _is_overlap(inference)
+        else (inference, write)
         for inference, write in found
     ]
+
+
+def _is_overlap(inference: Inference) -> bool:
+    """Return whether a write is refused for memory that elements share, which no gradient has a part in."""
+    return any(isinstance(event, Raised) and event.refusal is Refusal.OVERLAP for event in inference.history.events)
 
 
 def _function_of(write: Write) -> str:

@@ -337,3 +337,11 @@ def test_is_sure_without(tmp_path: Path, name: str) -> None:
     _, sure, expected = PAIRS[name]
     assert sure is not None
     assert expected in errors(tmp_path, sure)
+
+
+def test_many_refusals_for_shared_memory_are_no_doubt(tmp_path: Path) -> None:
+    writes = "".join(f"    rows.mul_({n})\n" for n in range(2, 8))
+    found = errors(
+        tmp_path, "def f(x):\n    rows = torch.zeros(1, 3).expand(4, 3)\n" + writes + "    return x * rows\n"
+    )
+    assert found == {("GS209", line) for line in range(3, 9)}

@@ -8,7 +8,7 @@ from gradsan.model.event import Refusal, ViewKind
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.graph import Grad, Node, Place, Save, Storage, View
 from gradsan.source.flow.machine import Frame
-from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, tensors_in
+from gradsan.source.flow.values import Choice, Const, Opaque, Sequence, Tensor, Value, opaques_in, tensors_in
 
 STALE = {ViewKind.MULTI_OUTPUT: Refusal.MULTI_OUTPUT_VIEW, ViewKind.CUSTOM_FUNCTION: Refusal.CUSTOM_FUNCTION_VIEW}
 """Views that can't be used any more once their base was written, and what is raised then.
@@ -216,12 +216,10 @@ def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Gra
     for value in values:
         if type(value) is Const:
             continue
-        if type(value) is Opaque:
-            roots |= value.roots
-            if value.node is not None:
-                parents[id(value.node)] = value.node
-            if value.tensor is None:
-                continue
+        for unknown in (value,) if type(value) is Opaque else opaques_in(value):
+            roots |= unknown.roots
+            if unknown.node is not None:
+                parents[id(unknown.node)] = unknown.node
         for tensor in (value,) if type(value) is Tensor else tensors_in(value, depth=2):
             grad = max(grad, grad_of(tensor))
             roots |= roots_of(tensor)

@@ -326,6 +326,15 @@ def tensors_in(value: Value, *, depth: int = 4) -> Iterator[Tensor]:
             yield from tensors_in(part, depth=depth - 1)
 
 
+def opaques_in(value: Value, *, depth: int = 2) -> Iterator[Opaque]:
+    """Yield what is unknown among a value's options, or in its containers."""
+    if type(value) is Opaque:
+        yield value
+    elif depth and type(value) in (Choice, Sequence, Mapping):
+        for part in _parts(value):
+            yield from opaques_in(part, depth=depth - 1)
+
+
 _WHOLES = frozenset({Sequence, Mapping, Choice, Instance, Layer, Partial})
 
 

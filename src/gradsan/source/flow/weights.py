@@ -11,7 +11,9 @@ from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import leaf
 from gradsan.source.flow.values import Choice, Instance, Layer, Mapping, Opaque, Sequence, Tensor, Value, complete
-from gradsan.source.index import dotted_name
+from gradsan.source.hierarchy import find_member
+from gradsan.source.index import FunctionInfo, dotted_name
+from gradsan.source.walking import walk
 
 _TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
 """Constructor parameters that only a layer with weights has."""
@@ -76,6 +78,8 @@ def parameters_of(frame: Frame, value: Value, *, depth: int = 6) -> list[Tensor]
             return [*layer_weights(frame, value).values(), *inner]
         case Opaque():
             return [opaque_weights(frame, value)]
+        case Instance() if depth and not _children(value):
+            return [opaque_weights(frame, held) for held in _wrapped(frame, value)]
         case _ if depth:
             return [p for part in _children(value) for p in parameters_of(frame, part, depth=depth - 1)]
         case _:
@@ -103,6 +107,20 @@ def _children(value: Value) -> list[Value]:
             return [option for option, _ in options]
         case _:
             return []
+
+
+def _wrapped(frame: Frame, module: Instance) -> list[Opaque]:
+    """Return the unknown networks that a module without known parts holds and calls: its weights are theirs."""
+    found = find_member(frame.machine.project, module.info, "forward")
+    if found is None or not isinstance(found[1], FunctionInfo):
+        return []
+    called = {
+        node.func.attr
+        for node in walk(found[1].node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "self"
+    }
+    return [v for name, v in module.attributes.items() if name in called and isinstance(v, Opaque) and not v.is_number]
 
 
 def named_parameters_of(frame: Frame, value: Value, prefix: str = "", depth: int = 6) -> list[tuple[str, Tensor]]:
