@@ -155,9 +155,9 @@ class FunctionAudit:
                 site = self._audit.line_of(marked) or beginning_of(cls.forward)
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, self._audit.written(site))
         outputs = result if isinstance(result, tuple) else (result,)
-        nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor)}
+        nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor) and each.requires_grad}
         for node in nodes:
-            for marked in self._saved.overwritten(node, inputs):
+            for marked in self._saved.overwritten(node, inputs) if node is not None else ():
                 written = self._last_write(marked) or self._audit.written(beginning_of(cls.forward))
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
