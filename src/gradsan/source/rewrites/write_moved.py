@@ -18,6 +18,8 @@ from gradsan.source.targets import keyword_of
 
 MAX_FIXES = 3
 TITLES = ("move the step behind the backward", "move the write behind the backward")
+_FILLS = frozenset({"append", "appendleft", "extend", "insert", "add", "setdefault"})
+"""Methods of containers by which a statement leaves a value."""
 _MOVED = (ast.Expr, ast.If, ast.For, ast.With, ast.AugAssign)
 
 
@@ -35,7 +37,8 @@ def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequen
         if program is None:
             continue
         pairs = _pairs(program, path, write, backward)
-        found = (_moved(program, path, *pair) for pair in pairs if is_step or _may_pass(program, write, *pair))
+        free = (pair for pair in pairs if not _feeds(program, *pair))
+        found = (_moved(program, path, *pair) for pair in free if is_step or _may_pass(program, write, *pair))
         edits = [each for each in found if each]
         if edits:
             for each in edits[:MAX_FIXES]:
@@ -88,10 +91,33 @@ def _may_pass(program: Program, write: Span, moved: ast.stmt, after: ast.stmt) -
     leaves_gradients = any(last_name(each.func) == "grad" or keyword_of(each, "inputs") is not None for each in calls)
     if not leaves_gradients and _reads_gradient(moved, write):
         return False
-    block = next((block for block in _blocks(program.tree) if moved in block), [])
-    between = block[block.index(moved) + 1 : block.index(after)]
+    between = _passed(program, moved, after)[:-1]
     return not any(
         isinstance(node, ast.Call) and last_name(node.func) == "step" for each in between for node in ast.walk(each)
+    )
+
+
+def _passed(program: Program, moved: ast.stmt, after: ast.stmt) -> list[ast.stmt]:
+    """Return the statements that a moved one comes behind."""
+    block = next((block for block in _blocks(program.tree) if moved in block), [after])
+    return block[block.index(moved) + 1 : block.index(after) + 1] if moved in block else [after]
+
+
+def _feeds(program: Program, moved: ast.stmt, after: ast.stmt) -> bool:
+    """Whether a statement makes what one of those that it would come behind reads: it runs the forward pass, too."""
+    made: set[str] = set()
+    for node in ast.walk(moved):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                made.add(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in _FILLS:
+                made.add(name)
+    if isinstance(moved, ast.AugAssign) and isinstance(moved.target, ast.Name):
+        made.discard(moved.target.id)  # the write itself
+    return any(
+        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in made
+        for each in _passed(program, moved, after)
+        for node in ast.walk(each)
     )
 
 

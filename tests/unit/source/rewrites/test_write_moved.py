@@ -111,3 +111,10 @@ def test_in_a_method_that_is_called_as_the_optimizer_is(place) -> None:
 def test_behind_the_last_line(place) -> None:
     program = place("«x»\nopt.step()\nloss.backward()")
     assert moved(program, "opt.step()", "loss.backward()") == ["x\nloss.backward()\nopt.step()"]
+
+
+def test_no_loop_that_makes_the_loss(place) -> None:
+    appended = "«x»\nlosses = []\nfor x in data:\n    losses.append(f(x))\n    opt.step()\nloss = sum(losses)\nloss.backward()\n"
+    assigned = "«x»\nfor x in data:\n    loss = f(x)\n    opt.step()\nloss.backward()\n"
+    for text in (appended, assigned):
+        assert moved(place(text), "opt.step()", "loss.backward()") == []
