@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gradsan.frameworks.torch.graph import Conflict, Slot, conflicts_of, nearest
 from gradsan.frameworks.torch.modules import module_tree, subject_of
 from gradsan.frameworks.torch.refusals import mark_told, tell, unseen_history
 from gradsan.frameworks.torch.regions import physical
+from gradsan.frameworks.torch.running import is_run_again
 from gradsan.frameworks.torch.storages import n_bytes, storage_key
 from gradsan.frameworks.torch.tied import tied_histories
 from gradsan.frameworks.torch.unseen_writers import overlapping_write, unseen_write
@@ -255,6 +257,8 @@ class _Explanation:
         told: list[Written] = []
         for run in runs:
             written = self._written(run, key, expected=expected, found=found, text=text)
+            if written.writer is Writer.BACKWARD and is_run_again(self.recorder.running, number):
+                written = replace(written, writer=run.writer)
             told += _inner_writes(run, key, written) or [written]
         return _distinct(told)
 
@@ -319,7 +323,7 @@ class _Explanation:
             runs = [run for run in log.runs if run.is_counted]
             if not runs or runs[-1].last_after != found or not any(run.last_after > expected for run in runs):
                 continue
-            if text.shape is not None and (n_bytes(log.weak) or 0) < _n_elements(text.shape):
+            if text.shape is not None and (n_bytes(log.weak) or 0) < math.prod(text.shape):
                 continue
             candidates.append(log)
         return max(candidates, key=lambda log: log.runs[-1].last_order, default=None)
@@ -359,13 +363,6 @@ def _versions(text: ErrorText, tensor: torch.Tensor) -> tuple[Version, Version]:
 def _is_base_written(text: ErrorText) -> bool:
     # The engine regenerates a view's node as AsStrided once its base, or another view of it, was written.
     return text.producer is not None and text.producer.startswith("AsStrided")
-
-
-def _n_elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
 
 
 def _dtype_of_type(tensor_type: str | None) -> str:

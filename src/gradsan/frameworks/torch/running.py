@@ -21,13 +21,17 @@ from gradsan.record.frames import Site
 class Running:
     """One backward pass that runs."""
 
-    __slots__ = ("_nodes", "inputs", "keeps_graph", "order", "roots", "site")
+    __slots__ = ("_nodes", "inputs", "keeps_graph", "number", "order", "roots", "site")
 
-    def __init__(self, roots: Any, inputs: Any, site: Site | None, *, keeps_graph: bool, order: int) -> None:
+    def __init__(
+        self, roots: Any, inputs: Any, site: Site | None, *, keeps_graph: bool, number: int, order: int
+    ) -> None:
         self.roots = roots
         self.inputs = inputs
         self.site = site
         self.keeps_graph = keeps_graph
+        self.number = number
+        """Nodes made since on its thread have this number or a higher one."""
         self.order = order
         """Its place among the events of the session: what comes later, the look before it did not see."""
         self._nodes: dict[int, list[Any]] | None = None
@@ -46,3 +50,8 @@ class Running:
         for node in dict.fromkeys(self._nodes.get(key, ())):
             if node is not present:
                 yield node
+
+
+def is_run_again(running: list[Running], number: int | None) -> bool:
+    """Return whether a node was made inside a backward around the youngest: a checkpointed forward, run again."""
+    return number is not None and any(each.number <= number for each in running[:-1])

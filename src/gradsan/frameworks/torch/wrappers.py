@@ -175,7 +175,7 @@ class Wrappers:
             silent.before_backward(recorder, t_outputs, inputs, site)
             keeps_graph = len(args) < 2 or bool(args[1])
             order = recorder.writes.next_order()
-            running = Running(t_outputs, inputs, site, keeps_graph=keeps_graph, order=order)
+            running = Running(t_outputs, inputs, site, keeps_graph=keeps_graph, number=number, order=order)
             all_running.append(running)
             threads.append(thread)
             if paused.get(thread) is AT_ENGINE:
