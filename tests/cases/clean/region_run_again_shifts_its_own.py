@@ -1,5 +1,6 @@
 # framework: torch
-# outcome: clean
+# outcome: correct
+"""A checkpointed region shifts a value before anything saves it, when it is run again too."""
 import torch
 from torch.utils.checkpoint import checkpoint
 
