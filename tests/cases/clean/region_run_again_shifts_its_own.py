@@ -1,16 +1,21 @@
 # framework: torch
 # outcome: correct
 """A checkpointed region shifts a value before anything saves it, when it is run again too."""
+
 import torch
 from torch.utils.checkpoint import checkpoint
 
 
 def block(x: torch.Tensor) -> torch.Tensor:
-    gate = torch.nn.functional.softplus(x)
+    gate = x * 3
     gate.add_(2)
     return x * gate
 
 
-torch.manual_seed(0)
-x = torch.randn(3, requires_grad=True)
-checkpoint(block, x, use_reentrant=True).sum().backward()
+def loss_of(x: torch.Tensor) -> torch.Tensor:
+    return checkpoint(block, x, use_reentrant=True).sum()
+
+
+x = torch.randn(3, dtype=torch.float64, requires_grad=True)
+loss_of(x).backward()
+CHECKED = (loss_of, (x,))
