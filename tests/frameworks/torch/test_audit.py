@@ -159,6 +159,32 @@ def test_hooks_of_the_program_run_as_before() -> None:
     assert torch.equal(x.grad, torch.full((3,), 2.0))
 
 
+class Rounded(torch.autograd.Function):
+    """Returns a value and a mask that has no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        inside = x.abs() < 2
+        ctx.save_for_backward(x, inside)
+        ctx.mark_non_differentiable(inside)
+        return x.round(), inside
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
+        return gradient * ctx.saved_tensors[1]
+
+
+def test_results_of_custom_functions_may_have_no_node() -> None:
+    x = torch.linspace(-3, 3, 5, requires_grad=True)
+    with gradsan.audit() as session:
+        with torch.no_grad():
+            Rounded.apply(x)
+        rounded, _ = Rounded.apply(x)
+        rounded.sum().backward()
+    assert (session.findings, session.not_covered) == ((), ())
+    assert torch.equal(x.grad, torch.tensor([0.0, 1, 1, 1, 0]))
+
+
 def test_lines_are_known_although_the_watch_began_inside_a_module_of_the_framework() -> None:
     array = torch.ones(3, 3).numpy()
 
