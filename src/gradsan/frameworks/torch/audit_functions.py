@@ -29,7 +29,7 @@ from gradsan.frameworks.torch.audit_saved_inputs import SavedInputs
 from gradsan.frameworks.torch.audit_taken import TakenGradients
 from gradsan.frameworks.torch.contexts import Calls, beginning_of, held_on, is_buffer, names, owners_on, tensor_of
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.frameworks.torch.fingerprints import fingerprint
 from gradsan.frameworks.torch.marked import Marked
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
@@ -156,8 +156,9 @@ class FunctionAudit:
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, self._audit.written(site))
         outputs = result if isinstance(result, tuple) else (result,)
         nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor) and each.requires_grad}
+        nodes.discard(None)
         for node in nodes:
-            for marked in self._saved.overwritten(node, inputs) if node is not None else ():
+            for marked in self._saved.overwritten(node, inputs):
                 written = self._last_write(marked) or self._audit.written(beginning_of(cls.forward))
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
@@ -379,7 +380,7 @@ class FunctionAudit:
         return found
 
     def _differs(self, marked: Marked) -> bool:
-        return not same(fingerprint(marked.tensor, is_full=self._audit.is_full), marked.mark)
+        return marked.differs(is_full=self._audit.is_full)
 
     def _is_users(self, cls: Any) -> bool:
         code = getattr(getattr(cls, "forward", None), "__code__", None)

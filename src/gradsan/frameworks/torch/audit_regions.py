@@ -249,9 +249,8 @@ class RegionAudit:
         if not writes:
             writes = tuple(self._audit.written(site, "random") for site in captured.draws())[:MAX_TOLD]
         if not writes and not run.restores_generator:
-            drawn: list[Site | None] = [*captured.draws_of_framework()] or [
-                saved_at
-            ]  # a module of the framework draws where it saves
+            # A module of the framework draws where it saves.
+            drawn: list[Site | None] = [*captured.draws_of_framework()] or [saved_at]
             writes = tuple(self._audit.written(site, "random of the framework") for site in drawn)[:MAX_TOLD]
         saved = Saved(
             span=None if saved_at is None else saved_at.span(),
@@ -293,7 +292,7 @@ class RegionAudit:
 
     def _written_arrays(self, run: FirstRun) -> list[Culprit]:
         audit = self._audit
-        changed = [each for each in run.arrays if fingerprint(each.tensor, is_full=audit.is_full) != each.mark]
+        changed = [each for each in run.arrays if each.differs(is_full=audit.is_full)]
         return [Culprit(0, run.end, each.name, audit.written(audit.line_of(each), "__setitem__")) for each in changed]
 
     def _written_tensors(self, run: FirstRun, captured: Captured, keys: set[int | None]) -> list[Culprit]:

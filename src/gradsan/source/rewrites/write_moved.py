@@ -37,8 +37,8 @@ def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequen
         if program is None:
             continue
         pairs = _pairs(program, path, write, backward)
-        free = (pair for pair in pairs if not _feeds(program, *pair))
-        found = (_moved(program, path, *pair) for pair in free if is_step or _may_pass(program, write, *pair))
+        free = (pair for pair in pairs if not _feeds(*pair))
+        found = (_moved(program, path, *pair) for pair in free if is_step or _may_pass(write, *pair))
         edits = [each for each in found if each]
         if edits:
             for each in edits[:MAX_FIXES]:
@@ -46,8 +46,8 @@ def propose(write: Span, backward: Span, *, is_step: bool = False, paths: Sequen
             return
 
 
-def _pairs(program: Program, path: str, write: Span, backward: Span) -> Iterator[tuple[ast.stmt, ast.stmt]]:
-    """Yield statements of one block, the first of which writes and the second of which runs the backward."""
+def _pairs(program: Program, path: str, write: Span, backward: Span) -> Iterator[tuple[ast.stmt, list[ast.stmt]]]:
+    """Yield a statement that writes, and those of its block up to the one that runs the backward."""
     for block in _blocks(program.tree):
         writers = [
             n for n, each in enumerate(block) if isinstance(each, _MOVED) and _performs(program, path, each, write)
@@ -56,7 +56,7 @@ def _pairs(program: Program, path: str, write: Span, backward: Span) -> Iterator
         for first in writers:
             second = next((n for n in runners if n > first), None)
             if second is not None and not _performs(program, path, block[first], backward):
-                yield block[first], block[second]
+                yield block[first], block[first + 1 : second + 1]
 
 
 def _blocks(tree: ast.Module) -> Iterator[list[ast.stmt]]:
@@ -82,28 +82,22 @@ def _performs(program: Program, path: str, statement: ast.stmt, span: Span) -> b
     )
 
 
-def _may_pass(program: Program, write: Span, moved: ast.stmt, after: ast.stmt) -> bool:
+def _may_pass(write: Span, moved: ast.stmt, passed: list[ast.stmt]) -> bool:
     """Whether a write may come behind a backward: what it reads is the same there.
 
     A step down the gradients would meet those of that backward as well, an average the weights of a step in between.
     """
+    *between, after = passed
     calls = [node for node in ast.walk(after) if isinstance(node, ast.Call)]
     leaves_gradients = any(last_name(each.func) == "grad" or keyword_of(each, "inputs") is not None for each in calls)
     if not leaves_gradients and _reads_gradient(moved, write):
         return False
-    between = _passed(program, moved, after)[:-1]
     return not any(
         isinstance(node, ast.Call) and last_name(node.func) == "step" for each in between for node in ast.walk(each)
     )
 
 
-def _passed(program: Program, moved: ast.stmt, after: ast.stmt) -> list[ast.stmt]:
-    """Return the statements that a moved one comes behind."""
-    block = next((block for block in _blocks(program.tree) if moved in block), [after])
-    return block[block.index(moved) + 1 : block.index(after) + 1] if moved in block else [after]
-
-
-def _feeds(program: Program, moved: ast.stmt, after: ast.stmt) -> bool:
+def _feeds(moved: ast.stmt, passed: list[ast.stmt]) -> bool:
     """Whether a statement makes what one of those that it would come behind reads: it runs the forward pass, too."""
     made: set[str] = set()
     for node in ast.walk(moved):
@@ -116,7 +110,7 @@ def _feeds(program: Program, moved: ast.stmt, after: ast.stmt) -> bool:
         made.discard(moved.target.id)  # the write itself
     return any(
         isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in made
-        for each in _passed(program, moved, after)
+        for each in passed
         for node in ast.walk(each)
     )
 
@@ -130,7 +124,8 @@ def _reads_gradient(moved: ast.stmt, write: Span) -> bool:
     return any(isinstance(node, ast.Attribute) and node.attr == "grad" for each in inside for node in ast.walk(each))
 
 
-def _moved(program: Program, path: str, moved: ast.stmt, after: ast.stmt) -> tuple[Edit, ...]:
+def _moved(program: Program, path: str, moved: ast.stmt, passed: list[ast.stmt]) -> tuple[Edit, ...]:
+    after = passed[-1]
     if indentation(program, moved) is None or indentation(program, after) is None:
         return ()
     last, end = moved.end_lineno or moved.lineno, after.end_lineno or after.lineno
