@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, tracers
+from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, stepping, tracers
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.full_trace import FullTrace
@@ -214,10 +214,10 @@ class Recorder:
         inference.wrap(self, self._patches)
         self._patches.set(torch.utils, "swap_tensors", wrappers.swapping(torch.utils.swap_tensors))
         step: Any = torch.autograd.profiler.record_function
-        self._patches.set(step, "__exit__", optimizers.exit_wrapper(self, step.__exit__))
+        self._patches.set(step, "__exit__", stepping.exit_wrapper(self, step.__exit__))
         if self.clock.slows_framework:
-            self._patches.set(step, "__enter__", optimizers.enter_wrapper(self, step.__enter__))
-        self._removers.append(optimizers.watch_steps(self))
+            self._patches.set(step, "__enter__", stepping.enter_wrapper(self, step.__enter__))
+        self._removers.append(stepping.watch_steps(self))
 
     def _look_into_file(self, filename: str) -> None:
         """Wrap what takes ``out=``, and what makes leaves of values, once a file of the user's calls it so.

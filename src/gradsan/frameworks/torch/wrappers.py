@@ -305,7 +305,7 @@ class Wrappers:
 def note_inner(recorder: Recorder, tensors: Sequence[Any], frame: FrameType) -> None:
     """Note the place where a step of the program's own wrote to parameters.
 
-    Effect: in the step log; see NOTE [Steps of the program's own] in `optimizers`.
+    Effect: in the step log; see NOTE [Steps of the program's own] in `stepping`.
     """
     written = recorder.steps.inner.get(get_ident())
     code, offset, _ = user_frame(recorder.user_code, frame)
