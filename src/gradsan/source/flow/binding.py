@@ -74,7 +74,8 @@ def literal_of(value: Value) -> object:
 def setting_of(operation: Operation, name: str, value: Value) -> object:
     """Return an argument as `literal_of` does; where it is unknown, as it is in training.
 
-    A network is in training mode, and whoever asks for dropout with a rate of their own doesn't ask for none.
+    A network is in training mode, whoever asks for dropout with a rate of their own doesn't ask for none, and whoever
+    lets the caller choose the order of a norm doesn't mean the nuclear one.
     """
     known = literal_of(value)
     if name == "input" and operation.name == "nn.LSTM" and (known is _FACTS or known is UNKNOWN):
@@ -84,10 +85,13 @@ def setting_of(operation: Operation, name: str, value: Value) -> object:
             return True
         if name == "p" and "dropout" in operation.name.lower():
             return _RATE
+        if name in ("p", "ord") and operation.name.rpartition(".")[2] in ("norm", "matrix_norm"):
+            return _ORDER
     return known
 
 
 _RATE = 0.5
+_ORDER = 2
 _SINGLE = TensorFacts(dtype="float32", ndim=3)
 """What networks are fed with.  oneDNN and cuDNN save an LSTM's result then; in double precision nothing does."""
 

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable
 
 from gradsan.source.flow.absent import is_none
-from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard
+from gradsan.source.flow.graph import EVERYWHERE, Guard
 from gradsan.source.flow.journal import Exit
-from gradsan.source.flow.machine import Condition, Frame, Regrad, evaluate
+from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.regrads import Regrad, regrad_of
 from gradsan.source.flow.values import (
     Choice,
     Class,
@@ -184,20 +185,34 @@ def _decide_each(frame: Frame, test: ast.BoolOp) -> list[tuple[Guard, Guard]] | 
 
 
 def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the literals under which a name was bound, where the test asks just which binding it is."""
-    asked, is_none_test, negated = _none_test(test)
+    """Return what holds wherever a name was bound to what passes a test, and wherever to what doesn't."""
+    asked, holds_for = _asked(frame, test)
     value = _held(frame, asked) if asked is not None else None
-    if not isinstance(value, Choice) or len(value.options) != 2:
+    if not isinstance(value, Choice):
         return NO_LITERALS, NO_LITERALS
     sides: dict[bool, Guard] = {}
     for option, guard in value.options:
-        holds = is_none(frame.machine, option, guard) if is_none_test else truth_of(option)
+        holds = holds_for(option, guard)
         if holds is None:
             return NO_LITERALS, NO_LITERALS
-        sides[holds is not negated] = guard
+        sides[holds] = sides[holds] & guard if holds in sides else guard
     if len(sides) != 2:
         return NO_LITERALS, NO_LITERALS
     return tuple(sides[True]), tuple(sides[False])
+
+
+def _asked(frame: Frame, test: ast.expr) -> tuple[ast.expr | None, Callable[[Value, Guard], bool | None]]:
+    """Return what a test asks for none, truth or type, and how one thing that it may be answers."""
+    match test:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[subject, kinds]):
+            from gradsan.source.flow.reflection import is_instance
+
+            kind = evaluate(frame, kinds)
+            return subject, lambda option, _guard: truth_of(is_instance(frame, option, kind))
+    asked, is_none_test, negated = _none_test(test)
+    if not is_none_test:
+        return asked, lambda option, _guard: truth_of(option)
+    return asked, lambda option, guard: is_none(frame.machine, option, guard) is not negated
 
 
 def _dtype_test(frame: Frame, test: ast.expr) -> int | None:
@@ -354,29 +369,22 @@ def fork(
         n_regrads, n_touched = len(machine.regrads), len(machine.touched)
         if run():
             exits.append((machine.guard, machine.journal.changes(mark)))
-            switched.append([(held, *_grad_state(held)) for held, *_ in machine.regrads[n_regrads:]])
+            switched.append([regrad_of(switch.tensor) for switch in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
         if len(machine.regrads) > n_regrads:
             made = {id(storage) for storage in machine.touched[n_touched:]}
-            others = [switch for switch in machine.regrads[n_regrads:] if id(switch[0].storage) not in made]
-            _restore(others[::-1])
+            for switch in reversed(machine.regrads[n_regrads:]):
+                if id(switch.tensor.storage) not in made:
+                    switch.restore()
             # What was made on this way, and switched there, is only met on it.
-            machine.regrads[n_regrads:] = [s for s in machine.regrads[n_regrads:] if id(s[0].storage) in made]
+            machine.regrads[n_regrads:] = [s for s in machine.regrads[n_regrads:] if id(s.tensor.storage) in made]
     machine.guard = before
     if not exits:
         return False
     machine.journal.merge(exits)
     if len(exits) == 1:
         machine.guard = exits[0][0]
-        machine.regrads += [(held, *_grad_state(held)) for held, *_ in switched[0]]
-        _restore(switched[0])
+        machine.regrads += [regrad_of(after.tensor) for after in switched[0]]
+        for after in switched[0]:
+            after.restore()
     return True
-
-
-def _restore(states: list[Regrad]) -> None:
-    for tensor, grad, is_leaf, is_detached in states:
-        tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
-
-
-def _grad_state(tensor: Tensor) -> tuple[Grad, bool, bool]:
-    return tensor.grad, tensor.is_leaf, tensor.is_detached

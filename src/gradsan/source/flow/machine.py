@@ -21,7 +21,8 @@ from gradsan.source.flow.graph import (
     next_sequence,
 )
 from gradsan.source.flow.journal import Exit, Journal
-from gradsan.source.flow.values import Function, Instance, Opaque, Tensor, Value
+from gradsan.source.flow.regrads import Regrad
+from gradsan.source.flow.values import Function, Instance, Opaque, Value
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
 
@@ -64,10 +65,6 @@ class Frame:
     def place(self, node: ast.AST) -> Place:
         """Return where a node of this function stands."""
         return Place(self.module, node, self.name)
-
-
-Regrad: TypeAlias = tuple[Tensor, Grad, bool, bool]
-"""A tensor and, at some point, its gradient, whether it was a leaf and whether it was detached."""
 
 
 @dataclass(slots=True, eq=False)
@@ -171,6 +168,8 @@ class Machine:
     def reset(self, mark: int, *, fuel: int) -> None:
         """Forget what an entry did since a mark of the journal, for the next one."""
         self.journal.undo(mark)
+        for switched in reversed(self.regrads):
+            switched.restore()
         for storage in self.touched:
             storage.saves.clear()
             storage.nodes = []
@@ -180,8 +179,6 @@ class Machine:
             storage.is_cut = False
             storage.grad = Grad.NO
             storage.roots = frozenset()
-        for tensor, grad, is_leaf, is_detached in reversed(self.regrads):
-            tensor.grad, tensor.is_leaf, tensor.is_detached = grad, is_leaf, is_detached
         for known in (
             self.regrads,
             self.conflicts,

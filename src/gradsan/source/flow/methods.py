@@ -14,11 +14,10 @@ from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
-from gradsan.source.flow.requiring import require_grad, share_gradient
+from gradsan.source.flow.requiring import cut, require_grad, share_gradient
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
 from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
 from gradsan.source.flow.values import (
-    FALSE,
     NONE,
     TRUE,
     Bound,
@@ -102,10 +101,8 @@ def _detach(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST)
 
 
 def _detach_in_place(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:
-    tensor.storage.is_cut = True
-    if tensor.is_leaf:  # a parameter requires no gradient any more
-        require_grad(frame, tensor, FALSE)
-    return detached(frame, tensor)
+    cut(frame, tensor)
+    return tensor
 
 
 def _requires_grad(frame: Frame, tensor: Tensor, arguments: Arguments, node: ast.AST) -> Value:
@@ -165,7 +162,9 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if name in ("parameters", "named_parameters") and not receiver.roots - {receiver.name}:
         from gradsan.source.flow.weights import opaque_weights
 
-        return Sequence([opaque_weights(frame, receiver)], is_exact=False)
+        weights = opaque_weights(frame, receiver)
+        is_named = name == "named_parameters"
+        return Sequence([Sequence([Opaque(), weights], is_tuple=True) if is_named else weights], is_exact=False)
     if name in INTEGERS and name in AMBIGUOUS and not receiver.is_number and receiver.tensor is None:
         return Opaque(node=None, name="")
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):

@@ -13,6 +13,11 @@ _OFF_BY_NAME = frozenset({"no_grad", "inference_mode"})
 ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
 HOOKED = ("torch.autograd.graph.save", "torch.autograd.graph.allow_mutation")
 """Contexts in which other code keeps the saved tensors: whether a later write matters is theirs to say."""
+_BY_DEFAULT = ("no_grad", "inference_mode", "._use_grad_for_differentiable")
+"""How decorators are named that switch gradients off, unless a differentiable optimizer step was asked for.
+
+Source: torch/optim/optimizer.py, 2.13.0.
+"""
 _BELOW = (".custom_op", ".register_kernel", ".triton_op", ".register_fake")
 """Decorators of what runs below autograd.  Source: torch.library documentation, 2.13."""
 MODE_UNKNOWN = ("if gradients are on",)
@@ -64,6 +69,4 @@ def switch(frame: Frame, node: ast.Call) -> None:
 
 def decorated_off(decorators: tuple[str, ...]) -> bool:
     """Return whether decorators switch gradients off."""
-    return any(
-        name in OFF or name.endswith(("no_grad", "inference_mode")) or name.endswith(_BELOW) for name in decorators
-    )
+    return any(name in OFF or name.endswith(_BY_DEFAULT) or name.endswith(_BELOW) for name in decorators)

@@ -12,6 +12,7 @@ from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
 from gradsan.source.flow.layers import base_of, call_layer, construct_base
 from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.regrads import regrad_of
 from gradsan.source.flow.training import fill_groups, overwrite_parameters
 from gradsan.source.flow.values import (
     NONE,
@@ -154,7 +155,7 @@ def freeze(frame: Frame, module: Value, *, frozen: bool, depth: int = 6) -> None
         if isinstance(module, Layer):
             layer_weights(frame, module)
         for parameter in parameters_of(frame, module):
-            frame.machine.regrads.append((parameter, parameter.grad, parameter.is_leaf, parameter.is_detached))
+            frame.machine.regrads.append(regrad_of(parameter))
             parameter.grad = Grad.NO if frozen else Grad.YES
         if depth:
             for _, part in named_children(module):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from gradsan.model.history import TensorKind
 from gradsan.source.flow.machine import Arguments, Frame, evaluate, get_attribute
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.values import (
@@ -42,7 +44,7 @@ def call_reflection(frame: Frame, name: str, arguments: Arguments, node: ast.AST
         case "hasattr" if len(given) == 2:
             return _hasattr(frame, given[0], given[1])
         case "isinstance" if len(given) == 2:
-            return _isinstance(frame, given[0], given[1])
+            return is_instance(frame, given[0], given[1])
         case "super":
             return _super(frame, given)
         case "type" if len(given) == 1:
@@ -93,7 +95,8 @@ def _super(frame: Frame, given: list[Value]) -> Value:
 _TENSORS = ("torch.Tensor", "torch.FloatTensor")
 
 
-def _isinstance(frame: Frame, value: Value, kind: Value) -> Value:
+def is_instance(frame: Frame, value: Value, kind: Value) -> Value:
+    """Return whether a value is of a type, or of one of several, as far as that is known."""
     kinds = kind.items if isinstance(kind, Sequence) else [kind]
     answers = {_is_kind(frame, value, one) for one in kinds}
     if True in answers:
@@ -132,27 +135,50 @@ def sift(frame: Frame, test: ast.expr, *, holds: bool) -> None:
                 return
             kind = evaluate(frame, kinds)
             wrong = FALSE if holds else TRUE
-            left = [(option, guard) for option, guard in value.options if _isinstance(frame, option, kind) is not wrong]
+            left = [(option, guard) for option, guard in value.options if is_instance(frame, option, kind) is not wrong]
             if 0 < len(left) < len(value.options):
                 frame.machine.journal.set(frame.local, name, join(left))
 
 
-_UNRELATED = frozenset(
-    f"torch.nn.{name}"
-    for name in (
-        *("Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear", "Embedding"),
-        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "GroupNorm", "ReLU", "GELU", "SiLU", "Tanh"),
-        *("Sigmoid", "LeakyReLU", "ELU", "Softmax", "Dropout", "Identity", "MaxPool2d", "AvgPool2d", "Flatten"),
-        *("LSTM", "GRU", "MultiheadAttention", "Sequential", "ModuleList"),
-    )
-)
-"""Modules of which none derives from another.  Source: torch/nn/modules, 2.13.0."""
+DERIVED = {
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), "RNNBase"),
+    **dict.fromkeys(("GRUCell", "LSTMCell", "RNNCell"), "RNNCellBase"),
+    **dict.fromkeys(("UpsamplingBilinear2d", "UpsamplingNearest2d"), "Upsample"),
+    **{f"ZeroPad{n}d": f"ConstantPad{n}d" for n in (1, 2, 3)},
+    "NLLLoss2d": "NLLLoss",
+    "ReLU6": "Hardtanh",
+}
+"""The modules of `torch.nn` that derive from another one of it, those named `Lazy...` aside.
+
+Source: torch/nn/modules, 2.13.0.
+"""
+_PUBLIC = re.compile(r"torch\.nn\.([A-Z]\w*)$")
+
+
+def _is_layer_kind(own: str, dotted: str) -> bool | None:
+    """Return whether a module of the framework is of a type, both by dotted name."""
+    if dotted in (own, "torch.nn.Module"):
+        return True
+    one, other = _PUBLIC.match(own), _PUBLIC.match(dotted)
+    if one is None or other is None:
+        return None
+    base = one[1].removeprefix("Lazy") if one[1].startswith("Lazy") else DERIVED.get(one[1])
+    return base == other[1]
+
+
+def _is_tensor_kind(value: Tensor, dotted: str) -> bool | None:
+    if dotted in ("torch.nn.Parameter", "torch.nn.parameter.Parameter"):
+        kind = value.storage.kind
+        if kind is TensorKind.PARAMETER:
+            return value.is_leaf and value.view is None
+        return False if kind is TensorKind.BUFFER or value.storage.is_own else None
+    return dotted in _TENSORS if dotted.startswith(("torch.", "builtins.", "numpy.")) else None
 
 
 def _is_external_kind(frame: Frame, value: Value, dotted: str) -> bool | None:
     match value:
         case Tensor():
-            return dotted in _TENSORS if dotted.startswith(("torch.", "builtins.", "numpy.")) else None
+            return _is_tensor_kind(value, dotted)
         case Sequence(is_tuple=is_tuple):
             return dotted in ("builtins.tuple" if is_tuple else "builtins.list", "collections.abc.Sequence")
         case Mapping():
@@ -160,9 +186,7 @@ def _is_external_kind(frame: Frame, value: Value, dotted: str) -> bool | None:
         case Const(value=inner):
             return dotted == f"builtins.{type(inner).__name__}" or (dotted, type(inner)) == ("builtins.int", bool)
         case Layer(dotted=own):
-            if own == dotted or dotted == "torch.nn.Module":
-                return True
-            return False if {own, dotted} <= _UNRELATED else None
+            return _is_layer_kind(own, dotted)
         case Instance(info=info):
             return True if dotted in external_bases(frame.machine.project, info) else None
     return None

@@ -6,6 +6,7 @@ import ast
 
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Frame, evaluate
+from gradsan.source.flow.regrads import regrad_of
 from gradsan.source.flow.tensors import grad_of, roots_of, tensors_of
 from gradsan.source.flow.values import Const, Opaque, Tensor, Value
 
@@ -18,7 +19,7 @@ def requires_grad_of(value: Tensor) -> Value:
 
 def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:
     """Switch a tensor's gradient on or off."""
-    frame.machine.regrads.append((tensor, tensor.grad, tensor.is_leaf, tensor.is_detached))
+    frame.machine.regrads.append(regrad_of(tensor))
     if isinstance(value, Opaque):
         if value.default is None:
             tensor.grad = max(tensor.grad, Grad.UNKNOWN)
@@ -32,6 +33,15 @@ def require_grad(frame: Frame, tensor: Tensor, value: Value) -> None:
             tensor.is_leaf, tensor.is_detached = True, False
             tensor.storage.grad = Grad.NO
         tensor.grad = Grad.YES
+
+
+def cut(frame: Frame, tensor: Tensor) -> None:
+    """Cut a tensor off from the graph, as ``detach_`` does: it is a leaf then that requires no gradient."""
+    frame.machine.regrads.append(regrad_of(tensor))
+    storage = tensor.storage
+    storage.is_cut = True
+    tensor.grad, tensor.roots, tensor.node = Grad.NO, frozenset(), None
+    storage.grad, storage.roots, storage.nodes = Grad.NO, frozenset(), []
 
 
 def share_gradient(frame: Frame, tensor: Tensor, asked: ast.expr) -> None:
