@@ -107,6 +107,10 @@ class Observations:
     """The paths of gradients, ``total.grad``, that nobody asked for: neither the program nor an optimizer."""
     n_missed: int = 0
     """How often the gradient of a step of the computation was asked for, and was None."""
+    takes_view: bool = False
+    """Whether the program went on with a view of a parameter that a refused write had gone through."""
+    writes_output: bool = False
+    """Whether a refused write went to a parameter that a module had returned."""
     n_recorded: int = 0
     """How many writes were put on the tape that was not to know of them."""
     n_compiled: int = 0

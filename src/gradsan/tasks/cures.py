@@ -226,7 +226,7 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
 
 
 def _of_leaf(write: Written, history: History, files: Sequence[str]) -> Iterator[Fix | None]:
-    """A leaf held as state is set; a leaf held by a local name takes part in a computation."""
+    """A leaf held as state is set; a leaf held by a local name takes part in a computation, and so may a parameter."""
     span = write.span
     if span is None:
         return
@@ -236,6 +236,7 @@ def _of_leaf(write: Written, history: History, files: Sequence[str]) -> Iterator
         yield flag_handed_down.propose(write.created, paths=files)
     if history.subject.kind in _STATE or _is_attribute(write) or no_grad.is_step(span):
         yield off_tape
+        yield from () if no_grad.is_step(span) else _before_write(write)
         return
     yield from _out_of_place(write)
     yield from _before_write(write)

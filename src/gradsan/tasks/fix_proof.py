@@ -230,6 +230,8 @@ def _model(reference: Reference, *, is_off_tape: bool, is_of_leaf: bool = False)
         return None, "off the tape, the gradient of the written value would be lost"
     if not all(refused.is_on_leaf or refused.is_on_parameter for refused in protected.observations.refused):
         return None, "off the tape, the gradient through the write would be lost"
+    if protected.observations.writes_output or (protected.observations.takes_view and not reference.is_unseen):
+        return None, "the program goes on with what it wrote: it can't be told whether it means to set the parameter"
     # A parameter that is written itself is state.  Another leaf may be meant as the input it was, a view of a parameter
     # as a value to go on with: where no loss depended on it, it can't be told.
     is_state = all(refused.is_on_parameter and refused.is_on_leaf for refused in protected.observations.refused)

@@ -97,6 +97,20 @@ def test_off_the_tape_only_where_no_gradient_is_lost() -> None:
     assert not holds(Reference(seen(refused=leaf_refused(is_on_leaf=False)), elsewhere), seen(), is_off_tape=True)
 
 
+def test_off_the_tape_not_where_a_written_view_is_a_value_and_the_loss_depends_on_it() -> None:
+    written, elsewhere = seen(refused=leaf_refused()), seen(loss=3.0)
+    written.observations.takes_view = True
+    assert not holds(Reference(written, elsewhere), seen(), is_off_tape=True)
+    assert holds(Reference(written, seen(refused=leaf_refused())), seen(), is_off_tape=True)
+
+
+def test_off_the_tape_not_where_what_a_module_returned_is_written() -> None:
+    written, unseen = seen(refused=leaf_refused()), seen(refused=leaf_refused())
+    written.observations.writes_output = True
+    assert not holds(Reference(written, unseen), seen(), is_off_tape=True)
+    assert holds(Reference(written, unseen), seen())
+
+
 def test_off_the_tape_not_where_the_meaning_is_open() -> None:
     written, kept = seen(refused=leaf_refused(), w=sample(1.0)), seen(refused=leaf_refused(), w=sample(2.0))
     assert not holds(Reference(written, kept), seen(w=sample(1.0)), is_off_tape=True)

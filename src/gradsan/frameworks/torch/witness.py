@@ -47,6 +47,7 @@ from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
 from gradsan.frameworks.torch.state import sample_of, sample_of_numbers, walk
+from gradsan.frameworks.torch.views_taken import ViewsTaken
 from gradsan.knowledge.error_texts import recognise
 from gradsan.model.event import Refusal
 from gradsan.record.observations import Observations, Refused
@@ -91,6 +92,7 @@ class Witness:
         """Of how many elements of a tensor views were detached."""
         self._read: Any = WeakTensorKeyDictionary()
         """Whose ``.grad`` somebody asked for."""
+        self._views = ViewsTaken()
         self._outermost = Outermost(files)
         self._passes = Passes(self.observations, self._read, self._outermost)
 
@@ -109,6 +111,8 @@ class Witness:
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
             self._wrap_writes()
+        if self._performs_refused == "values":
+            self._views.start()
         gradient: Any = inspect.getattr_static(torch.Tensor, "grad")
         self._patches.set(torch.Tensor, "grad", property(self._get_grad(gradient), gradient.__set__))
         if self._performs_refused in ("recorded", "joined"):
@@ -123,6 +127,7 @@ class Witness:
     def stop(self) -> None:
         """Stop, and note the state of ``__main__``, and of the function that it ended in."""
         self._apart.__exit__(None, None, None)
+        self.observations.takes_view, self.observations.writes_output = self._views.stop(), self._views.writes_output
         self._patches.restore()
         for handle in self._handles:
             handle.remove()
@@ -270,6 +275,7 @@ class Witness:
         # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its graph
         # already holds.
         is_leaf = tensor.is_leaf and tensor.requires_grad
+        self._views.note_refused(tensor)
         if self._performs_refused == "values" and (is_leaf or refusal in _LEAF_REFUSALS):
             with torch.no_grad():
                 write(tensor.data, *rest, **kwargs)
