@@ -131,19 +131,29 @@ def framework_name(program: Program) -> str:
 
 
 def imported(program: Program, module: str, path: str) -> tuple[str, tuple[Edit, ...]]:
-    """Return the name by which a file knows a module of the standard library, and the edit that imports it if need be.
+    """Return the name by which a file knows a module, and the edit that imports it if need be.
 
-    The import goes above the file's first one that is no ``from __future__``.
+    The import goes above the file's first one that is no ``from __future__``; without one, above the first statement
+    but for these and the file's docstring.
     """
     known = next((name for name, origin in program.imports.items() if origin == module), "")
     if known:
         return known, ()
-    imports = [each for each in program.tree.body if isinstance(each, (ast.Import, ast.ImportFrom))]
-    first = next((each for each in imports if getattr(each, "module", "") != "__future__"), None)
-    line = 1 if first is None else first.lineno
+    body = program.tree.body
+    heads = [each for at, each in enumerate(body) if _is_head(each, is_first=not at)]
+    first = next((each for each in body if isinstance(each, (ast.Import, ast.ImportFrom)) and each not in heads), None)
+    below = 1 if not heads else (heads[-1].end_lineno or heads[-1].lineno) + 1
+    line = below if first is None else first.lineno
     is_taken = any(isinstance(each, ast.Name) and each.id == module for each in ast.walk(program.tree))
     name = f"{module}_module" if is_taken else module
     return name, (insert(path, line, 1, f"import {module} as {name}\n" if is_taken else f"import {module}\n"),)
+
+
+def _is_head(statement: ast.stmt, *, is_first: bool) -> bool:
+    """Whether nothing may stand above a statement: the file's docstring, or a ``from __future__``."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__"
+    return is_first and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def indentation(program: Program, statement: ast.stmt) -> str | None:

@@ -7,7 +7,7 @@ import ast
 from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
-from gradsan.source.rewrites.editing import framework_name, indentation, insert, locate, step_of
+from gradsan.source.rewrites.editing import framework_name, imported, indentation, insert, locate, step_of
 from gradsan.source.targets import written_by
 
 TITLE = "keep the write off the tape"
@@ -22,16 +22,17 @@ def propose(span: Span) -> Fix | None:
         span: The write.
 
     Returns:
-        None where the statement can't be indented as it stands, or where the file does not know the framework.
+        None where the statement can't be indented as it stands.
     """
     found = locate(span)
     if found is None:
         return None
     program, node = found
     statement = program.statement_of(node)
-    framework = framework_name(program)
-    if statement is None or not framework or not _can_be_indented(program, statement):
+    if statement is None or not _can_be_indented(program, statement):
         return None
+    known = framework_name(program)
+    framework, imports = (known, ()) if known else imported(program, "torch", span.path)
     last = _last_beside(program, statement)
     loop = _loop_of(program, statement, last)
     first, last = (statement, last) if loop is None else (loop, loop)
@@ -40,7 +41,7 @@ def propose(span: Span) -> Fix | None:
     lines = range(first.lineno, (last.end_lineno or last.lineno) + 1)
     head = insert(span.path, first.lineno, 1, f"{blanks}with {framework}.no_grad():\n{step}")
     rest = [insert(span.path, line, 1, step) for line in lines[1:] if program.lines[line - 1].strip()]
-    return Fix(TITLE, Applicability.UNSAFE, (head, *rest), Remedy.OFF_TAPE)
+    return Fix(TITLE, Applicability.UNSAFE, (*imports, head, *rest), Remedy.OFF_TAPE)
 
 
 def _can_be_indented(program: Program, statement: ast.stmt) -> bool:

@@ -54,8 +54,19 @@ def test_the_framework_by_another_name(place) -> None:
     assert program.applied(no_grad.propose(program.span)) == "import torch as t\nwith t.no_grad():\n    w[0] = 1\n"
 
 
-def test_without_the_framework_there_is_no_fix(place) -> None:
-    assert no_grad.propose(place("from model import w\n«w[0] = 1»\n").span) is None
+@pytest.mark.parametrize("head", ['"""Writes."""\n', "from __future__ import annotations\n"])
+def test_the_import_goes_below_the_head_of_a_file_without_one(place, head: str) -> None:
+    program = place(f"{head}\n\ndef f(w):\n    «w[0] = 1»\n")
+    assert program.applied(no_grad.propose(program.span)) == (
+        f"{head}import torch\n\n\ndef f(w):\n    with torch.no_grad():\n        w[0] = 1\n"
+    )
+
+
+def test_a_file_without_the_framework_imports_it(place) -> None:
+    program = place("from __future__ import annotations\nimport torch.nn as nn\n«w[0] = 1»\n")
+    assert program.applied(no_grad.propose(program.span)) == (
+        "from __future__ import annotations\nimport torch\nimport torch.nn as nn\nwith torch.no_grad():\n    w[0] = 1\n"
+    )
 
 
 @pytest.mark.parametrize(
