@@ -112,7 +112,8 @@ class MonitoringClock:
 
     def _on_start(self, code: CodeType, _offset: int) -> object:
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        if self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers:
+        is_followed = self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers
+        if is_followed and not self._user_code.is_compiled(code):
             self._follow(code, self._local_events)
         return monitoring.DISABLE
 

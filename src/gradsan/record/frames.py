@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -32,9 +33,19 @@ class UserCode:
     ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
     ``handlers`` name functions of the user's through which the framework passes every operation of a tensor subclass:
     what they call on is told as made by the line that used the subclass.
+    ``compiled_mark`` begins a name that code has which a compiler made of the user's; see `is_compiled`.
     """
 
-    __slots__ = ("_foreign_folders", "_foreign_marks", "answers", "handlers", "on_new_file", "users")
+    __slots__ = (
+        "_compiled",
+        "_compiled_mark",
+        "_foreign_folders",
+        "_foreign_marks",
+        "answers",
+        "handlers",
+        "on_new_file",
+        "users",
+    )
 
     def __init__(
         self,
@@ -42,8 +53,11 @@ class UserCode:
         foreign_folders: tuple[str, ...] = (),
         foreign_marks: tuple[str, ...] = (),
         handlers: frozenset[str] = frozenset(),
+        compiled_mark: str = "",
     ) -> None:
         self.handlers = handlers
+        self._compiled_mark = compiled_mark
+        self._compiled: dict[int, tuple[weakref.ref[CodeType], bool]] = {}
         self._foreign_folders = (*foreign_folders, _OURS)
         self._foreign_marks = foreign_marks
         self.answers: dict[str, bool] = {}
@@ -64,6 +78,19 @@ class UserCode:
                 self.on_new_file(filename)
         return answer
 
+    def is_compiled(self, code: CodeType) -> bool:
+        """Return whether a compiler made this code of the user's: all of it stands on the line of the ``def``.
+
+        What it calls is told as made by the line that called it.
+        """
+        key = id(code)
+        known = self._compiled.get(key)
+        if known is None:
+            mark, compiled = self._compiled_mark, self._compiled
+            is_compiled = bool(mark) and any(name.startswith(mark) for name in code.co_names)
+            known = compiled[key] = weakref.ref(code, lambda _: compiled.pop(key, None)), is_compiled
+        return known[1]
+
     def forget(self) -> None:
         """Forget the answers: each of the user's files is met for the first time again."""
         self.answers.clear()
@@ -82,8 +109,10 @@ class UserCode:
         """Return the first frame of user code at or above ``frame``."""
         answers, handlers = self.answers, self.handlers
         while frame is not None:
-            is_user = answers.get(frame.f_code.co_filename)
-            if (is_user or (is_user is None and self(frame.f_code))) and frame.f_code.co_name not in handlers:
+            code = frame.f_code
+            is_user = answers.get(code.co_filename)
+            is_user = is_user or (is_user is None and self(code))
+            if is_user and code.co_name not in handlers and not self.is_compiled(code):
                 return frame
             frame = frame.f_back
         return None

@@ -75,9 +75,9 @@ Memory()(keys).sum().backward()
         title = history.subject.title
         buffer = f"the buffer {title}" if title else "a buffer"
         saver = f"`{story.saved.operation}` saved it for backward" if story.saved else "it was saved for backward"
-        helps = [Help(f"read a copy in the forward pass ({price_of_copy(history.subject)})", "self.NAME.clone()")]
+        helps = [Help(f"read a copy in the forward pass ({price_of_copy(history.subject)})")]
         if story.saved is not None and title:
-            helps = [clone_where_saved(story.saved, history.subject)]
+            helps = [clone_where_saved(story.saved, history.subject, story.first)]
         notes: tuple[str, ...] = ()
         if story.first.writer is Writer.COLLECTIVE:
             notes = (f"`{story.first.operation}` wrote to it on behalf of the other ranks",)

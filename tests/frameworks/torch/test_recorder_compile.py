@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 import gradsan  # noqa: E402
+from gradsan.model.diagnostic import Role  # noqa: E402
 
 Program = Callable[[Any], Any]
 
@@ -215,7 +217,7 @@ def test_a_failure_after_a_compiled_stretch_is_explained() -> None:
     assert [label.role.value for label in finding.labels] == ["save", "write", "raise"]
 
 
-def test_a_failure_inside_a_compiled_stretch_says_that_its_lines_are_not_known() -> None:
+def test_a_failure_inside_a_compiled_stretch_is_told_at_its_call() -> None:
     def activate(x: torch.Tensor) -> torch.Tensor:
         y = x.exp()
         y.add_(1)
@@ -227,8 +229,27 @@ def test_a_failure_inside_a_compiled_stretch_says_that_its_lines_are_not_known()
             y.sum().backward()
     [finding] = session.findings
     assert finding.primary is not None
-    assert finding.primary.line == activate.__code__.co_firstlineno
-    assert any("ran compiled, and its lines are not known" in note for note in finding.notes)
+    assert "torch.compile(activate" in linecache.getline(finding.primary.path, finding.primary.line)
+    assert any("ran compiled; its lines are known with" in note for note in finding.notes)
+
+
+def test_what_compiled_code_saved_is_told_at_its_call() -> None:
+    def gate(x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(x)
+
+    compiled = torch.compile(gate, backend="aot_eager")
+    x = torch.ones(3, requires_grad=True)
+    compiled(x)
+    with gradsan.watch() as session:
+        opened = compiled(x)
+        opened.mul_(2)
+        with pytest.raises(RuntimeError):
+            opened.sum().backward()
+    [finding] = session.findings
+    [save] = finding.labels_of(Role.SAVE)
+    assert "opened = compiled(x)" in linecache.getline(save.span.path, save.span.line)
+    assert any("is what the saving line calls, compiled" in note for note in finding.notes)
+    assert not any("of its own" in proposal.text for proposal in finding.helps)
 
 
 def test_what_a_tracer_made_of_a_program_is_no_module_that_writes() -> None:

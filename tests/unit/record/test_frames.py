@@ -133,3 +133,21 @@ def test_a_span_without_columns_still_has_a_line() -> None:
     for offset in range(0, len(code.co_code), 2):
         assert 0 <= Site(code, offset).line_number <= 2
         assert Site(code, offset).span().line in (0, 1, 2)
+
+
+def test_code_that_a_compiler_made_is_known_by_a_name_in_it() -> None:
+    code = compile("def f(x):\n    return __compiled_fn_3(x)\n", "program.py", "exec").co_consts[0]
+    user_code = UserCode(compiled_mark="__compiled_fn_")
+    assert user_code.is_compiled(code)
+    assert user_code(code)
+    assert not user_code.is_compiled(test_code_that_a_compiler_made_is_known_by_a_name_in_it.__code__)
+    assert not UserCode().is_compiled(code)
+
+
+def test_what_compiled_code_calls_is_told_at_the_call() -> None:
+    user_code = UserCode(compiled_mark="__compiled_fn_")
+    inside = {"__compiled_fn_3": lambda: user_code.innermost(sys._getframe(1))}
+    exec(compile("def f():\n    return __compiled_fn_3()\n", __file__, "exec"), inside)
+    frame = inside["f"]()
+    assert frame is not None
+    assert frame.f_code is test_what_compiled_code_calls_is_told_at_the_call.__code__

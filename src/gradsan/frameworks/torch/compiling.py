@@ -27,6 +27,19 @@ _GIVEN = ("model", "obj", "func", "fn")
 """The names of their first parameters."""
 
 
+COMPILED_MARK = "__compiled_fn_"
+"""How the name begins by which compiled code of a function calls what it was compiled to.
+
+Source: torch/_dynamo/output_graph.py (`compile_and_call_fx_graph`), 2.13.0.
+"""
+
+
+_COMPILED = "CompiledFunction"
+"""The node of what was compiled."""
+
+_HOW_TO_KNOW = "its lines are known with TORCH_COMPILE_DISABLE=1"
+
+
 def count_compiled(patches: Patches, observations: Observations, *, is_interpreted: bool) -> None:
     """Count in ``n_compiled`` what the program compiles; if so asked, let it stay Python.
 
@@ -39,16 +52,20 @@ def count_compiled(patches: Patches, observations: Observations, *, is_interpret
 def notes_on_compiled(events: Sequence[Event]) -> tuple[str, ...]:
     """Say so where one line both saved and wrote, and what it calls may be compiled: the lines in there are unknown.
 
+    They are too where compiled code has saved.
+
     Source: `torch._dynamo.utils.counters["frames"]["ok"]` counts the functions that were compiled; torch 2.13.0.
     """
     utils = sys.modules.get("torch._dynamo.utils")
     if utils is None or not utils.counters["frames"]["ok"]:
         return ()
+    if any(isinstance(event, Saved) and event.operation == _COMPILED for event in events):
+        return (f"`{_COMPILED}` is what the saving line calls, compiled; {_HOW_TO_KNOW}",)
     saved, written = ([event for event in events if isinstance(event, kind)][:1] for kind in (Saved, Written))
     places = {None if event.span is None else (event.span.path, event.span.line) for event in (*saved, *written)}
     if not (saved and written) or len(places) > 1 or None in places:
         return ()
-    return ("what this line calls ran compiled, and its lines are not known; with TORCH_COMPILE_DISABLE=1 they are",)
+    return (f"what this line calls ran compiled; {_HOW_TO_KNOW}",)
 
 
 def _counted(compiled: Callable[..., Any], observations: Observations, *, is_interpreted: bool) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ import torch
 from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, stepping, tracers
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
+from gradsan.frameworks.torch.compiling import COMPILED_MARK
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
 from gradsan.frameworks.torch.running import Running
@@ -47,11 +48,20 @@ _NEW_LEAF = re.compile(r"\btensor\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\brequire
 Guard = Callable[[Any, str], None]
 
 
+def _user_code() -> UserCode:
+    return UserCode(
+        foreign_folders=_FOREIGN_FOLDERS,
+        foreign_marks=_FOREIGN_MARKS,
+        handlers=_HANDLERS,
+        compiled_mark=COMPILED_MARK,
+    )
+
+
 class Recorder:
     """One per process; any number of sessions listen to it."""
 
     def __init__(self) -> None:
-        self.user_code = UserCode(foreign_folders=_FOREIGN_FOLDERS, foreign_marks=_FOREIGN_MARKS, handlers=_HANDLERS)
+        self.user_code = _user_code()
         self.user_code.on_new_file = self._look_into_file
         self._wraps_tensor = False
         self._wraps_out: set[tuple[Any, str]] = set()
