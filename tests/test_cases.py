@@ -5,6 +5,8 @@ See ``tests/cases/README.md`` for the annotations.
 
 from __future__ import annotations
 
+import ast
+import builtins
 import json
 import os
 import re
@@ -155,6 +157,31 @@ def missing_labels(case: Case, report: dict[str, Any]) -> list[str]:
     return out
 
 
+def unwritable(case: Case, report: dict[str, Any]) -> list[str]:
+    """Which code of a proposal is no Python, or reads a name that the program does not have."""
+    known = {name for file in case.files for name in re.findall(r"\w+", file.read_text(encoding="utf-8"))}
+    known |= set(dir(builtins))
+    out = []
+    for code in [each["code"] for finding in report["findings"] for each in finding["help"] if each.get("code")]:
+        try:
+            tree = ast.parse(code + "\n    pass" if code.rstrip().endswith(":") else code)
+        except SyntaxError:
+            out.append(f"no Python: {code}")
+            continue
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        rebound = {each.targets[0].id for each in tree.body if isinstance(each, ast.Assign) and _is_rebound(each)}
+        bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)} - rebound
+        out += [f"not the program's `{node.id}`: {code}" for node in names if node.id not in known | bound]
+    return out
+
+
+def _is_rebound(assignment: ast.Assign) -> bool:
+    """Whether a name is bound to what is made of it: it has to be there before."""
+    target = assignment.targets[0]
+    read = {node.id for node in ast.walk(assignment.value) if isinstance(node, ast.Name)}
+    return isinstance(target, ast.Name) and target.id in read
+
+
 def _place(finding: dict[str, Any]) -> tuple[str, int]:
     writes = [span for span in finding["spans"] if span["role"] == "write"] or finding["spans"]
     return (Path(writes[0]["path"]).name, writes[0]["line"]) if writes else ("", 0)
@@ -189,17 +216,21 @@ def test_recorded(case: Case, process: CaseProcess) -> None:
         pytest.skip("what only content tells is judged with --audit")
     report = process.ask("run", case)["report"]
     judge(case, "recorded", differences(case, report) + missing_labels(case, report))
+    assert not unwritable(case, report)
 
 
 @each_case
 def test_audited(case: Case, process: CaseProcess) -> None:
     report = process.ask("audit", case)["report"]
     judge(case, "recorded", differences(case, report) + missing_labels(case, report))
+    assert not unwritable(case, report)
 
 
 @each_case
 def test_static(case: Case, process: CaseProcess) -> None:
-    judge(case, "static", differences(case, process.ask("check", case)["report"]))
+    report = process.ask("check", case)["report"]
+    judge(case, "static", differences(case, report))
+    assert not unwritable(case, report)
 
 
 @each_case

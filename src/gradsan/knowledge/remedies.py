@@ -7,7 +7,7 @@ import re
 
 from gradsan.knowledge.table import load
 from gradsan.model.diagnostic import Help
-from gradsan.model.event import Saved, Written, shown_operation
+from gradsan.model.event import Access, Saved, Written, shown_operation
 from gradsan.model.history import Subject
 from gradsan.model.rewrite import Remedy
 
@@ -17,6 +17,12 @@ _CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({nam
 _NO_TWIN = frozenset(
     {"copy_", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
 )
+
+_WINDOWS = frozenset({"data", "real", "imag", "T", "mT", "H", "mH"})
+"""Properties of a tensor that show its memory: assigned to, they write there, or refuse."""
+
+_COMPILED = "CompiledFunction"
+"""The node of what was compiled: it saves its inputs, its results, and what is neither."""
 
 _ELEMENT_BYTES = {
     "float64": 8,
@@ -46,7 +52,7 @@ def out_of_place_code(written: Written) -> str:
         return ""
     name, given = written.target, "..." if written.given is None else written.given
     operation = written.operation.rpartition(".")[2]
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name) or is_window(name):
         return ""
     shown = shown_operation(operation)
     if shown.endswith("=") and shown != "[...] =":
@@ -56,6 +62,11 @@ def out_of_place_code(written: Written) -> str:
     known = None if operation in _NO_TWIN else load().lookup(operation)
     twin = known.out_of_place if known is not None else None
     return f"{name} = {name}.{twin.rpartition('.')[2]}({given})" if twin else ""
+
+
+def is_window(name: str) -> bool:
+    """Return whether what is given to a dotted name goes into the tensor in front of it: ``spectrum.real = ...``."""
+    return name.rpartition(".")[2] in _WINDOWS and "." in name
 
 
 def price_of_copy(subject: Subject) -> str:
@@ -73,11 +84,34 @@ def write_out_of_place(written: Written, subject: Subject) -> Help | None:
     return Help(text, code, Remedy.OUT_OF_PLACE)
 
 
+def price_of_written_copy(written: Written | None, subject: Subject) -> str:
+    """Say what a copy of what is written costs: in bytes only where that is the tensor whose shape is known."""
+    name = "" if written is None else _whole(written.target)
+    if written is None or written.access is Access.ITSELF or not name:
+        return price_of_copy(subject)
+    return f"costs one copy of `{name}`"
+
+
 def clone_before_write(written: Written | None, subject: Subject) -> Help:
     """Propose to write to a copy; the saved tensor stays as it is."""
-    name = variable(written.target if written is not None else "") or variable(subject.name) or "tensor"
-    code = f"{name} = {name}.clone()  # before the write"
-    return Help(f"write to a copy ({price_of_copy(subject)})", code, Remedy.COPY_BEFORE_WRITE)
+    code = copy_to_write(written.target if written is not None else "", subject.name)
+    return Help(f"write to a copy ({price_of_written_copy(written, subject)})", code, Remedy.COPY_BEFORE_WRITE)
+
+
+def copy_to_write(target: str, name: str = "") -> str:
+    """Return the statement that makes a copy of what is written: under its name, or under one for what a call gives."""
+    whole = _whole(target) or _whole(name)
+    if whole:
+        return f"{whole} = {whole}.clone()  # before the write"
+    return f"part = {target}.clone()  # then write to `part`" if target else ""
+
+
+def _whole(target: str) -> str:
+    """Return the name that is written, whole or in part; empty where a call gives it."""
+    name = variable(target)
+    while is_window(name):
+        name = name.rpartition(".")[0]
+    return name if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name) else ""
 
 
 def clone_where_saved(saved: Saved, subject: Subject, written: Written | None = None) -> Help:
@@ -85,12 +119,16 @@ def clone_where_saved(saved: Saved, subject: Subject, written: Written | None = 
 
     The tensor has its name from where it was written: another function may not know it.
     """
+    if saved.operation == _COMPILED and written is not None:
+        price = price_of_written_copy(written, subject)
+        code = copy_to_write(written.target, subject.name)
+        return Help(f"write to a copy of what the compiled code saved ({price})", code, Remedy.COPY_BEFORE_WRITE)
     name = variable(subject.name) if written is None or _is_known_at(saved, written) else ""
     price = price_of_copy(subject)
     if is_result(saved):
-        code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ".clone()  # on its result"
+        code = f"{name} = {name}.clone()  # right after `{saved.operation}`" if name else ""
         return Help(f"go on with a copy of what `{saved.operation}` returned ({price})", code, Remedy.COPY_AT_SAVE)
-    code = f"{name}.clone()  # in the call" if name else ".clone()  # on the argument"
+    code = f"{name}.clone()  # in the call" if name else ""
     return Help(f"give `{saved.operation}` a copy of its own ({price})", code, Remedy.COPY_AT_SAVE)
 
 

@@ -62,7 +62,7 @@ torch.func.grad(loss)(torch.ones(3))
         message = f"{operation} {history.was} refused on {title}, which the differentiated function captured"
         code = out_of_place_code(written) if written is not None else ""
         helps = (
-            Help(f"write out of place ({price_of_copy(history.subject)})", code or "total = total + x"),
+            Help(f"write out of place ({price_of_copy(history.subject)})", code),
             Help("or hand the tensor in as an argument, and return what it becomes"),
         )
         return self.diagnose(history, message, events=attempts(history), helps=helps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradsan.knowledge.error_texts import recognise
-from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.knowledge.remedies import copy_to_write, out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
 from gradsan.model.history import History
@@ -79,7 +79,7 @@ h.sum().backward()
         view = f"a view that `{function}` returned" if function else "a view that a custom Function returned"
         if said is not None and said.written_elsewhere:
             message = f"the base of {title}, {view}, {history.was} modified in place before the view was used"
-            helps = (Help(f"let the Function return a copy ({price_of_copy(history.subject)})", "return x.clone()"),)
+            helps = (Help(f"let the Function return a copy ({price_of_copy(history.subject)})"),)
             return self.diagnose(history, message, helps=helps)
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         message = f"in-place {operation} {history.was} refused on {title}, {view}"
@@ -89,7 +89,7 @@ h.sum().backward()
 def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     price = price_of_copy(history.subject)
     code = out_of_place_code(written) if written is not None else ""
-    name = (written.target if written is not None else "").partition("[")[0] or history.subject.name or "h"
-    copy = Help(f"write to a copy ({price})", f"{name} = {name}.clone()  # before the write", Remedy.COPY_BEFORE_WRITE)
+    clone = copy_to_write(written.target if written is not None else "", history.subject.name)
+    copy = Help(f"write to a copy ({price})", clone, Remedy.COPY_BEFORE_WRITE)
     first = Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
-    return (first, Help(f"or let `forward` of the Function return a copy ({price})", "return x.clone()"))
+    return (first, Help(f"or let `forward` of the Function return a copy ({price})"))

@@ -51,9 +51,10 @@ print(x.grad[0])  # 1, 1, 1, 1
             return None
         title = history.subject.title.partition("[")[0].strip("`")
         name = f"`{title}`" if title else "a tensor"
+        price = price_of_copy(history.subject)
         finding = self.diagnose(
             history,
             f"an item of {name} {history.was} assigned, whose rows share one memory: every row shows it",
-            helps=(Help(f"give every row its own memory ({price_of_copy(history.subject)})", ".expand(...).clone()"),),
+            helps=(Help(f"give every row its own memory: clone what `expand` returns ({price})"),),
         )
         return relabelled(finding, Role.WRITE, "written for some rows, seen in all")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradsan.knowledge.remedies import out_of_place_code, price_of_copy, variable
+from gradsan.knowledge.remedies import copy_to_write, out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Written, shown_operation
 from gradsan.model.history import History
@@ -51,7 +51,6 @@ cache.add_(1)
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         code = out_of_place_code(written) if written is not None else ""
         price = price_of_copy(history.subject)
-        name = variable(written.target if written is not None else "") or "tensor"
         return self.diagnose(
             history,
             f"in-place {operation} {history.was} refused on {title}, which was made under `inference_mode`",
@@ -64,7 +63,7 @@ cache.add_(1)
                 ),
                 Help(
                     f"or write to a new, normal tensor ({price})",
-                    code or f"{name} = {name}.clone()  # before the write",
+                    code or copy_to_write(written.target if written is not None else ""),
                     Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE,
                 ),
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradsan.knowledge.remedies import price_of_copy
+from gradsan.knowledge.remedies import copy_to_write, price_of_written_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Written, shown_operation
 from gradsan.model.history import History, TensorKind
@@ -51,16 +51,12 @@ y.sum().backward()
         is_parameter = history.subject.kind is TensorKind.PARAMETER
         leaf = "a parameter" if is_parameter else "a leaf that requires grad"
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
-        name = (written.target.partition("[")[0] if written is not None else "") or history.subject.name or "x"
+        name = (written.target.partition("[")[0] if written is not None else "") or history.subject.name
         # A module takes nothing but a parameter under a parameter's name.
-        own = name.rpartition(".")[2] if is_parameter else name
-        copy = Help(
-            f"if this is a step of the computation: write to a copy ({price_of_copy(history.subject)})",
-            f"{own} = {name}.clone()  # before the write"
-            if own == name
-            else f"{own} = {name}.clone()  # write to this",
-            Remedy.COPY_BEFORE_WRITE,
-        )
+        own = name.rpartition(".")[2] if is_parameter and "(" not in name else name
+        code = copy_to_write(name) if own == name else f"{own} = {name}.clone()  # write to this"
+        price = price_of_written_copy(written, history.subject)
+        copy = Help(f"if this is a step of the computation: write to a copy ({price})", code, Remedy.COPY_BEFORE_WRITE)
         update = Help(
             "if this sets the value itself (initialisation, an update): keep it and its view off the tape",
             "with torch.no_grad():",

@@ -60,7 +60,6 @@ shifted.sum().backward()
 
 
 _OFF_TAPE = "with torch.no_grad():"
-_COPY = "x = x.clone()  # then write to the copy"
 
 
 def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
@@ -69,7 +68,7 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     if written is not None and written.writer is Writer.MODULE:
         return (construct_out_of_place(written, history.subject),)
     name = written.target.partition("[")[0] if written is not None else ""
-    copy = f"{name} = {name}.clone()  # before the write" if name.isidentifier() else _COPY
+    copy = f"{name} = {name}.clone()  # before the write" if name.isidentifier() else ""
     remedy = Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE
     compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or copy, remedy)
     if written is not None and f"{name}.grad" in (written.given or ""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradsan.knowledge.error_texts import recognise
-from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
+from gradsan.knowledge.remedies import copy_to_write, out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
 from gradsan.model.history import History
@@ -63,7 +63,7 @@ scale = scale.exp()
         one_of = f"one of several views that `{maker}` returned" if maker else "one of several views of a tensor"
         if said is not None and said.written_elsewhere:
             message = f"the base of {title}, {one_of}, {history.was} modified in place before the view was used"
-            helps = (Help(f"take copies of the views before the write ({price_of_copy(history.subject)})", ".clone()"),)
+            helps = (Help(f"take copies of the views before the write ({price_of_copy(history.subject)})"),)
             return self.diagnose(history, message, helps=helps)
         operation = f"`{shown_operation(written.operation)}`" if written is not None else "write"
         message = f"in-place {operation} {history.was} refused on {title}, {one_of}"
@@ -73,12 +73,11 @@ scale = scale.exp()
 def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     code = out_of_place_code(written) if written is not None else ""
     price = price_of_copy(history.subject)
-    name = (written.target if written is not None else "").partition("[")[0] or history.subject.name or "part"
-    clone = f"{name} = {name}.clone()  # before the write"
-    slices = "take the views one by one: these may be written"
+    clone = copy_to_write(written.target if written is not None else "", history.subject.name)
+    slices = "take the views one by one, by index or slice: these may be written"
     if written is not None and written.is_item_of_loop:
-        return (Help(slices, "x[:, :n]", Remedy.SINGLE_VIEWS),)
+        return (Help(slices, "", Remedy.SINGLE_VIEWS),)
     copy = Help(f"write to a copy of this view ({price})", clone, Remedy.COPY_BEFORE_WRITE)
     alone = ", where no other name must see the write"
     first = Help(f"write out of place{alone} ({price})", code, Remedy.OUT_OF_PLACE) if code else copy
-    return (first, Help(f"or {slices}", "x[:, :n]", Remedy.SINGLE_VIEWS))
+    return (first, Help(f"or {slices}", "", Remedy.SINGLE_VIEWS))

@@ -75,7 +75,10 @@ optimizer.step()
                     "step after this backward, not before: the loss reaches back over the step", "", Remedy.WRITE_LATER
                 ),
                 Help("or compute the old part of the forward pass again after the step"),
-                Help("or cut the old part off, where no gradient is wanted through it", _cut(history.first(Carried))),
+                Help(
+                    "or cut the old part off with `detach()`, where no gradient is wanted through it",
+                    _cut(history.first(Carried)),
+                ),
             )
         else:
             helps = (
@@ -87,12 +90,12 @@ optimizer.step()
 
 
 _FIRST = "run every backward that needs this graph first, then step"
-_OWN = "give that backward its own parameters, where the step must not take its gradient too"
+_OWN = "give that backward its own parameters (`inputs=...`), where the step must not take its gradient too"
 
 
 def _cut(carried: Carried | None) -> str:
-    name = carried.names[0] if carried is not None and carried.names else "x"
-    return f"{name} = {name}.detach()"
+    name = carried.names[0] if carried is not None and carried.names else ""
+    return f"{name} = {name}.detach()" if name else ""
 
 
 def _own_parameters(loss: str, stepper: str) -> str:

@@ -69,7 +69,7 @@ optimizer.step()
         if story.is_loss_younger:
             helps = (
                 Help("compute this part of the forward pass again after the step: the loss reaches back over it"),
-                Help("or cut the old part off, where no gradient is wanted through it", "x = x.detach()"),
+                Help("or cut the old part off with `detach()`, where no gradient is wanted through it"),
             )
         else:
             helps = (

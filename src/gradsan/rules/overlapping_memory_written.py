@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Viewed, Written, shown_operation
@@ -60,22 +62,33 @@ rows.add_(1)
         if "input tensor" in raised.message:
             message = f"{operation} {history.was} refused on {title}, which overlaps what the write reads"
             events = tuple(event for event in attempts(history) if not isinstance(event, Viewed))
-            return self.diagnose(history, message, events=events, helps=_copy_source(history, written))
+            return self.diagnose(history, message, events=events, helps=_copy_source(written))
         message = f"{operation} {history.was} refused on {title}, whose elements share memory"
         if written is None or written.bumps_version:
             message = f"{title}, whose elements share memory, {history.was} modified in place, which backward refused"
         maker = viewed.operation if viewed is not None else "expand"
         code = out_of_place_code(written) if written is not None else ""
         price = price_of_copy(history.subject)
-        own = Help(f"{'or ' if code else ''}give every element its own memory ({price})", f".{maker}(...).clone()")
+        either = "or " if code else ""
+        own = Help(f"{either}give every element its own memory: clone what `{maker}` returned ({price})")
         helps = (Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE), own) if code else (own,)
         return self.diagnose(history, message, events=attempts(history), helps=helps)
 
 
-def _copy_source(history: History, written: Written | None) -> tuple[Help, ...]:
-    price = price_of_copy(history.subject)
-    target = written.target if written is not None else ""
-    code = f"{target} ... source.clone()" if target else "source.clone()"
-    if written is not None and target and written.given and shown_operation(written.operation).endswith("="):
-        code = f"{target} {shown_operation(written.operation)} {written.given}.clone()"
-    return (Help(f"read from a copy ({price})", code),)
+def _copy_source(written: Written | None) -> tuple[Help, ...]:
+    given = None if written is None else written.given
+    if written is None or not given or not written.target or not _is_one_value(given):
+        return (Help("read from a copy (costs one copy of what is read)"),)
+    operation = shown_operation(written.operation)
+    clone = f"{given}.clone()" if _CLONABLE.fullmatch(given) else f"({given}).clone()"
+    is_operator = operation.endswith("=")
+    code = f"{written.target} {operation} {clone}" if is_operator else f"{written.target}.{operation}({clone})"
+    return (Help(f"read from a copy (costs one copy of `{given}`)", code),)
+
+
+_CLONABLE = re.compile(r"[\w.]+(\[[^()\[\]]*\])*")
+"""What needs no parentheses before ``.clone()``."""
+
+
+def _is_one_value(given: str) -> bool:
+    return not re.search(r",(?![^(\[]*[)\]])", given) and "=" not in given

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradsan.knowledge.remedies import clone_where_saved, out_of_place_code, price_of_copy
+from gradsan.knowledge.remedies import clone_where_saved, copy_to_write, out_of_place_code, price_of_written_copy
 from gradsan.model.diagnostic import Diagnostic, Help
-from gradsan.model.event import Access, Refusal, Viewed, Writer, shown_operation
+from gradsan.model.event import Access, Refusal, Viewed, Writer
 from gradsan.model.history import History
 from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
@@ -68,13 +68,13 @@ h.sum().backward()
         )
         viewed = history.last(Viewed)
         made = f"; `{viewed.operation}` copies nothing" if viewed is not None else ""
-        price = price_of_copy(history.subject)
+        price = price_of_written_copy(first, history.subject)
         code = out_of_place_code(first)
         helps = [Help(f"write out of place ({price})", code, Remedy.OUT_OF_PLACE)] if code else []
         helps = helps or [
             Help(
-                f"write to a copy of the view ({price})",
-                _copy_of_target(first.target, first.operation),
+                f"write to a copy ({price})",
+                copy_to_write(first.target),
                 Remedy.COPY_BEFORE_WRITE,
             )
         ]
@@ -86,11 +86,3 @@ h.sum().backward()
             notes=(f"the written tensor shares the memory of the saved one{made}",),
             helps=tuple(helps),
         )
-
-
-def _copy_of_target(target: str, operation: str) -> str:
-    if not target:
-        return "view = view.clone()  # before the write"
-    if "[" in target or "(" in target:
-        return f"part = {target}.clone()  # then `{shown_operation(operation)}` on `part`"
-    return f"{target} = {target}.clone()  # before the write"

@@ -160,8 +160,9 @@ def _with_cures(finding: Diagnostic) -> Diagnostic:
     if finding.history is None or _is_error(finding):
         return finding  # an error has its fixes from where it was found
     from gradsan.tasks.cures import cures_of  # most checks show errors only
+    from gradsan.tasks.proposals import in_own_names
 
-    return replace(finding, fixes=cures_of(finding))
+    return replace(in_own_names(finding), fixes=cures_of(finding))
 
 
 def _how_much(finding: Diagnostic) -> tuple[bool, int, int]:

@@ -125,8 +125,9 @@ def _with_cures(finding: Diagnostic) -> Diagnostic:
     if finding.severity is not Severity.ERROR:
         return finding
     from gradsan.tasks.cures import cures_of  # most files have none
+    from gradsan.tasks.proposals import in_own_names
 
-    return replace(finding, fixes=cures_of(finding))
+    return replace(in_own_names(finding), fixes=cures_of(finding))
 
 
 def check_text(data: bytes) -> FileResult:

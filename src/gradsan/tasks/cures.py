@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.event import Access, Detached, Needed, Refusal, Saved, Viewed, ViewKind, Writer, Written
-from gradsan.model.history import History, TensorKind, Witness
+from gradsan.model.history import History, Subject, TensorKind, Witness
 from gradsan.model.rewrite import Edit, Fix
 from gradsan.source.rewrites import (
     alias_copied,
@@ -236,7 +236,8 @@ def _of_leaf(write: Written, history: History, files: Sequence[str]) -> Iterator
         yield flag_handed_down.propose(write.created, paths=files)
     if history.subject.kind in _STATE or _is_attribute(write) or no_grad.is_step(span):
         yield off_tape
-        yield from () if no_grad.is_step(span) else _before_write(write)
+        if not no_grad.is_step(span) and not _is_registered(write, history.subject):
+            yield from _before_write(write)
         return
     yield from _out_of_place(write)
     yield from _before_write(write)
@@ -297,6 +298,12 @@ def _is_state(history: History, writes: list[Written]) -> bool:
     """Whether the tensor outlives the call that writes it, and is no result of the computation."""
     kind = history.subject.kind
     return kind in _STATE or (kind is not TensorKind.INTERMEDIATE and any(_is_attribute(write) for write in writes))
+
+
+def _is_registered(write: Written, subject: Subject) -> bool:
+    """Whether what is written is named as a module's own parameter, which no other tensor may take the place of."""
+    name = _base_name(write.target)
+    return "." in name and name.rpartition(".")[2] == (subject.qualified_name or name).rpartition(".")[2]
 
 
 def _is_attribute(write: Written) -> bool:

@@ -122,8 +122,10 @@ class Watch:
         fixes: tuple[Fix, ...] = ()
         with self._session.border():
             from gradsan.tasks.cures import cures_of  # NOTE [Most runs find nothing]
+            from gradsan.tasks.proposals import in_own_names
 
             fixes = cures_of(finding)
+            finding = in_own_names(finding)
         return replace(finding, fixes=fixes)
 
     def _listen(self, history: History, exception: BaseException | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 
+from gradsan.knowledge.remedies import is_window
 from gradsan.model.rewrite import Applicability, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
@@ -159,6 +160,8 @@ def written_name(program: Program, node: ast.stmt | ast.expr | ast.excepthandler
     """Return the name that holds what is written, ``h`` of ``h[0].add_(1)`` and ``h.t().add_(1)``; or an empty text."""
     target = written_by(program, node)
     name = "" if target is None else dotted_name(without_views(program, target))
+    while is_window(name) and not name.endswith(".data"):
+        name = name.rpartition(".")[0]
     return "" if name == "self" or name.endswith((".data", ".grad")) else name
 
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gradsan import knowledge
+from gradsan.knowledge.remedies import is_window
 from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source.program import Located, Program, dotted_name, last_name
@@ -53,7 +54,7 @@ def propose(span: Span, *, of_data: bool = False) -> Fix | None:
             return _of_call(program, node, span.path, of_data=of_data)
         case _:
             return None
-    if not edits or name.endswith(".data"):
+    if not edits or is_window(name):
         return None
     is_safe = "." not in name and is_only_name(program, name, node)
     return Fix(TITLE, Applicability.SAFE if is_safe else Applicability.UNSAFE, edits, Remedy.OUT_OF_PLACE)
@@ -88,7 +89,7 @@ def _of_call(program: Program, call: ast.Call, path: str, *, of_data: bool) -> F
             return None
         applicability = Applicability.SAFE if is_fresh(program, written) else Applicability.UNSAFE
         return Fix(TITLE, applicability, tuple(edits), Remedy.OUT_OF_PLACE)
-    if name.endswith(".data") or (name.endswith(".grad") and not is_statement):
+    if is_window(name) or (name.endswith(".grad") and not is_statement):
         return None
     binding = _binding(program, call, name, path, is_statement=is_statement)
     if binding is None:
@@ -107,7 +108,12 @@ def _assigned(program: Program, call: ast.Call, path: str) -> Fix | None:
     match call:
         case ast.Call(func=ast.Attribute(attr="copy_", value=target), args=[ast.BinOp() as value], keywords=[]):
             name = dotted_name(target)
-            if name and name in map(dotted_name, _operands(value)) and isinstance(program.parent(call), ast.Expr):
+            if (
+                name
+                and not is_window(name)
+                and name in map(dotted_name, _operands(value))
+                and isinstance(program.parent(call), ast.Expr)
+            ):
                 edit = replace(path, program.region(call), f"{name} = {_one_operand(program, value)}")
                 return Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.OUT_OF_PLACE)
     return None
@@ -124,7 +130,7 @@ def _filled(program: Program, call: ast.Call, path: str) -> Fix | None:
         case _:
             return None
     name = dotted_name(target)
-    if not name or not framework or name.endswith(".data") or not isinstance(program.parent(call), ast.Expr):
+    if not name or not framework or is_window(name) or not isinstance(program.parent(call), ast.Expr):
         return None
     edit = replace(path, program.region(call), f"{name} = {framework}.{made.format(name)}")
     return Fix(TITLE, Applicability.UNSAFE, (edit,), Remedy.OUT_OF_PLACE)

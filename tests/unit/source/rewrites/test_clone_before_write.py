@@ -17,6 +17,8 @@ from gradsan.source.rewrites import clone_before_write
         ("y = «h.add_(1)» + 1", "h = h.clone()"),
         ("«self.queue[:, a:b] = k»", "self.queue = self.queue.clone()"),
         ("y = «F.relu(h, inplace=True)»", "h = h.clone()"),
+        ("«h.real.clamp_(min=0)»", "h = h.clone()"),
+        ("«h.imag[0]» = v", "h = h.clone()"),
         ("«h.diagonal().clamp_(min=0)»", "h = h.clone()"),
         ("«h.mT[0].view(-1).add_(1)»", "h = h.clone()"),
         ("«torch.diagonal(h).add_(1)»", "h = h.clone()"),

@@ -30,6 +30,10 @@ from gradsan.source.rewrites import out_of_place
         ("«h += f(a,\n        b)»", "h = h + f(a,\n        b)"),
         ("«self.total += e»", "self.total = self.total + e"),
         ("«h[0] += e»", None),
+        ("«h.real += e»", None),
+        ("«h.imag.copy_(h.imag * 2)»", None),
+        ("«h.real.clamp_(min=0)»", None),
+        ("«h.mT.zero_()»", None),
         ("«f().total += e»", None),
     ],
 )
