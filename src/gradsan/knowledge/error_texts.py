@@ -15,6 +15,16 @@ from dataclasses import dataclass
 
 from gradsan.model.event import Refusal
 
+_DTYPES = {
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "Long": "int64",
+    "ComplexFloat": "complex64",
+    "ComplexDouble": "complex128",
+}
+"""The types whose short name is not their own in small letters."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorText:
@@ -44,6 +54,13 @@ class ErrorText:
     def operation(self) -> str | None:
         """The producer without its ``Backward`` ending: ``Exp``."""
         return None if self.producer is None else re.sub(r"(?<=.)Backward\d*$", "", self.producer)
+
+    @property
+    def dtype(self) -> str:
+        """The short name of the tensor's type, ``float32``; empty where the text does not say it."""
+        name = (self.tensor_type or "").rsplit(".", 1)[-1].removesuffix("Tensor").removesuffix("Type")
+        name = name.removeprefix("CPU").removeprefix("CUDA")
+        return _DTYPES.get(name, name.lower())
 
     @property
     def n_writes(self) -> int | None:

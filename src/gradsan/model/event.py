@@ -167,6 +167,8 @@ class Written:
     """The framework raised instead: this is the attempt, and nothing was written."""
     called: Span | None = None
     """Where the optimizer's step was called, when the write is a line of an optimizer that the program defines."""
+    in_program: Span | None = None
+    """The program's own line that led to ``span``, where that lies in an installed package and a step was called."""
     is_told_by_graph: bool = False
     """Nobody saw it happen: it is known by the node that it made."""
     keeps_history: bool = False
@@ -313,6 +315,8 @@ class Needed:
     """What was differentiated, as the source names it: ``loss``."""
     stepper: str = ""
     """The optimizer that steps with the gradient afterwards, as the source names it."""
+    in_program: Span | None = None
+    """The program's own line that led to ``span``, where that lies in an installed package."""
     root_sequence: SequenceNumber | None = None
     """Number of the root of this backward pass: when the loss was computed; None when unknown.  The loss was computed
     after a write where this is not below the write's number: its graph reaches back over the write."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
 from gradsan.model.diagnostic import Certainty
-from gradsan.model.event import Event, Needed, Raised, Refusal, Saved, Written
+from gradsan.model.event import Event, Needed, Raised, Refusal, Saved, Writer, Written
 
 E = TypeVar("E")
 
@@ -193,6 +193,20 @@ class History:
         writes = tuple(e for e in after if isinstance(e, Written) and not e.bumps_version)
         return Overwriting(saved=saved, writes=writes, needed=self.last(Needed)) if writes else None
 
+    def at_lines_of_program(self) -> History:
+        """Tell a step and the backward after it at the program's own lines, not at an installed package's between.
+
+        Where one line of the program ran both (``trainer.fit(model)``), the package's lines tell more and are kept.
+        """
+        steps = [write for write in self.all(Written) if write.writer is Writer.OPTIMIZER]
+        needed = self.last(Needed)
+        if not steps or needed is None:
+            return self
+        place = needed.in_program or needed.span
+        if any((step.in_program or step.span) == place for step in steps):
+            return self
+        return replace(self, events=tuple(_at_line_of_program(event, needed) for event in self.events))
+
     @property
     def was(self) -> str:
         """*was* for what we saw, *may be* for what we infer."""
@@ -202,3 +216,11 @@ class History:
     def refusal(self) -> Raised | None:
         """What the framework raised, if it did."""
         return self.last(Raised)
+
+
+def _at_line_of_program(event: Event, needed: Needed) -> Event:
+    if isinstance(event, (Written, Needed)):
+        return event if event.in_program is None else replace(event, span=event.in_program)
+    if isinstance(event, Raised) and event.span == needed.span:  # the backward itself raised
+        return replace(event, span=needed.in_program or event.span)
+    return event

@@ -26,6 +26,11 @@ def is_ours(filename: str) -> bool:
     return filename.startswith(_OURS)
 
 
+def is_installed(filename: str) -> bool:
+    """Return whether a file belongs to an installed package, not to the program itself."""
+    return any(part in filename for part in _PACKAGES)
+
+
 class UserCode:
     """Tells the user's files from the framework's, the standard library's and ours; answers are kept by file name.
 
@@ -102,7 +107,7 @@ class UserCode:
         if any(mark in filename for mark in self._foreign_marks):
             return False
         if filename.startswith(_STDLIB):
-            return any(part in filename for part in _PACKAGES)
+            return is_installed(filename)
         return True
 
     def innermost(self, frame: FrameType | None) -> FrameType | None:
@@ -116,6 +121,13 @@ class UserCode:
                 return frame
             frame = frame.f_back
         return None
+
+    def of_program(self, frame: FrameType | None) -> FrameType | None:
+        """Return the first frame of the program itself at or above ``frame``: installed packages are passed over."""
+        frame = self.innermost(frame)
+        while frame is not None and is_installed(frame.f_code.co_filename):
+            frame = self.innermost(frame.f_back)
+        return frame
 
     def innermost_of_traceback(self, traceback: TracebackType | None) -> Site | None:
         """Return the innermost place of user code that an exception passed through."""
@@ -153,9 +165,22 @@ def site_at(code: CodeType, position: int) -> Site:
     return Site(code, -1, position) if position >= 0 else Site(code, -1 - position)
 
 
+def span_of(site: Site | None) -> Span | None:
+    """Return a site's place in the source; None for none."""
+    return None if site is None else site.span()
+
+
 def current_site(user_code: UserCode) -> Site | None:
     """Return where the user's code stands now, seen from the caller of this function."""
     frame = user_code.innermost(sys._getframe(1))
+    return None if frame is None else Site(frame.f_code, frame.f_lasti)
+
+
+def site_in_program(user_code: UserCode, site: Site | None) -> Site | None:
+    """Return the program's own line that led to where an installed package stands now; None where none is between."""
+    if site is None or not is_installed(site.code.co_filename):
+        return None
+    frame = user_code.of_program(sys._getframe(1))
     return None if frame is None else Site(frame.f_code, frame.f_lasti)
 
 

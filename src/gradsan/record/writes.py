@@ -66,6 +66,8 @@ class Run:
     agent: Callable[[], object] | None = None
     n_times: int = 1
     writer: Writer = Writer.PROGRAM
+    in_program: Site | None = None
+    """The program's own line that led to ``site`` in an installed package."""
     inner: InnerWrites | None = None
     """Of an optimizer that the program defines: where its step wrote to each storage, the last time."""
 

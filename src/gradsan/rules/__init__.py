@@ -37,6 +37,7 @@ def find_rule(code_or_name: str) -> Rule | None:
 
 def judge(history: History) -> Diagnostic | None:
     """Return what the most special rule that speaks about this history says; None when none does."""
+    history = history.at_lines_of_program()
     for rule in sorted(all_rules(), key=lambda rule: (-rule.precedence, rule.code)):
         finding = rule.judge(history)
         if finding is not None:

@@ -263,3 +263,18 @@ def test_first_refusal_of_a_traceback_is_the_cause() -> None:
 )
 def test_other_texts_are_left_alone(text: str) -> None:
     assert recognise(text) is None
+
+
+@pytest.mark.parametrize(
+    ("tensor_type", "dtype"),
+    [
+        ("torch.FloatTensor", "float32"),
+        ("torch.cuda.HalfTensor", "float16"),
+        ("CPUBFloat16Type", "bfloat16"),
+        ("torch.ComplexFloatTensor", "complex64"),
+        (None, ""),
+    ],
+)
+def test_the_dtype_of_a_tensor_type(tensor_type: str | None, dtype: str) -> None:
+    said = ErrorText(refusal=Refusal.SAVED_OVERWRITTEN, sentence="", tensor_type=tensor_type)
+    assert said.dtype == dtype

@@ -55,7 +55,7 @@ from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Access, SequenceNumber, Version, Written
 from gradsan.model.history import History, Witness
 from gradsan.model.span import Span
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.line_watch import LineWatch
 from gradsan.record.session import Session
 
@@ -189,7 +189,7 @@ class Audit:
         if is_handed_out or self._watches_all:
             return True
         site = current_site(self.recorder.user_code) if self._closely else None
-        here = None if site is None else site.span()
+        here = span_of(site)
         return here is not None and any(
             span.path == here.path and span.line <= here.line <= span.end_line for span in self._closely
         )

@@ -26,7 +26,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -170,12 +170,12 @@ class AutocastAudit:
         made = recorder.site_of(use.cast._sequence_nr())
         used = recorder.site_of(use.user._sequence_nr())
         needed = Needed(
-            span=None if used is None else used.span(),
+            span=span_of(used),
             operation="autocast",
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),
         )
-        at = None if made is None else made.span()
+        at = span_of(made)
         notes = () if at is None else (f"autocast cast it at line {at.line} of {Path(at.path).name}",)
         events = (self._audit.written(use.write.site, use.write.operation), needed)
         subject = subject_of(use.leaf, kind=TensorKind.LEAF)

@@ -23,7 +23,7 @@ from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.writes import Run
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ class DifferenceAudit:
 
     def _tell(self, tensor: Any, taken: Taken, run: Run) -> None:
         recorder = self._audit.recorder
-        here, at = current_site(recorder.user_code), None if taken.site is None else taken.site.span()
+        here, at = current_site(recorder.user_code), span_of(taken.site)
         needed = Needed(
-            span=None if here is None else here.span(),
+            span=span_of(here),
             operation="sub",
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),

@@ -37,7 +37,7 @@ from gradsan.frameworks.torch.use_counts import ALONE, is_held_elsewhere, n_refe
 from gradsan.frameworks.torch.waiting import IN_HOOK, given_to
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.writes import IN_BACKWARD
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ class FunctionAudit:
         if last is None:
             return None
         return Written(
-            span=None if last.site is None else last.site.span(),
+            span=span_of(last.site),
             operation=last.operation,
             version_before=Version(marked.version),
             version=Version(marked.tensor._version),
@@ -337,7 +337,7 @@ class FunctionAudit:
             return None
         run = runs[0]
         return Written(
-            span=None if run.site is None else run.site.span(),
+            span=span_of(run.site),
             operation=run.operation,
             version_before=Version(marked.version),
             version=Version(marked.tensor._version),
@@ -354,7 +354,7 @@ class FunctionAudit:
             saved_at = recorder.site_of(number)
             events.append(
                 Saved(
-                    span=None if saved_at is None else saved_at.span(),
+                    span=span_of(saved_at),
                     operation=name,
                     operand=f"ctx.{marked.name}",
                     version=_ZERO,
@@ -365,7 +365,7 @@ class FunctionAudit:
         now, here = SequenceNumber(recorder.next_number()), current_site(recorder.user_code)
         events.append(written)
         if witness is not Witness.FUNCTION_INPUT:
-            span = None if here is None else here.span()
+            span = span_of(here)
             events.append(Needed(span=span, operation=name, version=_ZERO, sequence=now))
         subject = subject_of(tensor, name=f"ctx.{marked.name}" if witness is Witness.CONTEXT else "")
         self._audit.tell(History(subject=subject, events=tuple(events), witness=witness, notes=(f"in `{name}`",)))

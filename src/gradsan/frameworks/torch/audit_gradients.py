@@ -29,7 +29,7 @@ from gradsan.frameworks.torch.suspicion import region_of
 from gradsan.frameworks.torch.use_counts import OF_A_VARIABLE
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -174,7 +174,7 @@ class GradientAudit:
             return
         here = current_site(recorder.user_code)
         needed = Needed(
-            span=None if here is None else here.span(),
+            span=span_of(here),
             operation="AccumulateGrad",
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),

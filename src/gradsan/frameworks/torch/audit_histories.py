@@ -27,7 +27,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.keeps import keeps
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class HistoryAudit:
         place = last.site if last is not None else recorder.backwards[-1][2] if recorder.backwards else None
         written = self._audit.written(place, "backward" if last is None else last.operation)
         number = SequenceNumber(recorder.next_number())
-        span = None if needed_at is None else needed_at.span()
+        span = span_of(needed_at)
         needed = Needed(span=span, operation="", version=Version(0), sequence=number)
         events = (written, needed)
         self._audit.tell(History(subject=subject_of(gradient), events=events, witness=witness, notes=notes))

@@ -23,7 +23,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -137,7 +137,7 @@ class OptimizerAudit:
         recorder = self._audit.recorder
         here = current_site(recorder.user_code)
         needed = Needed(
-            span=None if here is None else here.span(),
+            span=span_of(here),
             operation=f"{type(optimizer).__name__}.step",
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),

@@ -38,7 +38,7 @@ from gradsan.frameworks.torch.regions import REFUSALS, key_of
 from gradsan.frameworks.torch.storages import release
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.stores import refills_of, stores_of
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class RegionAudit:
             drawn: list[Site | None] = [*captured.draws_of_framework()] or [saved_at]
             writes = tuple(self._audit.written(site, "random of the framework") for site in drawn)[:MAX_TOLD]
         saved = Saved(
-            span=None if saved_at is None else saved_at.span(),
+            span=span_of(saved_at),
             operation="checkpoint",
             operand="",
             version=_ZERO,
@@ -261,7 +261,7 @@ class RegionAudit:
             is_checked=False,
         )
         now = SequenceNumber(recorder.next_number())
-        needed = Needed(span=None if here is None else here.span(), operation="checkpoint", version=_ZERO, sequence=now)
+        needed = Needed(span=span_of(here), operation="checkpoint", version=_ZERO, sequence=now)
         events: tuple[Event, ...] = (saved, *(writes or (self._audit.written(None),)), needed)
         subject = Subject(name=next(iter(names)) if len(names) == 1 else "", shape=sample.shape)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.RECOMPUTATION))

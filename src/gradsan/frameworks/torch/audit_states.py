@@ -28,7 +28,7 @@ from gradsan.frameworks.torch.storages import storage_key
 from gradsan.frameworks.torch.use_counts import OF_AN_ARGUMENT
 from gradsan.model.event import Needed, SequenceNumber, StorageId, Version, Written
 from gradsan.model.history import History, Subject, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.writes import GRAD_ENABLED, WAITING, PendingWrite, Run, StorageLog
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class StateAudit:
         recorder, here = self._audit.recorder, current_site(self._audit.recorder.user_code)
         number = SequenceNumber(recorder.next_number())
         written = Written(
-            span=None if run.site is None else run.site.span(),
+            span=span_of(run.site),
             operation=run.operation,
             version_before=Version(run.last_after - n_times),
             version=Version(run.last_after),
@@ -154,9 +154,7 @@ class StateAudit:
             access=run.access,
             n_times=n_times,
         )
-        needed = Needed(
-            span=None if here is None else here.span(), operation="", version=Version(run.last_after), sequence=number
-        )
+        needed = Needed(span=span_of(here), operation="", version=Version(run.last_after), sequence=number)
         self._audit.tell(History(subject=Subject(), events=(written, needed), witness=Witness.KEPT_STATE))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gradsan.record.frames import Site, UserCode
+from gradsan.record.frames import Site, UserCode, is_installed
 
 MAX_DEPTH = 5
 MAX_ELEMENTS = 64
@@ -67,7 +67,7 @@ class Captured:
 
     def files(self) -> list[str]:
         """Return the program's own files, and those of the functions that may run."""
-        own = [file for file in self._user_code.users if "-packages" not in file]
+        own = [file for file in self._user_code.users if not is_installed(file)]
         return list(dict.fromkeys([*(each.__code__.co_filename for each in self._functions), *own]))[:MAX_ELEMENTS]
 
     def draws(self) -> Iterator[Site]:

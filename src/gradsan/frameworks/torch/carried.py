@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradsan.frameworks.torch.graph import leading_to, nodes_of, root_number
 from gradsan.model.event import Carried, SequenceNumber, Writer, Written
+from gradsan.record.frames import span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -41,7 +42,7 @@ def carried_of(recorder: Recorder, roots: Any, node: Any, writes: Sequence[Writt
         return []
     sites = {user: recorder.site_of(user._sequence_nr()) for user, _ in border}
     here = {used for user, used in border if (site := sites[user]) is not None and site.span() == at.span()}
-    span = None if made_at is None else made_at.span()
+    span = span_of(made_at)
     return [Carried(span=at.span(), made=span, sequence=SequenceNumber(number), n_values=len(here))]
 
 

@@ -33,7 +33,7 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
-from gradsan.record.frames import Site, site_at
+from gradsan.record.frames import Site, site_at, site_in_program, span_of
 from gradsan.record.writes import GRAD_ENABLED, IN_BACKWARD, Run, StorageLog
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class _Explanation:
             operand = "result"
         saved_at = self.recorder.site_of(slot.number, operation)
         return Saved(
-            span=None if saved_at is None else saved_at.span(),
+            span=span_of(saved_at),
             operation=operation,
             operand=operand,
             version=_versions(text, slot.tensor)[0],
@@ -195,7 +195,7 @@ class _Explanation:
             maker = makers[-1]
             events.append(
                 Saved(
-                    span=None if maker.site is None else maker.site.span(),
+                    span=span_of(maker.site),
                     operation=text.producer.removesuffix("Backward0").lower(),
                     operand="result",
                     version=expected,
@@ -206,7 +206,7 @@ class _Explanation:
         owner = self.tree.owner_of(key)
         subject = Subject(
             shape=text.shape,
-            dtype=_dtype_of_type(text.tensor_type),
+            dtype=text.dtype,
             kind=owner.kind if owner else TensorKind.INTERMEDIATE,
             qualified_name=owner.qualified_name if owner else "",
         )
@@ -215,12 +215,20 @@ class _Explanation:
     def _finish(
         self, subject: Subject, events: list[Event], text: ErrorText | None, *, node: str, found: Version
     ) -> History:
-        needed_at = None if self.needed_at is None else self.needed_at.span()
+        needed_at = span_of(self.needed_at)
         now = SequenceNumber(self.recorder.next_number())
-        needed = Needed(span=needed_at, operation=node, version=found, sequence=now, root_sequence=self.root_number)
+        program = site_in_program(self.recorder.user_code, self.needed_at)
+        needed = Needed(
+            span=needed_at,
+            in_program=span_of(program),
+            operation=node,
+            version=found,
+            sequence=now,
+            root_sequence=self.root_number,
+        )
         events.append(needed)
         if text is not None:
-            span = None if self.raised_at is None else self.raised_at.span()
+            span = span_of(self.raised_at)
             events.append(Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=now))
         return History(subject=subject, events=tuple(events), notes=notes_on_compiled(events))
 
@@ -282,7 +290,8 @@ class _Explanation:
         access = self._access_of(run, key)
         access = Access.BASE if _is_base_written(text) and access is Access.ITSELF else access
         return Written(
-            span=None if run.site is None else run.site.span(),
+            span=span_of(run.site),
+            in_program=span_of(run.in_program),
             operation=run.operation,
             version_before=before,
             version=after,
@@ -291,7 +300,7 @@ class _Explanation:
             writer=writer,
             grad_enabled=bool(run.flags & GRAD_ENABLED),
             n_times=n_times,
-            created=None if created is None else created.span(),
+            created=span_of(created),
             module="" if agent is None else self.tree.path_of(agent),
         )
 
@@ -365,19 +374,12 @@ def _is_base_written(text: ErrorText) -> bool:
     return text.producer is not None and text.producer.startswith("AsStrided")
 
 
-def _dtype_of_type(tensor_type: str | None) -> str:
-    if tensor_type is None:
-        return ""
-    name = tensor_type.rsplit(".", 1)[-1].removesuffix("Tensor")
-    known = {"Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64"}
-    return known.get(name, name.lower())
-
-
 def _distinct(writes: list[Written]) -> list[Written]:
     """Tell each place once, the earliest write first."""
     told: dict[object, Written] = {}
     for write in writes:
-        place = write.operation if write.span is None else (write.span.path, write.span.line, write.span.column)
+        span = write.span
+        place = write.operation if span is None else (span.path, span.line, span.column, write.in_program)
         first = told.get(place)
         n_later = 0 if first is None else first.n_later + write.version - write.version_before
         told[place] = write if first is None else replace(first, n_later=n_later)

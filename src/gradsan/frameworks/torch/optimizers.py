@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
+from typing import NamedTuple
 
 import torch
 from torch.optim.optimizer import Optimizer
@@ -20,12 +21,21 @@ from torch.optim.optimizer import Optimizer
 from gradsan.frameworks.torch.sharded import gathered_keys, is_sharded
 from gradsan.frameworks.torch.storages import keys_of, storage_key
 from gradsan.model.event import Writer
+from gradsan.record.frames import Site
 from gradsan.record.writes import GRAD_ENABLED, InnerWrites, Run
 
 MAX_RUNS = 256
 MAX_GONE = 64
 ENOUGH_COUNTED = 3
 """Steps after which an optimizer that moves the version counter is taken to go on doing so."""
+
+
+class Place(NamedTuple):
+    """Where a step was called: code and position, and the program's own line that led there from outside of it."""
+
+    code: CodeType | None
+    position: int
+    in_program: Site | None
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +95,7 @@ class StepLog:
     def goes_on(
         self,
         optimizer: Optimizer,
-        place: tuple[CodeType | None, int],
+        place: Place,
         now: tuple[int, int],
         skipped: frozenset[int],
         inner: InnerWrites | None,
@@ -94,7 +104,7 @@ class StepLog:
 
         Args:
             optimizer: Which stepped.
-            place: Code and position.
+            place: Where it was called.
             now: Number and order.
             skipped: The parameters that had no gradient.
             inner: What lines of the program's own wrote.
@@ -103,7 +113,8 @@ class StepLog:
         if known is None or not known.steps or known.optimizer() is not optimizer:
             return False
         last = known.steps[-1]
-        if last.run.code is not place[0] or last.run.position != place[1] or last.skipped != skipped:
+        is_same = last.run.code is place.code and last.run.position == place.position
+        if not is_same or last.run.in_program != place.in_program or last.skipped != skipped:
             return False
         last.run.last_number, last.run.last_order = now
         last.run.n_times += 1
@@ -167,13 +178,15 @@ def parameters_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
 
 def run_of_step(
     optimizer: Optimizer,
-    place: tuple[CodeType | None, int],
+    place: Place,
     now: tuple[int, int],
     inner: InnerWrites | None = None,
 ) -> Run:
     """Return the run that a step begins."""
-    (code, position), (number, order) = place, now
+    number, order = now
     operation = f"{type(optimizer).__name__}.step"
-    run = Run(code, position, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER)
-    run.inner = inner
+    run = Run(
+        place.code, place.position, operation, 0, 0, number, number, order, order, GRAD_ENABLED, writer=Writer.OPTIMIZER
+    )
+    run.in_program, run.inner = place.in_program, inner
     return run

@@ -49,7 +49,7 @@ from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTenso
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.unannounced import guard_unannounced, watch_hand_outs
 from gradsan.model.copied import Copied
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -111,7 +111,7 @@ class Protection:
     def copies(self) -> tuple[Copied, ...]:
         """What was copied, by line, the largest first."""
         told = [
-            Copied(span=None if site is None else site.span(), operation=operation, n_copies=n, n_bytes=n_bytes)
+            Copied(span=span_of(site), operation=operation, n_copies=n, n_bytes=n_bytes)
             for (site, operation), (n, n_bytes) in self._copies.items()
         ]
         return tuple(sorted(told, key=lambda copied: -copied.n_bytes))

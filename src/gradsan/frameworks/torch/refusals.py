@@ -28,7 +28,7 @@ from gradsan.model.event import (
     Written,
 )
 from gradsan.model.history import History, Subject, TensorKind
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -130,7 +130,7 @@ def tell(recorder: Recorder, histories: list[History], error: BaseException) -> 
 
 def unseen_history(text: ErrorText, raised_at: Site | None, marked_at: Site | None) -> History:
     """Build the history of a refusal of which only the text and the traceback are known."""
-    span = None if raised_at is None else raised_at.span()
+    span = span_of(raised_at)
     nothing = Version(0)
     events: list[Event] = [Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=UNKNOWN)]
     if text.refusal is Refusal.INFERENCE_SAVED:
@@ -158,7 +158,7 @@ def _with_view(history: History, stale: StaleView | None) -> History:
 
 def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> History:
     tensor, site = attempt.tensor, attempt.site
-    span = None if site is None else site.span()
+    span = span_of(site)
     tree = module_tree()
     agent = None if attempt.agent is None else attempt.agent()
     created = recorder.constructions.get(agent) if agent is not None else None
@@ -172,7 +172,7 @@ def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> H
         sequence=number,
         writer=Writer.MODULE if agent is not None else Writer.PROGRAM,
         grad_enabled=torch.is_grad_enabled(),
-        created=None if created is None else created.span(),
+        created=span_of(created),
         module="" if agent is None else tree.path_of(agent),
     )
     events: list[Event] = [written, Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=number)]

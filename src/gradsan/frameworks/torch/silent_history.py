@@ -13,7 +13,7 @@ from gradsan.frameworks.torch.storages import storage_key
 from gradsan.frameworks.torch.suspicion import is_collective
 from gradsan.model.event import Access, Detached, Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Subject, TensorKind
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, site_in_program, span_of
 from gradsan.record.suspects import Suspect
 from gradsan.record.writes import Run
 
@@ -64,7 +64,7 @@ class Told:
 
     def cut(self, suspect: Suspect, variable: torch.Tensor) -> History:
         """Tell of a value whose history ended in a leaf."""
-        span = None if suspect.site is None else suspect.site.span()
+        span = span_of(suspect.site)
         number = SequenceNumber(suspect.number)
         ended = Detached(
             span=span, operation=suspect.operation, sequence=number, cuts=True, is_sure=suspect.upstream is None
@@ -81,7 +81,7 @@ class Told:
     def _saved(self, number: int, operation: str, operand: str, version: Version, *, is_checked: bool) -> Saved:
         site = self.recorder.site_of(number, operation)
         return Saved(
-            span=None if site is None else site.span(),
+            span=span_of(site),
             operation=operation,
             operand=operand,
             version=version,
@@ -92,7 +92,8 @@ class Told:
     def _writes(self, suspects: list[Suspect], steps: list[Run], version: Version) -> list[Written]:
         stepped = [
             Written(
-                span=None if run.site is None else run.site.span(),
+                span=span_of(run.site),
+                in_program=span_of(run.in_program),
                 operation=run.operation,
                 version_before=version,
                 version=version,
@@ -107,7 +108,7 @@ class Told:
         agent = None if suspect.agent is None else suspect.agent()
         writer = Writer.PROGRAM if agent is None else Writer.MODULE
         return Written(
-            span=None if suspect.site is None else suspect.site.span(),
+            span=span_of(suspect.site),
             operation=suspect.operation,
             version_before=version,
             version=version,
@@ -125,8 +126,10 @@ class Told:
 
     def _history(self, subject: Subject, events: list[Event], node_name: str) -> History:
         first = events[0]
+        program = site_in_program(self.recorder.user_code, self.site)
         needed = Needed(
-            span=None if self.site is None else self.site.span(),
+            span=span_of(self.site),
+            in_program=span_of(program),
             operation=node_name,
             version=first.version if isinstance(first, Saved) else UNKNOWN,
             sequence=SequenceNumber(self.recorder.next_number()),

@@ -16,6 +16,7 @@ import torch
 from gradsan.frameworks.torch.regions import REFUSALS, tensors_in
 from gradsan.frameworks.torch.storages import storage_key
 from gradsan.model.event import Access, SequenceNumber, Version, Written
+from gradsan.record.frames import span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -96,7 +97,7 @@ def _last_write(recorder: Recorder, tensor: torch.Tensor) -> Written | None:
         return None
     run = runs[-1]
     return Written(
-        span=None if run.site is None else run.site.span(),
+        span=span_of(run.site),
         operation=run.operation,
         version_before=Version(run.last_after - 1),
         version=Version(run.last_after),

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from threading import active_count, get_ident
-from types import CodeType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,14 +27,13 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradsan.frameworks.torch.doors import Callee, open_doors, shut_doors
 from gradsan.frameworks.torch.frames import user_frame
-from gradsan.frameworks.torch.optimizers import parameters_of, run_of_step
+from gradsan.frameworks.torch.optimizers import Place, parameters_of, run_of_step
 from gradsan.frameworks.torch.sharded import is_sharded
 from gradsan.frameworks.torch.storages import keys_of, storage_key
+from gradsan.record.frames import Site, is_installed, site_in_program
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
-
-Place = tuple[CodeType | None, int]
 
 
 def end_quiet(recorder: Recorder) -> None:
@@ -114,10 +112,10 @@ class StepHooks:
             self._recorder.clock.resume()
         else:
             self._begin(optimizer)
-        code, offset, _ = user_frame(self._recorder.user_code, sys._getframe(1))
+        place = self._place(sys._getframe(1))
 
         def heard(argument: Any) -> Any:
-            return self._heard(argument, optimizer, (code, -1 - offset)) if callable(argument) else argument
+            return self._heard(argument, optimizer, place) if callable(argument) else argument
 
         return (args[0], *map(heard, args[1:])), {name: heard(value) for name, value in kwargs.items()}
 
@@ -126,8 +124,12 @@ class StepHooks:
         if torch.compiler.is_compiling():
             return
         end_quiet(self._recorder)
-        code, offset, _ = user_frame(self._recorder.user_code, sys._getframe(1))
-        self._note(optimizer, (code, -1 - offset))
+        self._note(optimizer, self._place(sys._getframe(1)))
+
+    def _place(self, frame: FrameType) -> Place:
+        code, offset, _ = user_frame(self._recorder.user_code, frame)
+        site = None if code is None else Site(code, offset)
+        return Place(code, -1 - offset, site_in_program(self._recorder.user_code, site))
 
     def _begin(self, optimizer: Optimizer) -> None:
         recorder, thread = self._recorder, get_ident()
@@ -202,7 +204,7 @@ def _judge(recorder: Recorder) -> Callable[[type], bool]:
     @functools.cache
     def is_programs_own(kind: type) -> bool:
         code = getattr(inspect.unwrap(getattr(kind, "step", kind)), "__code__", None)
-        return code is not None and recorder.user_code(code) and "-packages" + os.sep not in code.co_filename
+        return code is not None and recorder.user_code(code) and not is_installed(code.co_filename)
 
     return is_programs_own
 

@@ -19,7 +19,7 @@ from gradsan.frameworks.torch.unseen_writers import operation_of
 from gradsan.knowledge.error_texts import ErrorText
 from gradsan.model.event import Raised, SequenceNumber, Version, Written
 from gradsan.model.history import History, Subject
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -39,7 +39,7 @@ def tied_histories(recorder: Recorder, text: ErrorText, roots: Any, raised_at: S
     told = [written for node, kept in _ties(recorder, roots, began) if (written := _written(recorder, node, kept))]
     if not told:
         return []
-    span = None if raised_at is None else raised_at.span()
+    span = span_of(raised_at)
     now = SequenceNumber(recorder.next_number())
     raised = Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=now)
     return [History(subject=Subject(), events=(max(told, key=lambda each: each.sequence), raised))]

@@ -21,7 +21,7 @@ from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.restored import content_of
 from gradsan.model.event import Needed, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import UserCode, current_site
+from gradsan.record.frames import UserCode, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -56,14 +56,14 @@ class Waiting:
             running = recorder.running[-1].site if recorder.running else None
             version = Version(self._tensor._version)
             written = Written(
-                span=None if site is None else site.span(),
+                span=span_of(site),
                 operation=operation,
                 version_before=self._version,
                 version=version,
                 sequence=number,
                 writer=Writer.BACKWARD,
             )
-            span = None if running is None else running.span()
+            span = span_of(running)
             needed = Needed(span=span, operation=self._code.co_name, version=version, sequence=number)
             note = (f"in `{self._code.co_name}`",)
             subject = subject_of(self._tensor)
