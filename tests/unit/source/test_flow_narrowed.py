@@ -110,6 +110,20 @@ def descend(params, grads, lr):
     for i, param in enumerate(params):
         param.add_(grads[i], alpha=-lr)
 """
+RUN_AGAIN = """\
+from torch.utils.checkpoint import checkpoint
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+
+    def forward(self, x):
+        h = x * 2
+        y = {run}
+        {written}.add_(1)
+        return y + h
+"""
 KEEP = "assert x.dim() > 1"
 PROGRAMS = {
     "cut off from the graph": (ATTACK, {"cut": "x.detach_()"}, {"cut": KEEP}),
@@ -124,6 +138,16 @@ PROGRAMS = {
         SCALED,
         {"test": "isinstance(self.scale, nn.Parameter)"},
         {"test": "isinstance(self.scale, nn.Linear)"},
+    ),
+    "run again before backward": (
+        RUN_AGAIN,
+        {"run": "checkpoint(self.block, h, use_reentrant=False)", "written": "y"},
+        {"run": "self.block(h)", "written": "y"},
+    ),
+    "what a function is run again on": (
+        RUN_AGAIN,
+        {"run": "checkpoint(self.block, h.clone(), use_reentrant=False)", "written": "h"},
+        {"run": "checkpoint(self.block, h, use_reentrant=False)", "written": "h"},
     ),
     "a differentiable step": (STEP, {"decorator": "_use_grad_for_differentiable"}, {"decorator": "required"}),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import TypeAlias
 
@@ -15,12 +14,12 @@ from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
 from gradsan.source.flow.arrays import NUMERIC, call_numeric
 from gradsan.source.flow.binding import bind
-from gradsan.source.flow.branches import text_of, truth_of
+from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import opaque_call
+from gradsan.source.flow.checkpoints import call_checkpoint
 from gradsan.source.flow.copying import copy_value
 from gradsan.source.flow.einops import call_einops
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
@@ -213,7 +212,7 @@ def _special(dotted: str) -> Special | None:
     if dotted in SWITCH:
         return _switch
     if dotted.startswith("torch.utils.checkpoint.checkpoint"):
-        return _checkpoint
+        return call_checkpoint
     if dotted in _TRANSPARENT:
         return _first
     if dotted in FUNCTIONAL_CALLS:
@@ -298,23 +297,6 @@ _SPECIAL: dict[str, Special] = {
     **dict.fromkeys(EXPORTING, lambda *_: Const(False)),
     "torch.optim.swa_utils.AveragedModel": _average,
 }
-
-
-def _checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
-    """Run a checkpointed function; the reentrant kind hands it its inputs as leaves when it runs it again.
-
-    Source: torch/utils/checkpoint.py, CheckpointFunction.backward (2.13.0).
-    """
-    if not arguments.positional:
-        return None
-    if dotted.endswith("checkpoint_sequential"):
-        return opaque_call(frame, Opaque(), arguments, node)
-    given = arguments.positional[1:]
-    is_reentrant = arguments.keywords.get("use_reentrant")
-    if is_reentrant is not None and truth_of(is_reentrant):
-        given = [replace(v, is_leaf=v.grad is Grad.YES) if isinstance(v, Tensor) else v for v in given]
-    keywords = {k: v for k, v in arguments.keywords.items() if k not in ("use_reentrant", "preserve_rng_state")}
-    return call(frame, arguments.positional[0], Arguments(given, keywords, arguments.is_exact), node)
 
 
 def call_operation(
