@@ -75,70 +75,70 @@ _VIEW = (
     r"(?:is being|(?P<elsewhere>its base or another view of its base has been)) modified inplace\. "
 )
 
-_PATTERNS: tuple[tuple[Refusal, re.Pattern[str]], ...] = tuple(
-    (refusal, re.compile(pattern))
-    for refusal, pattern in (
-        (
-            Refusal.SAVED_OVERWRITTEN,
-            r"one of the variables needed for gradient computation has been modified by an inplace operation"
-            r"(?:: \[\s*(?P<type>[\w.]+)\s*(?P<shape>\[[^\]]*\])?.*?"
-            r"(?:, which is output (?P<output>\d+) of (?P<producer>[\w:<>.]+?),)?"
-            r" is at version (?P<found>\d+); expected version (?P<expected>\d+))?",
-        ),
-        (
-            Refusal.LEAF_VIEW,
-            r"a view of a leaf Variable that requires grad is being used in an in-place operation",
-        ),
-        (Refusal.LEAF, r"a leaf Variable that requires grad is being used in an in-place operation"),
-        # Only `mark_dirty` says "has been": the write itself ran inside a custom Function, where nothing is checked.
-        (Refusal.DIRTY_MARK, r"a leaf Variable that requires grad has been used in an in-place operation"),
-        (Refusal.MULTI_OUTPUT_VIEW, _VIEW + r"This view is the output of a function that returns multiple views"),
-        (
-            Refusal.MODULE_HOOK_VIEW,
-            _VIEW.replace(r"[\w:<>.]+", r"BackwardHookFunction\w*") + r"This view was created inside a custom Function",
-        ),
-        (Refusal.CUSTOM_FUNCTION_VIEW, _VIEW + r"This view was created inside a custom Function"),
-        (
-            Refusal.NO_GRAD_VIEW,
-            r"A view was created in (?P<mode>no_grad|inference) mode and "
-            r"(?:is being|(?P<elsewhere>its base or another view of its base has been)) modified inplace",
-        ),
-        (Refusal.SAVED_DETACHED, r"Trying to use a saved tensor that has been detached in-place"),
-        (Refusal.VIEW_DETACHED, r"Can't detach views in-place"),
-        (
-            Refusal.OUT_WITH_GRADIENT,
-            r"functions with out=\.\.\. arguments don't support automatic differentiation,"
-            r" but one of the arguments requires grad",
-        ),
-        (Refusal.GRAPH_FREED, r"Trying to backward through the graph a second time"),
-        (
-            Refusal.CAPTURED,
-            r"During a grad \(vjp, jvp, grad, etc\) transform, the function provided attempted to call in-place"
-            r" operation \([\w:.]+\) that would mutate a captured Tensor",
-        ),
-        (
-            Refusal.UNMAPPED,
-            r"vmap: [\w:. ]+\(self, \*extra_args\) is not possible because there exists a Tensor `other` in extra_args"
-            r" that has more elements than `self`",
-        ),
-        (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
-        (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
-        (
-            Refusal.OVERLAP,
-            r"unsupported operation: (?:more than one element of the written-to tensor refers to a single memory"
-            r" location|some elements of the input tensor and the written-to tensor refer to a single memory location"
-            r"|the input tensors cannot refer to any of the output memory locations)",
-        ),
-        (
-            Refusal.DIRTY_MARK,
-            r"Some elements marked as dirty during the forward method were not returned as output"
-            r"|If your Function modifies inplace an input that is a view of another Tensor"
-            r"|mark_dirty can only accept variables, but argument"
-            r"|dirty_tensors attribute is expected to be a tuple but is",
-        ),
-    )
+_PATTERNS: tuple[tuple[Refusal, str], ...] = (
+    (
+        Refusal.SAVED_OVERWRITTEN,
+        r"one of the variables needed for gradient computation has been modified by an inplace operation"
+        r"(?:: \[\s*(?P<type>[\w.]+)\s*(?P<shape>\[[^\]]*\])?.*?"
+        r"(?:, which is output (?P<output>\d+) of (?P<producer>[\w:<>.]+?),)?"
+        r" is at version (?P<found>\d+); expected version (?P<expected>\d+))?",
+    ),
+    (
+        Refusal.LEAF_VIEW,
+        r"a view of a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    (Refusal.LEAF, r"a leaf Variable that requires grad is being used in an in-place operation"),
+    # Only `mark_dirty` says "has been": the write itself ran inside a custom Function, where nothing is checked.
+    (Refusal.DIRTY_MARK, r"a leaf Variable that requires grad has been used in an in-place operation"),
+    (Refusal.MULTI_OUTPUT_VIEW, _VIEW + r"This view is the output of a function that returns multiple views"),
+    (
+        Refusal.MODULE_HOOK_VIEW,
+        _VIEW.replace(r"[\w:<>.]+", r"BackwardHookFunction\w*") + r"This view was created inside a custom Function",
+    ),
+    (Refusal.CUSTOM_FUNCTION_VIEW, _VIEW + r"This view was created inside a custom Function"),
+    (
+        Refusal.NO_GRAD_VIEW,
+        r"A view was created in (?P<mode>no_grad|inference) mode and "
+        r"(?:is being|(?P<elsewhere>its base or another view of its base has been)) modified inplace",
+    ),
+    (Refusal.SAVED_DETACHED, r"Trying to use a saved tensor that has been detached in-place"),
+    (Refusal.VIEW_DETACHED, r"Can't detach views in-place"),
+    (
+        Refusal.OUT_WITH_GRADIENT,
+        r"functions with out=\.\.\. arguments don't support automatic differentiation,"
+        r" but one of the arguments requires grad",
+    ),
+    (Refusal.GRAPH_FREED, r"Trying to backward through the graph a second time"),
+    (
+        Refusal.CAPTURED,
+        r"During a grad \(vjp, jvp, grad, etc\) transform, the function provided attempted to call in-place"
+        r" operation \([\w:.]+\) that would mutate a captured Tensor",
+    ),
+    (
+        Refusal.UNMAPPED,
+        r"vmap: [\w:. ]+\(self, \*extra_args\) is not possible because there exists a Tensor `other` in extra_args"
+        r" that has more elements than `self`",
+    ),
+    (Refusal.INFERENCE_TENSOR, r"Inplace update to inference tensor outside InferenceMode is not allowed"),
+    (Refusal.INFERENCE_SAVED, r"Inference tensors cannot be saved for backward"),
+    (
+        Refusal.OVERLAP,
+        r"unsupported operation: (?:more than one element of the written-to tensor refers to a single memory"
+        r" location|some elements of the input tensor and the written-to tensor refer to a single memory location"
+        r"|the input tensors cannot refer to any of the output memory locations)",
+    ),
+    (
+        Refusal.DIRTY_MARK,
+        r"Some elements marked as dirty during the forward method were not returned as output"
+        r"|If your Function modifies inplace an input that is a view of another Tensor"
+        r"|mark_dirty can only accept variables, but argument"
+        r"|dirty_tensors attribute is expected to be a tuple but is",
+    ),
 )
-"""The stable phrase of each refusal.  The earliest match in the text wins: it is the cause, later ones are its echo."""
+"""The stable phrase of each refusal.  The earliest match in the text wins: it is the cause, later ones are its echo.
+
+Compiled when a text is first read.
+"""
 
 _LINE_BREAK = re.compile(r"\s*\n[\s#>|]*")
 
@@ -166,7 +166,7 @@ def recognise(text: str) -> ErrorText | None:
 
 
 def _matches(line: str) -> list[tuple[Refusal, re.Match[str]]]:
-    matches = ((refusal, pattern.search(line)) for refusal, pattern in _PATTERNS)
+    matches = ((refusal, re.search(pattern, line)) for refusal, pattern in _PATTERNS)
     return [(refusal, match) for refusal, match in matches if match is not None]
 
 

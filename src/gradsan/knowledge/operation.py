@@ -151,10 +151,13 @@ class Operation:
     cases: tuple[Case, ...] = ()
     may_write: bool = field(init=False, repr=False, compare=False)
     """Whether some call of it mutates an argument."""
+    decisive: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The arguments that decide what a call does, and what it returns."""
     _by_name: Mapping[str, Parameter] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "may_write", any(case.writes for case in self.cases))
+        object.__setattr__(self, "decisive", _decisive(self))
         object.__setattr__(self, "_by_name", {parameter.name: parameter for parameter in self.parameters[::-1]})
 
     def effect(self, arguments: Mapping[str, object] | None = None) -> Effect:
@@ -195,6 +198,15 @@ class Operation:
         if "input" in arguments and "self" in given and self.parameter("input") is None:
             given["self"] = arguments["input"]
         return given
+
+
+def _decisive(operation: Operation) -> frozenset[str]:
+    names = {parameter.name for parameter in operation.parameters if parameter.name == "return_indices"}
+    for case in operation.cases:
+        names.update(case.when, case.saves, *case.saves.values())
+    if "self" in names:
+        names.add("input")  # functions spell it so, see `complete`
+    return frozenset(names)
 
 
 def describe_defaults(operation: Operation) -> Operation:

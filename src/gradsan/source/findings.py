@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -54,8 +53,8 @@ from gradsan.source.plausible import (
     runs_without,
     runs_without_by_name,
 )
-from gradsan.source.spans import line_of, span_of
-from gradsan.source.walking import walk
+from gradsan.source.repeats import what_ran_again
+from gradsan.source.spans import span_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def _overwritten(
     roots = save.roots - unproven - handed_to_numpy(machine, save.guard | write.guard)
     notes = [*_conditions(machine, save.guard | write.guard), *_grad_condition(save.grad, roots or save.roots)]
     notes += [f"where {caveat}" if caveat.startswith("`") else caveat for caveat in write.caveats]
-    again = _again(conflict)
+    again = what_ran_again(conflict)
     if again:
         notes.append(f"the value saved in one {again} is overwritten in the next")
     if machine.fed_back is not None and write.sequence > machine.fed_back[1]:
@@ -250,21 +249,6 @@ def _unrecorded(machine: Machine, use: Unrecorded, unproven: frozenset[str]) -> 
 def _is_late(machine: Machine, write: Write) -> bool:
     """Return whether a write stands in a function that was handed on: in what mode that is called can't be told."""
     return machine.late_from is not None and write.sequence > machine.late_from
-
-
-def _again(conflict: Conflict) -> str:
-    """Return what ran again between a save and a write that stands above it: a loop, or the function."""
-    save, write = conflict.save.place, conflict.write.place
-    if save.function != write.function or line_of(save.node) <= line_of(write.node):
-        return ""
-    first, last = line_of(write.node), line_of(save.node)
-    loops = (ast.For, ast.AsyncFor, ast.While)
-    is_loop = any(
-        isinstance(node, loops) and node.lineno <= first and last <= (node.end_lineno or node.lineno)
-        for node in walk(write.module.tree)
-    )
-    function = write.function.rpartition(".")[2]
-    return "iteration of the loop" if is_loop else f"call of `{function}`"
 
 
 def _written(write: Write, *, in_backward: bool = False, refused: bool = False) -> Written:

@@ -1,5 +1,6 @@
 """The effect of a call: cases, unions, conditions on gradients."""
 
+from gradsan import knowledge
 from gradsan.knowledge import UNKNOWN, Case, Operation, Parameter, TensorFacts
 
 DROPOUT = Operation(
@@ -68,3 +69,15 @@ def test_results_are_told_by_index():
     assert effect.saves_result == (1,)
     assert effect.surely_saves("result1")
     assert not effect.surely_saves("result0")
+
+
+GIVEN = (None, True, False, 0, 0.0, 2, "none", "nuc", TensorFacts(), TensorFacts(requires_grad=False), UNKNOWN)
+
+
+def test_no_other_argument_decides_than_those_that_are_said_to():
+    for operation in knowledge.load().operations():
+        names = [*(parameter.name for parameter in operation.parameters), *operation.inputs, "input"]
+        for shift in range(len(GIVEN)):
+            given = {name: GIVEN[(at * 3 + shift) % len(GIVEN)] for at, name in enumerate(names)}
+            decisive = {name: value for name, value in given.items() if name in operation.decisive}
+            assert operation.effect(given) == operation.effect(decisive), operation.name

@@ -52,7 +52,7 @@ class Application:
     effect: Effect
     bound: dict[str, Value]
     given: dict[str, object]
-    """The settings among ``bound``, and others that a layer knows."""
+    """The settings that decide what it does, among ``bound`` and those that a layer knows."""
     node: ast.AST
     place: Place
     label: str
@@ -105,9 +105,9 @@ def apply(
     weights: dict[str, Tensor] | None = None,
 ) -> Value:
     """Apply an operation; record what it saves and writes, and return its result."""
-    given = {name: setting_of(operation, name, value) for name, value in bound.items()}
-    if settings:
-        given.update(settings)
+    decisive = operation.decisive
+    given = {name: setting_of(operation, name, value) for name, value in bound.items() if name in decisive}
+    given |= {name: value for name, value in settings.items() if name in decisive} if settings else {}
     if operation.n_results == 2 and _is_dimension(bound.get("dim")) and _short(operation.name) in _ONE_WITHOUT_DIM:
         given["dim"] = 0  # whichever it is, it is one
     effect = effect_of(frame, operation, given)
