@@ -39,6 +39,7 @@ from gradsan.source.rewrites import (
     out_of_place,
     region_kept,
     returned_write,
+    save_copied,
     single_views,
     unmarked,
     update_moved,
@@ -158,6 +159,7 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from (clone_before_write.propose_base(write.span) for write in writes if write.span is not None)
     yield from _moved(writes, history.last(Needed), files)
+    yield from _in_function(history, writes, files)
     if is_region:
         spans = [event.span.path for event in history.events if event.span is not None]
         yield from region_kept.propose([*spans, *files])
@@ -272,6 +274,15 @@ def _at_saves(history: History, writes: list[Written]) -> Iterator[Fix | None]:
     for write in writes if history.first(Saved) is None else ():  # `CopySlices` hides what the node inside of it saved
         if write.span is not None:
             yield from clone_at_save.propose_hidden(write.span, _base_name(write.target))
+
+
+def _in_function(history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix]:
+    """Let a custom Function save a copy."""
+    name = _base_name(writes[0].target) if writes else ""
+    for saved in history.all(Saved):
+        if saved.node.endswith("Backward") and not saved.operand:
+            paths = [event.span.path for event in history.events if event.span is not None]
+            yield from save_copied.propose(dict.fromkeys([*paths, *files]), saved.operation, name.rpartition(".")[2])
 
 
 def _cloned_view(view: Viewed) -> Fix | None:
