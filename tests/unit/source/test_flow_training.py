@@ -247,6 +247,7 @@ def test_finds(tmp_path: Path, name: str) -> None:
 SILENT = {
     "state that is computed anew": FED_BACK.replace("STATE", "memory").replace("CHANGE", "held = held + self.lin(x)"),
     "a cache that is fed back": FED_BACK.replace("STATE", "kv_cache").replace("CHANGE", "held += self.lin(x)"),
+    "memory for the result": FED_BACK.replace("STATE", "out").replace("CHANGE", "held += self.lin(x)"),
     "a bias that becomes a new parameter": HEAD_OF_A_ZOO.replace("CHANGE", "b = b + 1.0"),
     "a weight of a pretrained network": PRETRAINED.replace("net.conv1.weight[", "net.conv1.weight.data["),
     "an optimizer of one's own": OWN_OPTIMIZER.replace("OPERATION", "data.add_"),

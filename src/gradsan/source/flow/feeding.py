@@ -10,8 +10,8 @@ from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.values import Opaque, Sequence, Value, tensors_in
 from gradsan.source.index import FunctionInfo
 
-_CACHES = re.compile(r"(?:^|_)(?:caches?|kv|past|incremental)(?:_|$)|past_key|cache$")
-"""Names of state that is kept while generating, without gradients, by convention."""
+_NO_STATE = re.compile(r"(?:^|_)(?:caches?|kv|past|incremental)(?:_|$)|past_key|cache$|^out$")
+"""Names of what is kept while generating, without gradients, and of memory for the result, by convention."""
 
 
 def fed_back(frame: Frame, info: FunctionInfo, parameters: dict[str, Value], result: Value) -> tuple[str, Value] | None:
@@ -24,7 +24,7 @@ def fed_back(frame: Frame, info: FunctionInfo, parameters: dict[str, Value], res
     parts = result.items if isinstance(result, Sequence) and result.is_tuple else [result]
     for name in _optional(info):
         value = parameters.get(name)
-        if value is None or _CACHES.search(name):
+        if value is None or _NO_STATE.search(name):
             continue
         own = {id(storage) for storage in _storages(value)}
         for part in parts:
