@@ -20,8 +20,8 @@ from gradsan.source.flow.machine import Arguments, Probe, call
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.flow.tensors import tensors_of
 from gradsan.source.flow.values import Const, Context, Function, Tensor, Value
-from gradsan.source.hierarchy import is_function_class
-from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo
+from gradsan.source.hierarchy import is_function_class, is_module_class
+from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo, local_classes
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
 from gradsan.source.reach import Reach
@@ -166,7 +166,7 @@ def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
     for function in module.functions.values():
         if is_for_torch or _mentions(module, function.node):
             outcomes.append(analyst.judged(function))
-    for info in module.classes.values():
+    for info in [*module.classes.values(), *_local_networks(analyst, module)]:
         if not is_for_torch and not _mentions(module, info.node):
             continue
         if is_function_class(analyst.project, info):
@@ -175,6 +175,12 @@ def analyse(analyst: Analyst, module: ModuleInfo) -> list[Inference]:
             outcomes += [analyst.judged(method) for method in (*info.methods.values(), *info.setters.values())]
     analyst.problems += [problem for outcome in outcomes for problem in outcome.problems]
     return [inference for outcome in outcomes for inference in outcome.found]
+
+
+def _local_networks(analyst: Analyst, module: ModuleInfo) -> list[ClassInfo]:
+    """Return the networks and custom Functions that the functions of a module define; nobody calls those by name."""
+    project = analyst.project
+    return [c for c in local_classes(module) if is_module_class(project, c) or is_function_class(project, c)]
 
 
 def _mentions(module: ModuleInfo, node: FunctionNode | ast.ClassDef) -> bool:

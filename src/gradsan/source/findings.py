@@ -351,7 +351,9 @@ def _is_attribute(text: str) -> bool:
 
 
 def _is_sure(machine: Machine, grad: Grad, roots: frozenset[str], guard: Guard, place: Place) -> bool:
-    if grad is Grad.UNKNOWN or (grad is Grad.FLOWS and not gradient_may_flow(roots, place, machine.entry)):
+    if grad is Grad.UNKNOWN or (
+        grad is Grad.FLOWS and not gradient_may_flow(roots, place, machine.project, machine.entry)
+    ):
         return False
     return not runs_in_evaluation(machine, guard)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gradsan.source.index import ClassInfo, FunctionInfo
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
 from gradsan.source.walking import walk
 
@@ -120,6 +120,31 @@ def container_base(project: Project, info: ClassInfo) -> str | None:
         if last in ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
             return last
     return None
+
+
+_HOOKS = {"Transform": ("_call", "_inverse")}
+"""Private methods that classes of the framework leave open.  Source: torch/distributions/transforms.py (2.13.0)."""
+
+
+def is_hook(project: Project, module: ModuleInfo, qualified_name: str) -> bool:
+    """Return whether a private method fills in one that a base class leaves open, and calls."""
+    owner, _, name = qualified_name.rpartition(".")
+    info = module.classes.get(owner)
+    if info is None or not name.startswith("_"):
+        return False
+    bases, outside = linearize_known(project, info)
+    if any(name in _HOOKS.get(base.rpartition(".")[2], ()) for base in outside):
+        return True
+    return any(name in base.methods and _is_open(base.methods[name]) for base in bases if base is not info)
+
+
+def _is_open(method: FunctionInfo) -> bool:
+    """Return whether a method does nothing but refuse."""
+    if isinstance(method.node, ast.Lambda):
+        return False
+    body = [s for s in method.node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    is_abstract = any(decorator.endswith("abstractmethod") for decorator in method.decorators)
+    return is_abstract or (len(body) == 1 and isinstance(body[0], ast.Raise))
 
 
 def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from typing import TypeAlias
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _STAR = re.compile(r"import\s*\*")
+_INDENTED_CLASS = re.compile(r"^[ \t]+class \w+\(", re.MULTILINE)
 
 
 @dataclass(slots=True, eq=False)
@@ -156,9 +157,10 @@ class ModuleInfo:
 
     def release(self) -> None:
         """Let go of what refers back to the module: its memory is free then, without the garbage collector's help."""
+        local = local_classes(self) if local_classes in self.remembered else []
         self.remembered.clear()
         if self.is_parsed:
-            for info in self.classes.values():
+            for info in [*self.classes.values(), *local]:
                 info.methods.clear()
                 info.setters.clear()
             self.functions.clear()
@@ -281,3 +283,25 @@ def describe_class(module: ModuleInfo, node: ast.ClassDef, prefix: str = "") -> 
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 info.assigned[name] = value
     return info
+
+
+def local_classes(module: ModuleInfo) -> list[ClassInfo]:
+    """Return the classes with bases that the functions of a module define, remembered with the module."""
+    known = module.remembered.get(local_classes)
+    if not isinstance(known, list):
+        is_any = _INDENTED_CLASS.search(module.text) is not None
+        known = module.remembered[local_classes] = list(_local_classes(module, module.tree, "")) if is_any else []
+    return known
+
+
+def _local_classes(module: ModuleInfo, outer: ast.AST, prefix: str, *, is_local: bool = False) -> Iterator[ClassInfo]:
+    for node in ast.iter_child_nodes(outer):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield from _local_classes(module, node, f"{prefix}{name}.<locals>.", is_local=True)
+            case ast.ClassDef(name=name):
+                if is_local and node.bases:
+                    yield describe_class(module, node, prefix)
+                yield from _local_classes(module, node, f"{prefix}{name}.", is_local=False)
+            case ast.stmt() | ast.ExceptHandler() | ast.match_case():
+                yield from _local_classes(module, node, prefix, is_local=is_local)

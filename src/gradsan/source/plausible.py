@@ -16,6 +16,7 @@ from pathlib import Path
 from gradsan.model.errors import SourceError
 from gradsan.source.flow.graph import Place
 from gradsan.source.flow.modes import decorated_off
+from gradsan.source.hierarchy import is_hook
 from gradsan.source.index import FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.program import blocks_of
 from gradsan.source.project import Project
@@ -51,6 +52,12 @@ _FOLDERS = re.compile(
 _OPTIMIZERS = re.compile(r"(?:^|/)(?:optim|optimizers?|schedulers?)/")
 """Folders of optimizers and of their helpers; a network that stands in one is differentiated like any other."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+_TRIES = re.compile(
+    r"(?:^|_)(?:tests?|eval|evaluate|evaluation|infer|inference|predict|generate|export|plot)(?:_|\.|$)"
+)
+"""Names of functions whose own networks run as they do."""
 
 
 @cache
@@ -262,18 +269,23 @@ def _is_called_without(module: ModuleInfo, name: str, depth: int) -> bool:
 
 @cache
 def _runs_without(function: str, path: str) -> bool:
+    around, _, inside = function.rpartition("<locals>.")
+    if "." in inside and not _TRIES.search(around):
+        function = inside  # a network is no part of the run of the function that defines its class
     parts = _CAMEL.sub("_", function).split(".")
     return any(_FUNCTIONS.search(part) for part in parts if part != "<locals>") or _FOLDERS.search(path) is not None
 
 
-def gradient_may_flow(roots: frozenset[str], place: Place, entry: Place | None = None) -> bool:
+def gradient_may_flow(roots: frozenset[str], place: Place, project: Project, entry: Place | None = None) -> bool:
     """Return whether people differentiate a function with respect to its parameters; a place in it would break that.
 
-    A private function is its module's own matter, but for what is called from an ``entry`` that isn't private.
+    A private function is its module's own matter, but for what is called from an ``entry`` that isn't private, and for
+    what the public methods of a base class call.
     """
     if not any(not is_data(root) for root in roots):
         return False
-    return not (runs_without(place) or _is_internal(entry or place))
+    entry = entry or place
+    return not (runs_without(place) or (_is_internal(entry) and not is_hook(project, entry.module, entry.function)))
 
 
 def runs_without(place: Place) -> bool:

@@ -8,6 +8,63 @@ import pytest
 from tests.unit.source.test_flow import errors
 
 TOLD = {
+    "a function defines a network": """\
+def init_head(scale):
+    class Scaled(nn.Module):
+        def forward(self, x):
+            spread = x.norm(dim=-1, keepdim=True)
+            x /= spread
+            return x * scale
+    return nn.Sequential(nn.Linear(3, 3), Scaled())
+""",
+    "a network reduces what its forward is given": """\
+class Shifted(nn.Module):
+    def forward(self, x):
+        x -= x.min()
+        return x * 2
+""",
+    "a network that a library made encodes it": """\
+from elsewhere import load
+
+class Score(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image_model, _ = load("small")
+
+    def forward(self, picture):
+        found = self.image_model.encode_image(picture)
+        found /= found.norm(dim=-1, keepdim=True)
+        return found
+""",
+    "a private method fills in what a base class leaves open": """\
+class Map:
+    def __call__(self, x):
+        return self._apply(x)
+
+    def _apply(self, x):
+        raise NotImplementedError
+
+class Softened(Map):
+    def _apply(self, x):
+        y = x.exp()
+        y /= y.sum(-1, keepdim=True)
+        return y
+""",
+    "a private method fills in what a class of the framework leaves open": """\
+from torch.distributions import Transform
+
+class Softened(Transform):
+    def _call(self, x):
+        y = x.exp()
+        y /= y.sum(-1, keepdim=True)
+        return y
+""",
+    "an operation that the framework has no more saved its results": """\
+def roots_of(gram):
+    values, vectors = torch.symeig(gram, eigenvectors=True)
+    values[values < 0] = 0
+    return values.sqrt(), vectors
+""",
     "a private helper is called by what isn't private": """\
 def _normalised(x):
     norm = x.norm(dim=1)
@@ -201,6 +258,49 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "a test defines a network": """\
+def test_scaled():
+    class Scaled(nn.Module):
+        def forward(self, x):
+            spread = x.norm(dim=-1, keepdim=True)
+            x /= spread
+            return x
+    assert Scaled()(torch.ones(3)).sum() > 0
+""",
+    "a function reduces what may be an array": """\
+def shifted(x):
+    x -= x.min()
+    return x * 2
+""",
+    "what a network holds generates without gradients": """\
+from elsewhere import load
+
+class Score(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image_model, _ = load("small")
+
+    def forward(self, picture):
+        found = self.image_model.generate(picture)
+        found /= found.norm(dim=-1, keepdim=True)
+        return found
+""",
+    "a private method is its own class's matter": """\
+class Softened:
+    def __call__(self, x):
+        return self._apply(x.detach())
+
+    def _apply(self, x):
+        y = x.exp()
+        y /= y.sum(-1, keepdim=True)
+        return y
+""",
+    "an operation that the framework has no more is left alone": """\
+def roots_of(gram):
+    values, vectors = torch.symeig(gram, eigenvectors=True)
+    values = values.clamp(min=0)
+    return values.sqrt(), vectors
+""",
     "a method is asked as an array's is": """\
 def standardised(x):
     spread = x.std(axis=-1, keepdims=True)

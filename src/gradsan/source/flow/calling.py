@@ -318,6 +318,8 @@ def _call_partial(frame: Frame, value: Partial, arguments: Arguments, node: ast.
 
 
 _NO_LAYER = re.compile("token|text|proces|transform|sampl|dataset|prepare")
+_NETWORK = re.compile(r"(?:^|_)(?:model|net|network|backbone|encoder|decoder|extractor|vae|clip|unet)$")
+_ENCODES = re.compile(r"(?:^|_)(?:forward|encode|decode|embed|extract|features?)(?:_|$)")
 
 
 def _is_layer(node: ast.AST) -> bool:
@@ -325,6 +327,9 @@ def _is_layer(node: ast.AST) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
             return _NO_LAYER.search(name) is None
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr=held), attr=name)):
+            is_known = _NETWORK.search(held) is not None and _ENCODES.search(name) is not None
+            return is_known and _NO_LAYER.search(held) is None and _NO_LAYER.search(name) is None
     return False
 
 

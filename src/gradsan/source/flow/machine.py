@@ -67,6 +67,10 @@ class Frame:
         return Place(self.module, node, self.name)
 
 
+_FORMER = {"symeig": "torch.linalg.eigh", "eig": "torch.linalg.eig"}
+"""Operations that the framework has no more, and what took their place.  Source: torch/functional.py (1.13, 2.0)."""
+
+
 @dataclass(slots=True, eq=False)
 class Condition:
     """What one literal says, for people."""
@@ -225,7 +229,7 @@ class Machine:
         try:
             return self.operations[dotted]
         except KeyError:
-            operation = self.table.lookup(dotted)
+            operation = self.table.lookup(dotted) or self.table.lookup(_FORMER.get(dotted.rpartition(".")[2], dotted))
             if operation is not None and operation.kind == "other":
                 operation = None
             self.operations[dotted] = operation

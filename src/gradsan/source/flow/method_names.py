@@ -68,6 +68,9 @@ INTEGERS = frozenset(
 )
 """Results that never carry a gradient.  Source: derivatives.yaml, 2.13.0 (not differentiable, or zero)."""
 
+REDUCTIONS = frozenset(["cumprod", "cumsum", "max", "mean", "min", "prod", "std", "sum", "trace", "var"])
+"""Methods that arrays of several libraries have, and hardly anything else."""
+
 AMBIGUOUS = frozenset(
     [
         "T",

@@ -13,7 +13,7 @@ from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
-from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, TO_NUMBERS, VIEWS
+from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, REDUCTIONS, TO_NUMBERS, VIEWS
 from gradsan.source.flow.requiring import cut, require_grad, share_gradient
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
 from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
@@ -35,6 +35,7 @@ from gradsan.source.flow.values import (
     Value,
     nodes_of,
 )
+from gradsan.source.hierarchy import is_module_class
 
 
 @calls(Bound)
@@ -170,7 +171,7 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
     if name in ("to", "cuda", "cpu", "float", "half", "double", "train", "eval", "requires_grad_"):
         receiver.is_network = receiver.is_network and name != "requires_grad_"
         return receiver
-    is_known = name not in AMBIGUOUS or _asks_as_of_a_tensor(arguments)
+    is_known = name not in AMBIGUOUS or _asks_as_of_a_tensor(arguments) or _is_network_reducing(frame, receiver, name)
     operation = frame.machine.operation(f"torch.Tensor.{name}") if is_known else None
     if operation is not None and operation.kind != "schema" and _is_tensor_like(receiver):
         tensor = as_tensor(frame, receiver)
@@ -192,6 +193,13 @@ def _asks_as_of_a_tensor(arguments: Arguments) -> bool:
         return True
     dim = keywords.get("dim")
     return dim is not None and not (isinstance(dim, Const) and isinstance(dim.value, str))
+
+
+def _is_network_reducing(frame: Frame, receiver: Opaque, name: str) -> bool:
+    """Return whether a network reduces what its ``forward`` is given: of what has such methods, that takes tensors."""
+    if name not in REDUCTIONS or receiver.roots != {receiver.name} or frame.info is None or frame.owner is None:
+        return False
+    return frame.info.name == "forward" and is_module_class(frame.machine.project, frame.owner)
 
 
 def _backward_of_opaque(frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST) -> Value:
