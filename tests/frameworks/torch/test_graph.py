@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from gradsan.frameworks.torch.graph import root_number  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -63,3 +65,13 @@ gradsan.inspect_graph(left)
 def test_deep_graphs_that_were_walked_are_freed_without_exhausting_the_stack() -> None:
     run = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (0, "1 finding\n"), run.stderr
+
+
+def test_a_scaled_loss_is_as_old_as_the_loss() -> None:
+    loss = torch.ones(3, requires_grad=True).exp().sum()
+    later = torch.ones(3, requires_grad=True).exp()
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    assert root_number((scaler.scale(loss / 2),)) == root_number((loss,))
+    assert root_number((-loss.to(torch.float64),)) == root_number((loss,))
+    assert root_number((loss * later.sum(),)) != root_number((loss,))  # more than a scale
+    assert root_number((torch.ones((), requires_grad=True) * 2,)) is not None

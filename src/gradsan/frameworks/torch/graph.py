@@ -27,6 +27,10 @@ VIEWS = frozenset(
 )
 """Nodes whose result lives in the memory of their input."""
 
+_SCALES = frozenset({"MulBackward0", "DivBackward0", "NegBackward0", "ToCopyBackward0"})
+"""Nodes by which a loss is scaled, where only one operand leads on into the graph."""
+_MAX_SCALES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -218,9 +222,23 @@ def producers_of(tensor: Any) -> tuple[int, ...]:
 
 
 def root_number(roots: Any) -> SequenceNumber | None:
-    """Return when the youngest root was computed; None where it can't be told."""
-    numbers = [node._sequence_nr() for root in _flatten(roots) if (node := node_of(root)) is not None]
+    """Return when the youngest root was computed; None where it can't be told.
+
+    A loss that is only scaled (`GradScaler.scale(loss)`, ``loss / n_accumulated``) is as old as the loss.
+    """
+    numbers = [_unscaled(node)._sequence_nr() for root in _flatten(roots) if (node := node_of(root)) is not None]
     return SequenceNumber(max(numbers)) if numbers else None
+
+
+def _unscaled(node: Any) -> Any:
+    for _ in range(_MAX_SCALES):
+        if node.name() not in _SCALES:
+            break
+        parents = [parent for parent, _ in node.next_functions if parent is not None]
+        if len(parents) != 1 or not parents[0].next_functions:  # a leaf has no number
+            return node
+        node = parents[0]
+    return node
 
 
 def first_view_node(view: torch.Tensor) -> Any:
