@@ -71,8 +71,8 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     copy = f"{name} = {name}.clone()  # before the write" if name.isidentifier() else ""
     remedy = Remedy.OUT_OF_PLACE if code else Remedy.COPY_BEFORE_WRITE
     compute = Help(f"if this is a step of the computation: make a new tensor ({price})", code or copy, remedy)
-    if written is not None and f"{name}.grad" in (written.given or ""):
-        return (Help("keep this step down the gradient off the tape", _OFF_TAPE, Remedy.OFF_TAPE),)
+    if written is not None and (written.is_step or f"{name}.grad" in (written.given or "")):
+        return (Help("keep this step along the gradient off the tape", _OFF_TAPE, Remedy.OFF_TAPE),)
     update = Help(
         "if this sets the value itself (initialisation, an update): keep it off the tape", _OFF_TAPE, Remedy.OFF_TAPE
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Carried, Refusal, Writer
-from gradsan.model.history import History
+from gradsan.model.history import History, Overwriting
 from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule
 
@@ -81,8 +81,11 @@ optimizer.step()
                 ),
             )
         else:
+            both = _is_one_function(story)
             helps = (
-                Help(_FIRST, f"{loss or 'loss'}.backward()\n{_call(step)}", Remedy.WRITE_LATER),
+                Help(f"{_FIRST}: `{both}` steps after each", "", Remedy.WRITE_LATER)
+                if both
+                else Help(_FIRST, f"{loss or 'loss'}.backward()\n{_call(step)}", Remedy.WRITE_LATER),
                 Help(_OWN, _own_parameters(loss or "loss", stepper)),
                 Help(f"or compute {again} again after the step (costs one forward pass)"),
             )
@@ -91,6 +94,17 @@ optimizer.step()
 
 _FIRST = "run every backward that needs this graph first, then step"
 _OWN = "give that backward its own parameters (`inputs=...`), where the step must not take its gradient too"
+
+
+def _is_one_function(story: Overwriting) -> str:
+    """Return the function that steps below its backward, where an earlier call's step came before this backward."""
+    step, needed = (
+        None if story.first is None else story.first.span,
+        None if story.needed is None else story.needed.span,
+    )
+    if step is None or needed is None or (step.path, step.function) != (needed.path, needed.function):
+        return ""
+    return step.function if step.line >= needed.line and step.function != "<module>" else ""
 
 
 def _cut(carried: Carried | None) -> str:

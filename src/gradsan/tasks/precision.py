@@ -11,6 +11,7 @@ from gradsan.model.span import Span
 from gradsan.source import expressions
 from gradsan.source.carried import carried_names
 from gradsan.source.rewrites.loop_write import is_lost
+from gradsan.source.rewrites.no_grad import is_step
 
 
 def make_precise(history: History) -> History:
@@ -78,8 +79,8 @@ def _named(event: Event, backward: Span | None) -> Event:
             return replace(event, names=carried_names(span, made, backward))
         case Written(span=span, operation=operation, target="") if span is not None:
             given = expressions.given_at(span, operation)
-            is_item = is_lost(span)
-            return replace(event, target=expressions.target_of(span), given=given, is_item_of_loop=is_item)
+            target, is_item, down = expressions.target_of(span), is_lost(span), is_step(span)
+            return replace(event, target=target, given=given, is_item_of_loop=is_item, is_step=down)
         case Saved(span=span):
             called = "" if span is None else expressions.called_at(span, event.operation)
             operation, operand = spoken(event.operation, event.operand, called)

@@ -210,6 +210,39 @@ def test_step_too_early_is_told_in_the_names_of_the_program() -> None:
     assert "`loss_g`" in said.helps[2].text
 
 
+def test_a_function_that_steps_after_each_backward_is_named_in_place_of_its_own_code() -> None:
+    loss_first = needed(root_sequence=SequenceNumber(15))
+    said = finding(saved(), written(**STEP, span=at(4)), loss_first, raised(), subject=WEIGHT)
+    assert said.helps[0].text.endswith("then step: `f` steps after each")
+    assert said.helps[0].code == ""
+
+
+def test_the_old_part_is_cut_off_by_its_name_or_in_words() -> None:
+    loss_later = needed(root_sequence=SequenceNumber(25))
+    said = finding(saved(superseded=False), written(**STEP), loss_later, raised(), subject=WEIGHT)
+    assert "`detach()`" in said.helps[2].text
+    assert said.helps[2].code == ""
+
+
+def test_step_along_what_autograd_gave_is_nothing_but_an_update() -> None:
+    step = attempt(operation="sub_", target="mask", given="lr * g", is_step=True)
+    said = finding(step, raised(Refusal.LEAF), subject=replace(H, name="mask", kind=TensorKind.LEAF))
+    assert [help_.remedy for help_ in said.helps] == [Remedy.OFF_TAPE]
+
+
+def test_what_a_write_reads_of_itself_is_copied_as_it_is_read() -> None:
+    overlap = raised(Refusal.OVERLAP, "some elements of the input tensor and the written-to tensor refer to one")
+    for operation, given, code in (
+        ("add_", "row[:-2]", "row[2:].add_(row[:-2].clone())"),
+        ("__iadd__", "row[:-2] * 2", "row[2:] += (row[:-2] * 2).clone()"),
+        ("add_", "row[:-2], alpha=2", ""),
+        ("add_", None, ""),
+    ):
+        said = finding(attempt(operation=operation, target="row[2:]", given=given), overlap, subject=H)
+        assert said.helps[0].code == code
+        assert "read from a copy" in said.helps[0].text
+
+
 def test_step_down_the_gradient_is_nothing_but_an_update() -> None:
     step = attempt(operation="__isub__", target="w", given="lr * w.grad")
     said = finding(step, raised(Refusal.LEAF), subject=replace(H, name="w", kind=TensorKind.LEAF))

@@ -150,7 +150,20 @@ def propose_each(span: Span) -> Iterator[Fix]:
             continue
         if _is_stored_into(program, name) or (_is_written(program, name) and _is_unused(program, name)):
             continue
-        yield Fix(f"use a clone of `{text}` here", Applicability.UNSAFE, cloned(program, name, span.path))
+        part = _part_of(program, name)
+        what = text if part is name else program.source(part)
+        yield Fix(f"use a clone of `{what}` here", Applicability.UNSAFE, cloned(program, part, span.path))
+
+
+def _part_of(program: Program, name: ast.expr) -> ast.expr:
+    """Return the part that is taken of a tensor by plain numbers and slices: no more than that needs a copy."""
+    owner = program.parent(name)
+    while isinstance(owner, ast.Subscript) and owner.value is name and isinstance(owner.ctx, ast.Load):
+        index = owner.slice.elts if isinstance(owner.slice, ast.Tuple) else [owner.slice]
+        if not all(isinstance(each, (ast.Slice, ast.Constant, ast.UnaryOp)) for each in index):
+            break
+        name, owner = owner, program.parent(owner)
+    return name
 
 
 def _is_receiver(program: Program, owner: ast.AST | None) -> bool:

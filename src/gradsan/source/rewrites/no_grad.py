@@ -107,14 +107,42 @@ def _what_is_set(program: Program, statement: ast.stmt) -> str:
 
 
 def is_step(span: Span) -> bool:
-    """Whether a write is a step down a gradient, ``p -= lr * p.grad``: it reads the gradient of what it writes."""
+    """Whether a write is a step along a gradient: it reads ``p.grad`` of what it writes, or what `autograd.grad` gave.
+
+    Where that was asked for a gradient with a graph of its own, the step may be a part of the computation.
+    """
     found = locate(span)
     statement = None if found is None else found[0].statement_of(found[1])
     target = None if found is None else written_by(found[0], found[1])
     if found is None or statement is None or target is None or not dotted_name(target):
         return False
     gradient = f"{dotted_name(target)}.grad"
-    return any(isinstance(n, ast.Attribute) and dotted_name(n) == gradient for n in ast.walk(statement))
+    read = {dotted_name(n) for n in ast.walk(statement) if isinstance(n, (ast.Attribute, ast.Name))}
+    scope = found[0].function_of(statement) or found[0].tree
+    return gradient in read or not read.isdisjoint(_gradients_in(scope))
+
+
+def _gradients_in(scope: ast.AST) -> set[str]:
+    """Return the names that a function binds to gradients, one by one in a loop over them too."""
+    names: set[str] = set()
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and any(map(_asks_for_gradients, ast.walk(node.value))):
+            names |= {dotted_name(n) for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    for node in ast.walk(scope):
+        match node:
+            case ast.For(target=ast.Tuple(elts=each), iter=ast.Call(func=ast.Name(id="zip"), args=given)):
+                pairs = zip(map(dotted_name, each), map(dotted_name, given), strict=False)
+                names |= {name for name, source in pairs if source in names}
+    return names
+
+
+def _asks_for_gradients(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute() as func, keywords=keywords):
+            has_graph = any(keyword.arg == "create_graph" for keyword in keywords)
+            return dotted_name(func).endswith("autograd.grad") and not has_graph
+        case _:
+            return False
 
 
 def _holds_long_text(statement: ast.stmt) -> bool:

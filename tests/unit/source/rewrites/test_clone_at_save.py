@@ -132,9 +132,18 @@ def test_each_tensor_that_is_named(place) -> None:
     after = [program.applied(fix).split("\n")[2].strip() for fix in clone_at_save.propose_each(program.span)]
     assert sorted(after) == [
         "return torch.sin(x) * self.table.clone().t() + self.net(x[0])",
-        "return torch.sin(x) * self.table.t() + self.net(x.clone()[0])",
+        "return torch.sin(x) * self.table.t() + self.net(x[0].clone())",
         "return torch.sin(x.clone()) * self.table.t() + self.net(x[0])",
     ]
+
+
+def test_of_a_part_no_more_is_cloned_than_is_read(place) -> None:
+    program = place("def f(row, at):\n    «row[2:].add_(row[:-2])»\n")
+    after = [program.applied(fix).split("\n")[1].strip() for fix in clone_at_save.propose_each(program.span)]
+    assert "row[2:].add_(row[:-2].clone())" in after
+    program = place("def f(row, at):\n    «row[2:].add_(row[at][0, ..., -1])»\n")
+    after = [program.applied(fix).split("\n")[1].strip() for fix in clone_at_save.propose_each(program.span)]
+    assert "row[2:].add_(row.clone()[at][0, ..., -1])" in after
 
 
 def test_nothing_that_is_written_is_cloned(place) -> None:

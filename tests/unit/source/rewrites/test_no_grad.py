@@ -119,3 +119,22 @@ def test_the_blanks_that_the_file_indents_by(step: str, place) -> None:
     program = place(f"{head}{step * 2}g(i)\n{step * 2}«w[i] = i»\n")
     with_it = f"{step * 2}with torch.no_grad():\n{step * 3}w[i] = i\n"
     assert program.applied(no_grad.propose(program.span)) == f"{head}{step * 2}g(i)\n{with_it}"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_step"),
+    [
+        ("«w -= lr * w.grad»", True),
+        ("«w.sub_(lr * w.grad)»", True),
+        ("g, = torch.autograd.grad(loss, w)\n    «w.sub_(lr * g)»", True),
+        ("g = torch.autograd.grad(loss, [w])[0]\n    «w += lr * g.sign()»", True),
+        ("gs = torch.autograd.grad(loss, ws)\n    for w, g in zip(ws, gs):\n        «w -= lr * g»", True),
+        ("gs = torch.autograd.grad(loss, ws)\n    for w, g in zip(ws, hs):\n        «w -= lr * g»", False),
+        ("g, = torch.autograd.grad(loss, w, create_graph=True)\n    «w -= lr * g»", False),
+        ("g = w.sum()\n    «w -= lr * g»", False),
+        ("«w -= lr * v.grad»", False),
+    ],
+)
+def test_a_step_along_a_gradient(body: str, is_step: bool, place) -> None:
+    program = place(f"import torch\ndef f(loss, w, v, ws, hs, lr):\n    {body}\n")
+    assert no_grad.is_step(program.span) is is_step
