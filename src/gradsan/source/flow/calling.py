@@ -13,7 +13,7 @@ from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
-from gradsan.source.flow.modes import decorated_off
+from gradsan.source.flow.modes import decorated_off, is_autocast
 from gradsan.source.flow.records import construct_plain
 from gradsan.source.flow.tensors import nodes_and_grad, record_save
 from gradsan.source.flow.values import (
@@ -82,10 +82,12 @@ def call_function(frame: Frame, function: Function, arguments: Arguments, node: 
 def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
     """Run a function's body in its frame and return what it may return."""
     machine = frame.machine
-    was = machine.grad_enabled, machine.guard, machine.is_inference
+    was = machine.grad_enabled, machine.guard, machine.is_inference, machine.is_autocast
     if decorated_off(info.decorators):
         machine.grad_enabled = False
         machine.is_inference = was[2] or any(name.endswith("inference_mode") for name in info.decorators)
+    if not isinstance(info.node, ast.Lambda) and info.decorators:
+        machine.is_autocast = is_autocast(inner, info.node.decorator_list, machine.is_autocast)
     machine.stack.append(info)
     inner.start = machine.journal.mark()
     if isinstance(info.node, ast.Lambda):
@@ -93,7 +95,7 @@ def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
     else:
         result = _run_body(inner, info.node, was[1])
     machine.stack.pop()
-    machine.grad_enabled, machine.guard, machine.is_inference = was
+    machine.grad_enabled, machine.guard, machine.is_inference, machine.is_autocast = was
     return result
 
 
@@ -347,16 +349,17 @@ def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST
         from gradsan.source.flow.graph import Node
 
         graph = Node((parents,) if parents is not None else (), leaves=(value.weights,))
-        record_save(
-            frame,
-            Tensor(value.weights, Grad.YES),
-            node=graph,
-            place=frame.place(node),
-            operation=value.name or "the network",
-            operand="weight",
-            grad=Grad.YES,
-            roots=frozenset(),
-        )
+        if not frame.machine.is_autocast:  # it may have layers that are given copies of their weights, and no others
+            record_save(
+                frame,
+                Tensor(value.weights, Grad.YES),
+                node=graph,
+                place=frame.place(node),
+                operation=value.name or "the network",
+                operand="weight",
+                grad=Grad.YES,
+                roots=frozenset(),
+            )
         return Opaque(roots=result.roots, node=graph)
     if value.name.startswith("self.") and arguments.values() and not result.roots:
         result.roots = frozenset({value.name}) if result.node is not None else frozenset()

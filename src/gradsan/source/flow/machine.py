@@ -138,6 +138,8 @@ class Machine:
     """What is said of a write where the gradient mode is set to what isn't known."""
     is_hooked: bool = False
     """Saved-tensor hooks are active."""
+    is_autocast: bool = False
+    """Operations that run in half precision are given copies of the weights."""
     texts: dict[int, str] = field(default_factory=dict)
     abouts: dict[int, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     opposites: dict[int, ast.Compare] = field(default_factory=dict)

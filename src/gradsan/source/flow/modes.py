@@ -20,6 +20,10 @@ Source: torch/optim/optimizer.py, 2.13.0.
 """
 _BELOW = (".custom_op", ".register_kernel", ".triton_op", ".register_fake")
 """Decorators of what runs below autograd.  Source: torch.library documentation, 2.13."""
+_AUTOCAST = frozenset(
+    f"torch.{name}"
+    for name in ("autocast", "amp.autocast", "amp.autocast_mode.autocast", "cuda.amp.autocast", "cpu.amp.autocast")
+)
 MODE_UNKNOWN = ("if gradients are on",)
 """What is said of a write where the mode is set to what isn't known."""
 SWITCH = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
@@ -52,6 +56,9 @@ def enter_context(frame: Frame, node: ast.expr) -> Value:
             if callee.dotted in SWITCH:
                 switch(frame, node)
                 return Opaque()
+            if callee.dotted in _AUTOCAST:
+                machine.is_autocast = is_autocast(frame, [node], machine.is_autocast)
+                return Opaque()
         if isinstance(callee, Opaque) and isinstance(node.func, ast.Attribute) and node.func.attr in _OFF_BY_NAME:
             machine.grad_enabled = False  # the framework was handed in, or imported by a function
             return Opaque()
@@ -65,6 +72,20 @@ def switch(frame: Frame, node: ast.Call) -> None:
     is_on = truth_of(evaluate(frame, mode)) if mode is not None else None
     frame.machine.grad_enabled = frame.machine.grad_enabled if is_on is None else is_on
     frame.machine.mode_caveats = MODE_UNKNOWN if is_on is None else ()
+
+
+def is_autocast(frame: Frame, entered: list[ast.expr], was: bool) -> bool:
+    """Return whether autocast is on after contexts are entered, or below decorators; what isn't known leaves it off."""
+    for node in entered:
+        if not isinstance(node, ast.Call):
+            continue
+        callee = evaluate(frame, node.func)
+        if isinstance(callee, External) and callee.dotted in _AUTOCAST:
+            at = 0 if callee.dotted.startswith(("torch.cuda.", "torch.cpu.")) else 2
+            given = [keyword.value for keyword in node.keywords if keyword.arg == "enabled"] or node.args[at : at + 1]
+            asked = given[0] if given else None
+            was = asked is None or truth_of(evaluate(frame, asked)) is True
+    return was
 
 
 def decorated_off(decorators: tuple[str, ...]) -> bool:

@@ -244,13 +244,13 @@ def _loop(frame: Frame, node: ast.For | ast.AsyncFor | ast.While, rounds: list[R
 @executes(ast.With, ast.AsyncWith)
 def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
     machine = frame.machine
-    was = machine.grad_enabled, machine.is_inference, machine.is_hooked, machine.mode_caveats
+    was = machine.grad_enabled, machine.is_inference, machine.is_hooked, machine.is_autocast, machine.mode_caveats
     for item in node.items:
         value = enter_context(frame, item.context_expr)
         if item.optional_vars is not None:
             assign(frame, item.optional_vars, value, item.context_expr)
     goes_on = execute(frame, node.body)
-    machine.grad_enabled, machine.is_inference, machine.is_hooked, machine.mode_caveats = was
+    machine.grad_enabled, machine.is_inference, machine.is_hooked, machine.is_autocast, machine.mode_caveats = was
     return goes_on
 
 

@@ -18,6 +18,19 @@ Source: torch/csrc/autograd/variable.cpp, grad_fn of a view (2.13.0).
 MAX_SAVES = 24
 """Of one storage; more come from unrolled loops and tell nothing new."""
 
+_HALF = frozenset(
+    {
+        *("linear", "matmul", "mm", "bmm", "mv", "addmm", "addmv", "addbmm", "baddbmm", "einsum", "prelu"),
+        *("conv1d", "conv2d", "conv3d", "convtranspose1d", "convtranspose2d", "convtranspose3d"),
+        *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "scaled_dot_product_attention"),
+        *("rnn", "lstm", "gru", "rnncell", "lstmcell", "grucell", "multiheadattention"),
+    }
+)
+"""Operations and layers, in small letters, that autocast runs in half precision; norms keep their weights' own.
+
+Source: PyTorch's Automatic Mixed Precision page, "CUDA Ops that can autocast to float16" (2.13); measured on the CPU.
+"""
+
 
 def as_tensor(frame: Frame, value: Value, *, is_sure: bool = True) -> Tensor | None:
     """Return a value as the tensor that its use shows it to be; None where it is something else."""
@@ -182,7 +195,7 @@ def record_save(
 ) -> None:
     """Record that an operation kept a tensor for its backward."""
     machine, storage = frame.machine, tensor.storage
-    if grad is Grad.NO or machine.is_hooked:
+    if grad is Grad.NO or machine.is_hooked or (machine.is_autocast and _is_cast(storage, operation)):
         return
     if len(storage.saves) >= MAX_SAVES:
         storage.saves = storage.saves[MAX_SAVES // 2 :]
@@ -207,6 +220,11 @@ def record_save(
     machine.kept.append(tensor)
     machine.last_saves[id(place.node), operand] = save.sequence
     storage.saves.append(save)
+
+
+def _is_cast(storage: Storage, operation: str) -> bool:
+    """Return whether autocast hands an operation a copy of what it saves: of weights, which are kept in float32."""
+    return storage.kind in (TensorKind.PARAMETER, TensorKind.LEAF) and operation.lower() in _HALF
 
 
 def nodes_and_grad(_frame: Frame, values: list[Value]) -> tuple[Node | None, Grad, frozenset[str]]:
