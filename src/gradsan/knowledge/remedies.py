@@ -8,7 +8,7 @@ import re
 from gradsan.knowledge.table import load
 from gradsan.model.diagnostic import Help
 from gradsan.model.event import Access, Saved, Written, shown_operation
-from gradsan.model.history import Subject
+from gradsan.model.history import Subject, TensorKind
 from gradsan.model.rewrite import Remedy
 
 _CONSTANT = {"zero_": "torch.zeros_like({name})", "fill_": "torch.full_like({name}, {given})"}
@@ -46,9 +46,9 @@ def out_of_place_code(written: Written) -> str:
     """Return the statement that binds a new tensor instead of writing; empty where there is none to name.
 
     An item assignment or a write through a slice has no such statement: assigning to the slice writes again.
-    Nor has a write to the items of a loop: the new tensor would be lost.
+    Nor has a write to the items of a loop or to an argument that nothing reads on: the new tensor would be lost.
     """
-    if written.is_item_of_loop:
+    if written.is_item_of_loop or written.is_lost:
         return ""
     name, given = written.target, "..." if written.given is None else written.given
     operation = written.operation.rpartition(".")[2]
@@ -76,9 +76,9 @@ def price_of_copy(subject: Subject) -> str:
 
 
 def write_out_of_place(written: Written, subject: Subject) -> Help | None:
-    """Propose a new tensor in place of the write; None where no such statement can be named."""
+    """Propose a new tensor in place of the write; None where none can be named, or state would not move."""
     code = out_of_place_code(written)
-    if not code:
+    if not code or (written.is_borrowed and subject.kind is not TensorKind.INTERMEDIATE):
         return None
     text = f"write out of place, where no other name must see the write ({price_of_copy(subject)})"
     return Help(text, code, Remedy.OUT_OF_PLACE)

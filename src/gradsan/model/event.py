@@ -157,6 +157,10 @@ class Written:
     """What the write was given, as the source has it: ``1`` in ``h += 1``; None where that isn't known."""
     is_item_of_loop: bool = False
     """A loop's header binds the name of what was written, and nothing reads it on: a new tensor under it is lost."""
+    is_lost: bool = False
+    """The same of a function's argument."""
+    is_borrowed: bool = False
+    """The name was bound to an attribute of what goes on holding the tensor: a new one does not come there."""
     is_step: bool = False
     """It reads the gradient of what it writes, as the source has it: ``p -= lr * p.grad``."""
     created: Span | None = None

@@ -77,6 +77,9 @@ def _helps(history: History, written: Written | None) -> tuple[Help, ...]:
     slices = "take the views one by one, by index or slice: these may be written"
     if written is not None and written.is_item_of_loop:
         return (Help(slices, "", Remedy.SINGLE_VIEWS),)
+    if written is not None and written.is_lost and written.span is not None:
+        own = f"or hand `{written.span.function}` a copy, where the caller's tensor is not to be written ({price})"
+        return (Help(slices, "", Remedy.SINGLE_VIEWS), Help(own))
     copy = Help(f"write to a copy of this view ({price})", clone, Remedy.COPY_BEFORE_WRITE)
     alone = ", where no other name must see the write"
     first = Help(f"write out of place{alone} ({price})", code, Remedy.OUT_OF_PLACE) if code else copy

@@ -110,7 +110,8 @@ def _helps(history: History, story: Overwriting) -> tuple[Help, ...]:
     if first.writer is Writer.COLLECTIVE:
         return (Help(f"let `{first.operation}` write to a copy", "buffer = tensor.clone()"),)
     proposals = [write_out_of_place(first, subject)]
-    if proposals == [None] and first.target and (first.n_times > 1 or first.n_later):
+    is_filled = first.target and (first.n_times > 1 or first.n_later) and not (first.is_borrowed or first.is_lost)
+    if proposals == [None] and is_filled:
         proposals.append(stack_pieces(first, subject))
     if story.saved is not None:
         proposals.append(clone_where_saved(story.saved, subject, first))

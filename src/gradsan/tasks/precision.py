@@ -9,6 +9,7 @@ from gradsan.model.event import Carried, Event, Needed, Raised, Saved, Writer, W
 from gradsan.model.history import History, Subject
 from gradsan.model.span import Span
 from gradsan.source import expressions
+from gradsan.source.borrowed import is_borrowed, is_lost_argument
 from gradsan.source.carried import carried_names
 from gradsan.source.rewrites.loop_write import is_lost
 from gradsan.source.rewrites.no_grad import is_step
@@ -78,9 +79,15 @@ def _named(event: Event, backward: Span | None) -> Event:
         case Carried(span=span, made=made) if span is not None:
             return replace(event, names=carried_names(span, made, backward))
         case Written(span=span, operation=operation, target="") if span is not None:
-            given = expressions.given_at(span, operation)
-            target, is_item, down = expressions.target_of(span), is_lost(span), is_step(span)
-            return replace(event, target=target, given=given, is_item_of_loop=is_item, is_step=down)
+            return replace(
+                event,
+                target=expressions.target_of(span),
+                given=expressions.given_at(span, operation),
+                is_item_of_loop=is_lost(span),
+                is_lost=is_lost_argument(span),
+                is_borrowed=is_borrowed(span),
+                is_step=is_step(span),
+            )
         case Saved(span=span):
             called = "" if span is None else expressions.called_at(span, event.operation)
             operation, operand = spoken(event.operation, event.operand, called)

@@ -6,7 +6,7 @@ import torch
 
 
 def smooth(rewards, discount):
-    rewards[:-1].add_(rewards.clone()[1:], alpha=discount)
+    rewards[:-1].add_(rewards[1:].clone(), alpha=discount)
     return rewards
 
 

@@ -255,6 +255,21 @@ def test_no_new_tensor_for_the_item_of_a_loop() -> None:
     assert [help_.remedy for help_ in said.helps] == [Remedy.SINGLE_VIEWS]
 
 
+def test_no_new_tensor_for_an_argument_that_is_written_for_the_caller() -> None:
+    item = attempt(operation="mul_", target="part", given="2", is_lost=True)
+    said = finding(item, raised(Refusal.MULTI_OUTPUT_VIEW), subject=H)
+    assert [help_.remedy for help_ in said.helps] == [Remedy.SINGLE_VIEWS, None]
+    assert "hand `f` a copy" in said.helps[1].text
+
+
+def test_state_under_a_borrowed_name_is_copied_where_it_is_saved() -> None:
+    update = written(operation="mul_", target="mean", given="0.9", is_borrowed=True)
+    kept = finding(saved(operand="self"), update, needed(), raised(), subject=replace(H, kind=TensorKind.CONSTANT))
+    assert [help_.remedy for help_ in kept.helps] == [Remedy.COPY_AT_SAVE]
+    computed = finding(saved(operand="self"), update, needed(), raised(), subject=H)
+    assert [help_.remedy for help_ in computed.helps] == [Remedy.OUT_OF_PLACE, Remedy.COPY_AT_SAVE]
+
+
 def test_name_of_another_function_is_not_used_where_it_saved() -> None:
     elsewhere = saved(operand="self", span=replace(at(1), function="g"))
     said = finding(elsewhere, written(target="alpha"), raised(), subject=replace(H, name="alpha"))
