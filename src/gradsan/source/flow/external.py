@@ -12,6 +12,7 @@ from gradsan import knowledge
 from gradsan.knowledge import Operation
 from gradsan.model.history import TensorKind
 from gradsan.source.flow import containers
+from gradsan.source.flow.accelerators import accelerator
 from gradsan.source.flow.arrays import NUMERIC, call_numeric
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import text_of
@@ -134,7 +135,7 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return Opaque(is_network=True)
     if head == "einops":
         return call_einops(frame, rest, arguments, node)
-    return opaque_call(frame, Opaque(), arguments, node)
+    return accelerator(dotted, arguments) or opaque_call(frame, Opaque(), arguments, node)
 
 
 def _reduce(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from gradsan.source.flow import containers, module_methods
+from gradsan.source.flow.accelerators import prepared
 from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.custom import call_apply
@@ -181,6 +182,9 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         tensor = as_tensor(frame, receiver, is_sure=False)
         if tensor is not None:
             return tensor_method(frame, tensor, name, arguments, node)
+    handed_back = prepared(receiver, name, arguments)
+    if handed_back is not None:
+        return handed_back
     if name == "step" and arguments.positional and isinstance(arguments.positional[0], Optimizer):
         return call_step(frame, arguments.positional[0], Arguments(), node)  # a `GradScaler` steps it
     return _unknown_method(frame, receiver, name, arguments, node, is_tensors=operation is not None)

@@ -11,6 +11,7 @@ from gradsan.source.flow.containers import pairs_of, sequence_method
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.hooks import AFTER, BACKWARD, BEFORE, add_hook
 from gradsan.source.flow.layers import base_of, call_layer, construct_base
+from gradsan.source.flow.lightning import lightning_method
 from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.regrads import regrad_of
 from gradsan.source.flow.training import fill_groups, overwrite_parameters
@@ -54,6 +55,9 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
     first = arguments.positional[0] if arguments.positional else None
     if isinstance(module, Instance):
         complete(module)
+        result = lightning_method(frame, module, name, arguments, node)
+        if result is not None:
+            return result
     if name in _SAME:
         return module
     match name:

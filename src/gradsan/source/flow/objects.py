@@ -7,6 +7,7 @@ import ast
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.children import child_named
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.lightning import is_lightning_method
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
 from gradsan.source.flow.off_tape import left_by_backward
@@ -82,7 +83,7 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
         return member_of(frame, value, found[1], found[0], node)
     if name == "__class__":
         return Class(value.info)
-    if name in MODULE_METHODS:
+    if name in MODULE_METHODS or is_lightning_method(frame, value, name):
         return Bound(value, name)
     held = child_named(value, name)
     if held is not None:
