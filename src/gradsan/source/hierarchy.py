@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.project import Project
+from gradsan.source.spelling import spelled
 from gradsan.source.walking import walk
 
 MODULE_BASES = (
@@ -145,6 +147,30 @@ def _is_open(method: FunctionInfo) -> bool:
     body = [s for s in method.node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     is_abstract = any(decorator.endswith("abstractmethod") for decorator in method.decorators)
     return is_abstract or (len(body) == 1 and isinstance(body[0], ast.Raise))
+
+
+_NAME = re.compile(r"[\w.]+$")
+
+
+def holds_tensors(project: Project, module: ModuleInfo, annotation: str) -> bool:
+    """Return whether an annotation names a class of the project whose objects are made of tensors."""
+    if not _NAME.match(annotation):
+        return False
+    info = project.lookup(module, annotation)
+    if not isinstance(info, ClassInfo):
+        return False
+    known = info.module.remembered.get((holds_tensors, info.name))
+    if not isinstance(known, bool):
+        known = info.module.remembered[holds_tensors, info.name] = _holds_tensors(info)
+    return known
+
+
+def _holds_tensors(info: ClassInfo) -> bool:
+    made = info.methods.get("__init__")
+    given = [*made.node.args.args, *made.node.args.kwonlyargs] if made is not None else []
+    annotations = [parameter.annotation for parameter in given]
+    annotations += [part.annotation for part in info.node.body if isinstance(part, ast.AnnAssign)]
+    return any(annotation is not None and "Tensor" in spelled(annotation) for annotation in annotations)
 
 
 def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:

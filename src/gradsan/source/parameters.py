@@ -8,6 +8,7 @@ import re
 from gradsan.source.flow.graph import Grad, Storage
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.values import Class, Const, External, Function, Layer, Mapping, Opaque, Sequence, Tensor, Value
+from gradsan.source.hierarchy import holds_tensors
 from gradsan.source.index import FunctionNode
 from gradsan.source.spelling import spelled
 
@@ -66,6 +67,7 @@ def unknown_parameter(frame: Frame, parameter: ast.arg, default: ast.expr | None
             return chosen
     # What is annotated as something else than a tensor brings no gradient of its own.
     may_flow = not annotation or (_MAY_BE_TENSOR.search(annotation) and not _IS_INTEGRAL.search(annotation))
+    may_flow = may_flow or holds_tensors(frame.machine.project, frame.module, annotation)
     roots = frozenset({name}) if may_flow else frozenset[str]()
     is_shaped = _SHAPED.match(annotation) is not None
     if is_shaped or annotation in _TENSORS or annotation in _INTEGERS:

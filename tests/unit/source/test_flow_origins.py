@@ -8,6 +8,24 @@ import pytest
 from tests.unit.source.test_flow import errors
 
 TOLD = {
+    "an object of the project's is made of tensors": """\
+class Beam:
+    def __init__(self, particles: torch.Tensor):
+        self.particles = particles
+
+def kick(beam: Beam):
+    columns = beam.particles
+    squared = columns[:, 1] ** 2
+    columns[:, 5] = squared
+    return columns
+""",
+    "a node of a tree is computed from its parent": """\
+def chain(turns, parents):
+    whole = turns.clone()
+    for i in range(1, 24):
+        whole[:, i] = torch.matmul(whole[:, parents[i]], turns[:, i])
+    return whole
+""",
     "a function defines a network": """\
 def init_head(scale):
     class Scaled(nn.Module):
@@ -258,6 +276,24 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "an object of the project's is made of settings": """\
+class Settings:
+    def __init__(self, name: str):
+        self.name = name
+
+def kick(settings: Settings):
+    columns = settings.table
+    squared = columns[:, 1] ** 2
+    columns[:, 5] = squared
+    return columns
+""",
+    "a list of index tensors copies": """\
+def chain(turns, groups):
+    whole = turns.clone()
+    for i in range(1, 24):
+        whole[:, i] = torch.matmul(whole[:, groups[i]], turns[:, i])
+    return whole
+""",
     "a test defines a network": """\
 def test_scaled():
     class Scaled(nn.Module):

@@ -20,6 +20,7 @@ from gradsan.source.flow.tensors import (
     used_as_index,
     view_of,
 )
+from gradsan.source.flow.trees import is_entry_of_tree
 from gradsan.source.flow.user_operators import special_method
 from gradsan.source.flow.values import (
     MAX_OPTIONS,
@@ -216,6 +217,8 @@ def _parts(frame: Frame, index: ast.expr) -> list[tuple[str, Value | None]]:
         match value:
             case Const(value=bool()):
                 parts.append(("unknown", None))
+            case _ if is_entry_of_tree(node):
+                parts.append(("basic", None))
             case Const():
                 parts.append(("basic", None))
             case Tensor():
