@@ -149,12 +149,14 @@ def _is_open(method: FunctionInfo) -> bool:
     return is_abstract or (len(body) == 1 and isinstance(body[0], ast.Raise))
 
 
-_NAME = re.compile(r"[\w.]+$")
+_MADE = re.compile(r"[\w.]+$(?<!Config)(?<!Args)")
+_DATA = re.compile("Box|Instance|Batch|Data|Sample|Mask|Point|Track|Target|Label|Token|Cache|Meta")
+"""Classes of what is measured, annotated or kept: nobody differentiates that, by convention."""
 
 
 def holds_tensors(project: Project, module: ModuleInfo, annotation: str) -> bool:
     """Return whether an annotation names a class of the project whose objects are made of tensors."""
-    if not _NAME.match(annotation):
+    if not _MADE.match(annotation) or _DATA.search(annotation):
         return False
     info = project.lookup(module, annotation)
     if not isinstance(info, ClassInfo):

@@ -8,6 +8,13 @@ import pytest
 from tests.unit.source.test_flow import errors
 
 TOLD = {
+    "a parameter weighs what is new": """\
+def balanced(shares):
+    weights = shares[0] * torch.ones(3)
+    shares.add_(1)
+    weights /= torch.min(weights)
+    return weights
+""",
     "an object of the project's is made of tensors": """\
 class Beam:
     def __init__(self, particles: torch.Tensor):
@@ -276,6 +283,23 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "boxes are made of tensors, and compared": """\
+class Boxes:
+    def __init__(self, tensor: torch.Tensor):
+        self.tensor = tensor
+
+def overlaps(boxes: Boxes):
+    sides = boxes.tensor
+    sides[:, 2:4] = sides[:, 2:4].clamp(min=1e-4)
+    return sides
+""",
+    "a new tensor has as many elements as a parameter says": """\
+def balanced(shares):
+    weights = shares[0] * torch.ones(shares[0])
+    shares.add_(1)
+    weights /= torch.min(weights)
+    return weights
+""",
     "an object of the project's is made of settings": """\
 class Settings:
     def __init__(self, name: str):

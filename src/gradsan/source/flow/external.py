@@ -32,7 +32,7 @@ from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, defi
 from gradsan.source.flow.reflection import call_reflection
 from gradsan.source.flow.requiring import share_gradient
 from gradsan.source.flow.stateless import FUNCTIONAL_CALLS, call_functionally
-from gradsan.source.flow.tensors import fresh, leaf, tensors_of
+from gradsan.source.flow.tensors import fresh, leaf, tensors_of, used_as_size
 from gradsan.source.flow.training import call_grad, construct_optimizer, run_backward
 from gradsan.source.flow.values import (
     ABSENT,
@@ -88,6 +88,7 @@ _NEW = frozenset(
         "from_numpy",
     ]
 )
+_SIZED = frozenset(["zeros", "ones", "full", "empty", "rand", "randn", "eye"])
 _NETWORKS = re.compile(
     r"torchvision\.models\.(?:\w+\.)*[a-z]\w*$|timm\.create_model$|torch\.hub\.load$"
     r"|transformers\.(?:\w+\.)*\w*Model\w*\.from_pretrained$|transformers\.(?:\w+\.)*AutoModel\w*\.from_pretrained$"
@@ -336,6 +337,8 @@ def _new(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
             if keyword.arg == "requires_grad":
                 share_gradient(frame, made, keyword.value)
         return made
+    if name in _SIZED:
+        used_as_size(frame, node)
     made = fresh(frame, kind=TensorKind.CONSTANT)
     made.ones = made_by(name, arguments.positional)
     return made

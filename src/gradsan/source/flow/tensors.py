@@ -158,6 +158,17 @@ def view_of(
     )
 
 
+def used_as_size(frame: Frame, node: ast.AST) -> None:
+    """Note that a parameter, or an entry of one, says how large a new tensor is: that is a number."""
+    size = node.args[0] if isinstance(node, ast.Call) and node.args else None
+    while isinstance(size, ast.Subscript):
+        size = size.value
+    if isinstance(size, ast.Name):
+        value = frame.local.get(size.id)
+        if isinstance(value, Opaque) and value.tensor is None and value.roots == {size.id}:
+            frame.machine.index_roots.add(size.id)
+
+
 def used_as_index(frame: Frame, tensor: Tensor) -> None:
     """Record that a tensor indexes another one."""
     if node_of(tensor) is None:
