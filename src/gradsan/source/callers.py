@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from gradsan.model.errors import SourceError
@@ -19,7 +19,8 @@ from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.machine import Arguments, Frame, Probe
 from gradsan.source.flow.tensors import grad_of, roots_of
-from gradsan.source.flow.values import Choice, Class, Const, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Choice, Class, Const, Instance, Layer, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.weights import parameters_of
 from gradsan.source.hierarchy import find_member
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.parameters import defaults_of
@@ -41,10 +42,12 @@ class Wanted:
     Attributes:
         gradients: The parameters one of which requires a gradient; where there are none, gradients only have to be on.
         given: The parameters that are neither none nor off.
+        are_weights: The weights of a network that is passed are what is written.
     """
 
     gradients: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset()
+    are_weights: bool = False
 
 
 Passed: TypeAlias = tuple[Grad, frozenset[str]]
@@ -60,12 +63,14 @@ class Seen:
         is_exact: What each parameter is given is known.
         left_out: The parameters that are none, or off.
         gradients: What the parameters are given.
+        has_frozen: A network is passed of which no weight requires a gradient.
     """
 
     is_off: bool = False
     is_exact: bool = True
     left_out: frozenset[str] = frozenset()
     gradients: dict[str, Passed] = field(default_factory=dict)
+    has_frozen: bool = False
 
 
 Site: TypeAlias = "tuple[FunctionInfo | None, bool]"
@@ -104,7 +109,7 @@ class Callers:
             return False
         if wanted.gradients - parameters or self._is_exported(info):
             return True
-        wanted = Wanted(wanted.gradients, wanted.given & parameters)
+        wanted = replace(wanted, given=wanted.given & parameters)
         for caller, is_off in sites:
             key = caller, info, wanted
             if is_off or key in self._asked:
@@ -308,7 +313,16 @@ def _seen_in(frame: Frame, arguments: Arguments, info: FunctionInfo, *, is_bound
             gradients[name] = _gradient_of(value)
         if _is_left_out(value, info, name):
             left_out.add(name)
-    return Seen(left_out=frozenset(left_out), gradients=gradients)
+    has_frozen = any(_is_frozen(frame, value) for value in arguments.values())
+    return Seen(left_out=frozenset(left_out), gradients=gradients, has_frozen=has_frozen)
+
+
+def _is_frozen(frame: Frame, value: Value) -> bool:
+    """Return whether a value is a network none of whose weights requires a gradient."""
+    if not isinstance(value, (Instance, Layer)):
+        return False
+    weights = list(parameters_of(frame, value))
+    return bool(weights) and all(grad_of(weight) is Grad.NO for weight in weights)
 
 
 def _passed(seen: Seen, wanted: Wanted) -> Passed | None:
@@ -316,7 +330,7 @@ def _passed(seen: Seen, wanted: Wanted) -> Passed | None:
 
     Where no parameter has to bring it, it is for the callers of the caller to say whether gradients are on.
     """
-    if seen.is_off or wanted.given & seen.left_out:
+    if seen.is_off or wanted.given & seen.left_out or (wanted.are_weights and seen.has_frozen):
         return None
     if not seen.is_exact:
         return Grad.UNKNOWN, frozenset()

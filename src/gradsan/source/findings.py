@@ -303,6 +303,8 @@ def _refused(machine: Machine, refused: Refused, unproven: frozenset[str]) -> In
     if sure and not is_settled:
         sure = not (_is_only_run_without(machine, refused) or is_called_by_step(machine, write.place))
     asks = _asked_of_callers(machine, refused.grad, roots, write.guard) if not is_settled else None
+    if asks is not None and refused.refusal is Refusal.LEAF and write.storage.kind is TensorKind.PARAMETER:
+        asks = replace(asks, are_weights=not write.storage.owner)
     history = _history(write, events, tuple(notes), "")
     if refused.raised_at is not None and view is not None:  # another name than the view's was written
         history = replace(history, subject=replace(history.subject, name=""))

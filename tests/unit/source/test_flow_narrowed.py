@@ -124,6 +124,44 @@ class Net(nn.Module):
         {written}.add_(1)
         return y + h
 """
+FROZEN = """\
+import copy
+
+class Core(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.first = nn.Linear(n, n)
+        self.body = nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.Linear(n, n))
+        self.last = nn.Linear(n, n)
+
+class Trainer:
+    def __init__(self, n):
+        self.model = Core(n)
+        self.average = copy.deepcopy(self.model)
+        for name, parameter in self.average.named_parameters():
+            {freeze}
+
+    def grow(self):
+        self.average.body[2].weight.mul_(1.1)
+"""
+HANDED = """\
+import copy
+
+class Trainer:
+    def __init__(self, n):
+        self.model = nn.Sequential(nn.Linear(n, n), nn.LayerNorm(n), nn.Linear(n, n), nn.LayerNorm(n))
+        self.average = copy.deepcopy(self.model)
+        for parameter in self.average.parameters():
+            parameter.requires_grad = False
+
+    def follow(self):
+        move({which}, self.model, 0.9)
+
+def move(average: nn.Module, model: nn.Module, keep: float):
+    for part, other in zip(average.modules(), model.modules()):
+        for (_, one), (_, two) in zip(part.named_parameters(recurse=False), other.named_parameters(recurse=False)):
+            one.copy_(two.data)
+"""
 KEEP = "assert x.dim() > 1"
 PROGRAMS = {
     "cut off from the graph": (ATTACK, {"cut": "x.detach_()"}, {"cut": KEEP}),
@@ -149,6 +187,12 @@ PROGRAMS = {
         {"run": "checkpoint(self.block, h.clone(), use_reentrant=False)", "written": "h"},
         {"run": "checkpoint(self.block, h, use_reentrant=False)", "written": "h"},
     ),
+    "many parameters frozen one by one": (
+        FROZEN,
+        {"freeze": "parameter.requires_grad = False"},
+        {"freeze": "parameter.requires_grad = True"},
+    ),
+    "a frozen network handed to a function": (HANDED, {"which": "self.average"}, {"which": "self.model"}),
     "a differentiable step": (STEP, {"decorator": "_use_grad_for_differentiable"}, {"decorator": "required"}),
 }
 
@@ -174,6 +218,25 @@ def weighed(x, p, mask):
     return length.sum()
 """
     assert {code for code, _ in errors(tmp_path, program.format(call=call))} == {"GS101"}
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        ("torch.as_tensor(x.sigmoid())", True),
+        ("torch.as_tensor(x.sigmoid(), dtype=x.dtype)", True),
+        ("torch.as_tensor(x.sigmoid().tolist())", False),
+        ("torch.as_tensor(x.sigmoid().detach().numpy())", False),
+    ],
+)
+def test_what_is_a_tensor_already_stays_on_the_tape(tmp_path: Path, given: str, *, is_told: bool) -> None:
+    program = """\
+def halved(x: torch.Tensor):
+    y = {given}
+    y *= 0.5
+    return y.sum()
+"""
+    assert bool(errors(tmp_path, program.format(given=given))) is is_told
 
 
 def test_the_parameters_of_a_network_come_with_their_names(tmp_path: Path) -> None:

@@ -290,7 +290,24 @@ def _variable(_frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST)
     return first if isinstance(first, Tensor) else None
 
 
+def _as_tensor(frame: Frame, _dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
+    """``torch.as_tensor``: what is a tensor already is converted as ``to`` does, on the tape.
+
+    Source: documentation of torch.as_tensor, 2.13.0.
+    """
+    data = arguments.get(0, "data")
+    tensor = data.tensor if isinstance(data, Opaque) else data
+    if not isinstance(tensor, Tensor) or not tensor.storage.is_tensor:
+        return None  # a list, an array, or nobody knows what
+    asked = {name: arguments.get(at, name) for at, name in ((1, "dtype"), (2, "device"))}
+    keywords = {name: value for name, value in asked.items() if value is not None}
+    if not keywords:
+        return tensor
+    return call(frame, get_attribute(frame, tensor, "to", node), Arguments([], keywords), node)
+
+
 _SPECIAL: dict[str, Special] = {
+    "torch.as_tensor": _as_tensor,
     "torch.autograd.grad": _grad,
     "torch.autograd.backward": _backward,
     "torch.autograd.Variable": _variable,

@@ -20,13 +20,39 @@ MAX_MODULES = 32
 """Parts of a network that a program's loop looks at."""
 
 
-def loop_items(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bool]:
+MAX_SWITCHED = 128
+"""Parameters whose gradients a loop switches on or off."""
+
+
+def loop_items(
+    frame: Frame, value: Value, node: ast.AST, body: list[ast.stmt] | None = None
+) -> tuple[list[Value], bool]:
     """Return the elements that a loop meets, and whether these are all."""
     items, is_exact = elements(frame, value, node)
     limit = 1
     if frame.machine.fuel > 0:
         limit = MAX_MODULES if frame.machine.is_program and _is_of_modules(items) else MAX_ITEMS
+    if len(items) > limit and _is_of_modules(items) and body and _only_switches(body):
+        limit = MAX_SWITCHED  # what is missed would pass for one that requires a gradient
     return (items[:limit], False) if len(items) > limit else (items, is_exact)
+
+
+def _only_switches(body: list[ast.stmt]) -> bool:
+    """Return whether statements do nothing but switch gradients on or off."""
+    return all(map(_switches, body))
+
+
+def _switches(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(attr="requires_grad")], value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_" | "detach_"))):
+            return True
+        case ast.If(body=body, orelse=orelse):
+            return _only_switches(body) and _only_switches(orelse)
+        case ast.Continue() | ast.Pass():
+            return True
+    return False
 
 
 def _is_of_modules(items: list[Value]) -> bool:

@@ -165,7 +165,7 @@ def _told(frame: Frame, test: ast.expr, body: list[ast.stmt], *, holds: bool) ->
 @executes(ast.For, ast.AsyncFor)
 def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> bool:
     iterable = evaluate(frame, node.iter)
-    items, _ = loop_items(frame, iterable, node.iter)
+    items, _ = loop_items(frame, iterable, node.iter, node.body)
     if not items:
         return execute(frame, node.orelse)
     rounds: list[Round] = [(partial(assign, frame, node.target, item, node.iter), *_presence(item)) for item in items]
