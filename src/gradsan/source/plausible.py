@@ -45,7 +45,7 @@ _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)(?<!geometry/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
     r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|benchmarks?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|augment(?:er)?|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
-    r"|predict|infer\w*|demo|io|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
+    r"|predict|infer\w*|demo|io|(?:\w+_)?logg(?:ers?|ing)|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.source.test_flow import errors
+from tests.unit.source.test_flow import HEAD, errors
+
+from gradsan import knowledge
+from gradsan.source.entries import Analyst, analyse
+from gradsan.source.project import Project
 
 ATTACK = """\
 def attack(model, start):
@@ -246,3 +250,12 @@ def shrink(network: nn.Module):
         parameter.mul_(0.9)
 """
     assert {code for code, _ in errors(tmp_path, program)} == {"GS201"}
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("tensorboard_logger", False), ("logging", False), ("logistic", True)])
+def test_what_is_drawn_for_a_log_is_not_differentiated(tmp_path: Path, name: str, *, is_told: bool) -> None:
+    path = tmp_path / f"{name}.py"
+    path.write_text(f"{HEAD}\ndef stretched(image: torch.Tensor):\n    image /= image.max()\n    return image\n")
+    analyst = Analyst(Project(), knowledge.load("torch"))
+    told = [inference for inference in analyse(analyst, analyst.project.load(path)) if inference.is_sure]
+    assert bool(told) is is_told
