@@ -28,6 +28,7 @@ class Remedy(Enum):
     WRITE_LATER = "write-later"
     NO_INFERENCE = "no-inference"
     SINGLE_VIEWS = "single-views"
+    MADE_MAPPED = "made-mapped"
 
 
 @dataclass(frozen=True, slots=True, order=True)

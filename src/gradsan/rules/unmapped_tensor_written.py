@@ -6,6 +6,7 @@ from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help
 from gradsan.model.event import Refusal, Written, shown_operation
 from gradsan.model.history import History
+from gradsan.model.rewrite import Remedy
 from gradsan.rules.base import Rule, attempts
 
 
@@ -62,7 +63,7 @@ torch.func.vmap(residuals)(torch.ones(4, 3))
         title = history.subject.title or "a tensor"
         operation = f"in-place `{shown_operation(written.operation)}`" if written and written.operation else "a write"
         message = f"{operation} of a mapped value {history.was} refused on {title}, which is not mapped"
-        helps = [Help("make it from a mapped tensor, so that it is mapped too", "x.new_zeros(...)")]
+        helps = [Help("make it from a mapped tensor, so that it is mapped too", "", Remedy.MADE_MAPPED)]
         code = out_of_place_code(written) if written is not None else ""
         if code:
             helps.append(Help(f"or write out of place ({price_of_copy(history.subject)})", code))

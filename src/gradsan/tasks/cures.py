@@ -32,6 +32,7 @@ from gradsan.source.rewrites import (
     item_write,
     kept_entry,
     loop_write,
+    made_mapped,
     module_copies,
     no_grad,
     no_inference,
@@ -119,6 +120,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
         case None | Refusal.SAVED_OVERWRITTEN:
             yield from _of_overwritten(history, writes, files)
         case _:
+            yield from _mapped(writes) if refusal is Refusal.UNMAPPED else ()
             for write in writes:
                 yield from _of_write(write, files)
             yield from (_cloned_view(view) for view in history.all(Viewed))
@@ -128,6 +130,11 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from _one_by_one(history, writes)
             if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
                 yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
+
+
+def _mapped(writes: list[Written]) -> Iterator[Fix | None]:
+    """Make what a mapped function writes a mapped tensor."""
+    yield from (made_mapped.propose(write.span) for write in writes if write.span is not None)
 
 
 def _of_leaves_and_gradients(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
