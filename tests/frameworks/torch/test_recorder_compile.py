@@ -252,6 +252,25 @@ def test_what_compiled_code_saved_is_told_at_its_call() -> None:
     assert not any("of its own" in proposal.text for proposal in finding.helps)
 
 
+def test_what_compiled_code_wrote_is_told_at_its_call() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+
+    @torch.compile(backend="aot_eager")
+    def decay() -> None:
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight.mul_(0.9)
+
+    with gradsan.watch() as session:
+        loss = network(torch.ones(2)).sum()
+        decay()
+        with pytest.raises(RuntimeError):
+            loss.backward()
+    [finding] = session.findings
+    assert finding.primary is not None
+    assert "decay()" in linecache.getline(finding.primary.path, finding.primary.line)
+
+
 def test_what_a_tracer_made_of_a_program_is_no_module_that_writes() -> None:
     class Activate(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

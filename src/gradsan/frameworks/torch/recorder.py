@@ -207,6 +207,7 @@ class Recorder:
             self._patches.set(namespace, name, wrappers.writing(getattr(namespace, name), name))
         for namespace, name in doors.functions_that_write(lists):
             self._patches.set(namespace, name, wrappers.writing_list(getattr(namespace, name), name))
+        self._patches.set(torch._C, "_increment_version", wrappers.counting(torch._C._increment_version))
         engine: Any = torch.autograd
         self._patches.set(engine, "_engine_run_backward", wrappers.backward(engine._engine_run_backward))
         module: Any = torch.nn.Module

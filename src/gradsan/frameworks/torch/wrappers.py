@@ -137,6 +137,16 @@ class Wrappers:
 
         return write
 
+    def counting(self, original: Callee) -> Callee:
+        """Wrap what counts a write that others make: a custom operator, compiled code, a kernel of the program's."""
+        write = self.writing_list(original, "increment_version")
+
+        @functools.wraps(original)
+        def increment(tensors: Any) -> None:
+            write((tensors,) if isinstance(tensors, torch.Tensor) else tuple(tensors))
+
+        return increment
+
     def writing_out(self, original: Callee, operation: str) -> Callee:
         """Wrap an operation that can write into its argument ``out``."""
         recorder, log = self._recorder, self._log
