@@ -73,6 +73,15 @@ def test_a_part_that_was_not_written_may_be_read() -> None:
     assert not is_taken(use)
 
 
+def test_a_view_that_is_put_back_is_not_taken() -> None:
+    def use(views: ViewsTaken, weight: torch.nn.Parameter) -> None:
+        column = weight[:, 1]
+        write(views, column)
+        weight.data[:, 1] = column
+
+    assert not is_taken(use)
+
+
 def test_shapes_are_no_values() -> None:
     def use(views: ViewsTaken, weight: torch.nn.Parameter) -> object:
         row = weight[0]

@@ -100,16 +100,15 @@ class ViewsTaken(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name == "__get__" and getattr(getattr(func, "__self__", None), "__name__", "") in _ASKED_OF:
             return result
-        first = args[0] if args else None
-        if name in self._writing and isinstance(first, torch.Tensor):
-            self._note_write(first)
-            args = args[1:]
-        elif not _holds_tensor(result):
+        writes = name in self._writing and bool(args) and isinstance(args[0], torch.Tensor)
+        if not writes and not _holds_tensor(result):
             return result
-        for given in (*args, *(kwargs or {}).values()):
+        for given in (*(args[1:] if writes else args), *(kwargs or {}).values()):
             if isinstance(given, torch.Tensor) and any(each() is given for each in self._views):
                 extent = _extent_of(given)
                 self._read += [extent] if _meets(extent, self._written) else []
+        if writes:  # `weight[0] *= 2` puts the view back where it is from
+            self._note_write(args[0])
         return result
 
     def _note_write(self, tensor: torch.Tensor) -> None:
