@@ -16,12 +16,15 @@ _LOOPS = (ast.For, ast.While, ast.AsyncFor)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def stores_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 0)) -> list[Span]:
+def stores_of(
+    name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 0), within: frozenset[str] = frozenset()
+) -> list[Span]:
     """Return where files assign a variable, an attribute, or an entry of this name; none where there are too many.
 
     Constructors are left out, and so are statements of the file of ``after`` that ran once, above its line.
+    Where a function of ``within`` assigns it, no other place counts.
     """
-    return _places(lambda node: _assigns(node, name), files, after)
+    return _places(lambda node: _assigns(node, name), files, after, within)
 
 
 def refills_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("", 0)) -> list[Span]:
@@ -29,7 +32,12 @@ def refills_of(name: str, files: Iterable[str], *, after: tuple[str, int] = ("",
     return _places(lambda node: _refills(node, name), files, after)
 
 
-def _places(does: Callable[[ast.AST], bool], files: Iterable[str], after: tuple[str, int]) -> list[Span]:
+def _places(
+    does: Callable[[ast.AST], bool],
+    files: Iterable[str],
+    after: tuple[str, int],
+    within: frozenset[str] = frozenset(),
+) -> list[Span]:
     found: list[Span] = []
     for path in files:
         try:
@@ -42,6 +50,7 @@ def _places(does: Callable[[ast.AST], bool], files: Iterable[str], after: tuple[
             for span, runs_once in _found(tree, does, path, "<module>", True)
             if not (runs_once and span.line < limit)
         ]
+    found = [span for span in found if span.function in within] or found
     return found if len(found) <= MAX_STORES else []
 
 

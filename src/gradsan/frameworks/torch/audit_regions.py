@@ -54,12 +54,17 @@ _ZERO = Version(0)
 class FirstRun:
     """What is kept of the first run of a region."""
 
-    __slots__ = ("arguments", "arrays", "begin", "place", "restores_generator", "samples", "tokens")
+    __slots__ = ("arguments", "arrays", "begin", "order", "place", "restores_generator", "samples", "tokens")
 
     def __init__(
-        self, begin: int, arrays: list[Marked], tokens: dict[tuple[str, ...], object], arguments: dict[str, Any]
+        self,
+        begin: tuple[int, int],
+        arrays: list[Marked],
+        tokens: dict[tuple[str, ...], object],
+        arguments: dict[str, Any],
     ) -> None:
-        self.begin = begin
+        self.begin, self.order = begin
+        """The number of the next node, and the place of the next event."""
         self.samples: list[Sample] = []
         self.arrays = arrays
         self.tokens = tokens
@@ -160,7 +165,8 @@ class RegionAudit:
                 arrays.append(Marked(read.name, alias, fingerprint(alias, is_full=audit.is_full)))
         for marked in arrays:
             audit.watch(marked, marked.tensor, marked.mark)
-        return FirstRun(audit.recorder.next_number(), arrays, captured.tokens, arguments)
+        begin = audit.recorder.next_number(), audit.recorder.writes.next_order()
+        return FirstRun(begin, arrays, captured.tokens, arguments)
 
     def _first(self, hooks: Any, frame: Any) -> None:
         function = getattr(frame, "recompute_fn", None)
@@ -274,16 +280,18 @@ class RegionAudit:
             if each.number >= run.end and id(each.module()) in captured.modules:
                 rank = 0 if each.key in keys and each.key is not None else 1
                 found.append(Culprit(rank, each.number, each.name, self._audit.written(each.site, f"{each.name} =")))
+        if not found and not any(captured.draws()):  # what the region itself writes, its second run finds written
+            found = self._written_tensors(run, captured, keys, by_itself=True)
         found = found or self._assigned(run, captured)
         likeliest = min((each.rank for each in found), default=0)
         return sorted((each for each in found if each.rank == likeliest), key=lambda each: -each.number)
 
     def _assigned(self, run: FirstRun, captured: Captured) -> list[Culprit]:
         """Return where the source assigns what is another value now, although nothing was seen to replace it."""
-        files = captured.files()
+        files, within = captured.files(), captured.makers()
         found = []
         for name in captured.changed(run.tokens):
-            found += [(name, f"{name} =", span) for span in stores_of(name, files, after=run.place)]
+            found += [(name, f"{name} =", span) for span in stores_of(name, files, after=run.place, within=within)]
         for name in captured.refilled(run.tokens):
             names = [each for each, value in run.arguments.items() if value is run.arguments.get(name)] or [name]
             spans = [span for each in names for span in refills_of(each, files, after=run.place)]
@@ -295,13 +303,16 @@ class RegionAudit:
         changed = [each for each in run.arrays if each.differs(is_full=audit.is_full)]
         return [Culprit(0, run.end, each.name, audit.written(audit.line_of(each), "__setitem__")) for each in changed]
 
-    def _written_tensors(self, run: FirstRun, captured: Captured, keys: set[int | None]) -> list[Culprit]:
+    def _written_tensors(
+        self, run: FirstRun, captured: Captured, keys: set[int | None], *, by_itself: bool = False
+    ) -> list[Culprit]:
         found = []
         for read in captured.reads:
             key = key_of(read.value) if isinstance(read.value, torch.Tensor) else None
             log = None if key is None else self._audit.recorder.writes.find(key)
             for last in log.runs if log is not None else ():
-                if last.last_number >= run.end and last.site is not None:
+                is_later = last.last_order >= run.order if by_itself else last.last_number >= run.end
+                if is_later and last.site is not None:
                     rank = 0 if key in keys else 1 if read.value.is_floating_point() else 2
                     written = self._audit.written(last.site, last.operation)
                     found.append(Culprit(rank, last.last_number, read.name, written))

@@ -43,7 +43,7 @@ class Captured:
     def __init__(self, function: Any, user_code: UserCode, arguments: dict[str, Any] | None = None) -> None:
         self.reads: list[Read] = []
         self.tokens: dict[tuple[str, ...], object] = {}
-        """By path: the value of a number or a text, a weak reference to a tensor or an array."""
+        """By path: the value of a number or a text, a weak reference to a tensor, an array or a module."""
         self.modules: set[int] = set()
         """Identities, valid while the function lives."""
         self._functions: list[FunctionType] = []
@@ -69,6 +69,11 @@ class Captured:
         """Return the program's own files, and those of the functions that may run."""
         own = [file for file in self._user_code.users if not is_installed(file)]
         return list(dict.fromkeys([*(each.__code__.co_filename for each in self._functions), *own]))[:MAX_ELEMENTS]
+
+    def makers(self) -> frozenset[str]:
+        """Return the functions inside which those that may run were made: their closures are variables of these."""
+        nested = (each.__qualname__.split(".<locals>.") for each in self._functions)
+        return frozenset(parts[-2] for parts in nested if len(parts) > 1)
 
     def draws(self) -> Iterator[Site]:
         """Yield the lines of the functions that name a random generator which checkpoint does not restore."""
@@ -96,6 +101,8 @@ class Captured:
         if value is None or isinstance(value, (int, float, str)):
             self.tokens[path] = value
             return
+        if isinstance(value, torch.nn.Module):
+            self.tokens[path] = weakref.ref(value)
         if depth == 0 or isinstance(value, (bytes, type)) or id(value) in self._seen:
             return
         self._seen.add(id(value))
@@ -208,19 +215,19 @@ def _names_in(code: CodeType) -> Iterator[str]:
 
 def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[CodeType, int, Any]]:
     """Yield (code, line, value) for each global that a function loads."""
-    for operation, name, line in _instructions(code):
+    for operation, name, line in instructions_of(code):
         if operation in ("LOAD_GLOBAL", "LOAD_NAME"):
             yield code, line, names.get(name)
 
 
 def _calls_named(code: CodeType) -> Iterator[tuple[str, CodeType, int]]:
     """Yield (name, code, line) for each global and attribute that a function loads."""
-    for operation, name, line in _instructions(code):
+    for operation, name, line in instructions_of(code):
         if operation in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD"):
             yield name, code, line
 
 
-def _instructions(code: CodeType) -> Iterator[tuple[str, str, int]]:
+def instructions_of(code: CodeType) -> Iterator[tuple[str, str, int]]:
     """Yield operation, argument and line of each instruction."""
     import dis  # only where a finding is told
 
