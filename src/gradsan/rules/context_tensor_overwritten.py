@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.diagnostic import Diagnostic, Help, Role
+from gradsan.model.event import Written
 from gradsan.model.history import History, Witness
-from gradsan.rules.base import Rule
+from gradsan.rules.base import Rule, relabelled
 
 
 class ContextTensorOverwritten(Rule):
@@ -18,6 +19,9 @@ class ContextTensorOverwritten(Rule):
 `ctx.save_for_backward(x)` notes the version of `x`, and backward raises where it moved.
 `ctx.x = x` keeps a reference and nothing else.
 A write to `x` between forward and backward then changes what the backward formula reads, without an error.
+
+The same goes for what a forward leaves on an object that outlives the call (`ctx.scratch = scratch`, the class itself):
+a second call before the backward of the first one replaces it.
 
 Keeping a tensor on `ctx` also keeps its graph alive, which can leak memory."""
     example = """\
@@ -75,6 +79,15 @@ print(x.grad)  # 2, 2, 2
         if history.witness is not Witness.CONTEXT:
             return None
         title = history.subject.title or "a tensor"
+        written = history.last(Written)
+        if written is not None and written.operation.endswith(" ="):
+            finding = self.diagnose(
+                history,
+                f"{title} was replaced before the backward of the custom Function that reads it",
+                notes=("what it is an attribute of is not that of one call: backward uses what the last call left",),
+                helps=(Help("keep it on the context of the call", "ctx.save_for_backward(x)"),),
+            )
+            return relabelled(finding, Role.WRITE, "replaced here, by a later call")
         return self.diagnose(
             history,
             f"{title} was overwritten before the backward of the custom Function that keeps it",

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from gradsan.frameworks.torch.audit_function_states import FunctionStates
 from gradsan.frameworks.torch.audit_saved_inputs import SavedInputs
 from gradsan.frameworks.torch.audit_taken import TakenGradients
 from gradsan.frameworks.torch.contexts import Calls, beginning_of, held_on, is_buffer, names, owners_on, tensor_of
@@ -61,6 +62,7 @@ class FunctionAudit:
         """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
         self._taken = TakenGradients(audit)
         self._saved = SavedInputs(audit, self._is_users)
+        self._states = FunctionStates(audit)
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -162,6 +164,7 @@ class FunctionAudit:
                 written = self._last_write(marked) or self._audit.written(beginning_of(cls.forward))
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
+                self._states.note(node, cls)
                 found = self._mark(held_on(node))
                 if found:
                     self._on_context[node] = found
@@ -229,6 +232,8 @@ class FunctionAudit:
     def _before_backward(self, node: Any, cls: Any) -> list[tuple[Marked, Calls]]:
         """Tell of what was overwritten; return the parameters of which only a call of their module would tell."""
         self._audit.look()
+        for marked, written in self._states.overwritten(node):
+            self._tell_context(node, cls, marked, written)
         marks = self._on_context.get(node, ())
         held = held_on(node, in_any_mode=True) if marks else {}
         differing = [each for each in marks if held.get(each.name) is each.held and self._differs(each)]
@@ -242,9 +247,9 @@ class FunctionAudit:
                 doubtful.append((marked, Calls(owners[marked.name], of_buffer=of_buffer)))
         return doubtful
 
-    def _tell_context(self, node: Any, cls: Any, marked: Marked) -> None:
+    def _tell_context(self, node: Any, cls: Any, marked: Marked, written: Written | None = None) -> None:
         number = int(node._sequence_nr())
-        written = self._last_write(marked) or self._last_step(marked, number)
+        written = written or self._last_write(marked) or self._last_step(marked, number)
         written = written or self._audit.written(self._audit.line_of(marked) or self._last_unseen(marked, number))
         self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=number)
 
@@ -349,6 +354,7 @@ class FunctionAudit:
 
     def _tell(self, witness: Witness, name: str, marked: Marked, written: Written, *, number: int = -1) -> None:
         recorder, tensor = self._audit.recorder, marked.tensor
+        kept_as = marked.name if marked.name.startswith(f"{name}.") else f"ctx.{marked.name}"
         events: list[Event] = []
         if witness is Witness.CONTEXT:
             saved_at = recorder.site_of(number)
@@ -356,7 +362,7 @@ class FunctionAudit:
                 Saved(
                     span=span_of(saved_at),
                     operation=name,
-                    operand=f"ctx.{marked.name}",
+                    operand=kept_as,
                     version=_ZERO,
                     sequence=SequenceNumber(number),
                     is_checked=False,
@@ -367,7 +373,7 @@ class FunctionAudit:
         if witness is not Witness.FUNCTION_INPUT:
             span = span_of(here)
             events.append(Needed(span=span, operation=name, version=_ZERO, sequence=now))
-        subject = subject_of(tensor, name=f"ctx.{marked.name}" if witness is Witness.CONTEXT else "")
+        subject = subject_of(tensor, name=kept_as if witness is Witness.CONTEXT else "")
         self._audit.tell(History(subject=subject, events=tuple(events), witness=witness, notes=(f"in `{name}`",)))
 
     def _mark(self, values: dict[str, Any]) -> list[Marked]:
