@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradsan.knowledge.remedies import price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help, Role
+from gradsan.model.event import Written
 from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
@@ -21,6 +22,9 @@ class ExpandedMemoryWritten(Rule):
 PyTorch refuses to write to the tensor as a whole, but an item assignment goes through a view of it,
 and one by index tensors is only warned about.
 The values are wrong, and the gradient is that of the wrong values.
+
+Windows of `unfold` and `as_strided` that overlap share elements too, and PyTorch does not look for that:
+`frames *= window` multiplies an element once for each window that shows it.
 
 An assignment that chooses all rows alike (`mask[torch.arange(3), 0] = 0`) is left alone."""
     example = """\
@@ -52,9 +56,21 @@ print(x.grad[0])  # 1, 1, 1, 1
         title = history.subject.title.partition("[")[0].strip("`")
         name = f"`{title}`" if title else "a tensor"
         price = price_of_copy(history.subject)
+        written = history.first(Written)
+        if written is not None and written.operation != "__setitem__":
+            return self._of_windows(history, name)
         finding = self.diagnose(
             history,
             f"an item of {name} {history.was} assigned, whose rows share one memory: every row shows it",
             helps=(Help(f"give every row its own memory: clone what `expand` returns ({price})"),),
         )
         return relabelled(finding, Role.WRITE, "written for some rows, seen in all")
+
+    def _of_windows(self, history: History, name: str) -> Diagnostic:
+        finding = self.diagnose(
+            history,
+            f"{name} {history.was} modified in place, whose elements share memory with each other: some are modified"
+            " several times",
+            helps=(Help(f"write out of place ({price_of_copy(history.subject)})", "frames = frames * window"),),
+        )
+        return relabelled(finding, Role.WRITE, "each shared element is written several times")

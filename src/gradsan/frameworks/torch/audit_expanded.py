@@ -3,6 +3,11 @@
 # NOTE [Rows in one memory] `expand` lets rows share memory.  The engine refuses to write to such a tensor as a whole,
 but an item assignment goes through a view, or is only warned about.  It harms where it chooses some of the rows that
 share memory, not where it chooses all of them or none.
+
+# NOTE [Windows in one memory] Windows of `unfold`, or of `as_strided`, share elements where they overlap, and the
+engine does not look for that: a write that computes from what is there (``frames *= window``) computes several times
+from what is shared.  Writes that may be repeated (`zero_`, `clamp_`) do no harm, and additions may be meant to
+accumulate.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import torch
 
 from gradsan.frameworks.torch.doors import Callee, Door, Patches
 from gradsan.frameworks.torch.modules import subject_of
-from gradsan.frameworks.torch.overlap import MAX_ELEMENTS
+from gradsan.frameworks.torch.overlap import MAX_ELEMENTS, overlaps_itself
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.model.history import History, Witness
 from gradsan.record.frames import current_site
@@ -31,6 +36,15 @@ _WRITES: dict[str, Callable[[Any, Any], object]] = {
 }
 """What writes items: how it chooses them, given its first argument."""
 
+_COMPUTING = frozenset(
+    {
+        *("mul_", "div_", "__imul__", "__itruediv__", "multiply_", "divide_", "true_divide_", "pow_", "__ipow__"),
+        *("square_", "sqrt_", "rsqrt_", "reciprocal_", "exp_", "expm1_", "log_", "log1p_", "log2_", "log10_"),
+        *("sin_", "cos_", "tanh_", "sigmoid_", "neg_", "negative_", "lerp_", "addcmul_", "addcdiv_"),
+    }
+)
+"""What computes from the values that it overwrites; see NOTE [Windows in one memory]."""
+
 
 class ExpandedAudit:
     """Looks at writes of items."""
@@ -40,10 +54,11 @@ class ExpandedAudit:
         self._undo: list[tuple[Door, Callee, Callee]] = []
 
     def wrap(self, _patches: Patches) -> None:
-        """Lay itself over the recorder's wrappers.
+        """Lay itself over the recorder's wrappers, and be asked about each write.
 
         Effect: until `unwrap`.
         """
+        self._audit.recorder.guards.append(self._guard)
         for name in _WRITES:
             door = vars(torch.Tensor).get(name)
             if isinstance(door, Door):
@@ -53,6 +68,8 @@ class ExpandedAudit:
 
     def unwrap(self) -> None:
         """Undo `wrap`."""
+        if self._guard in self._audit.recorder.guards:
+            self._audit.recorder.guards.remove(self._guard)
         for door, ours, wrapper in self._undo:
             if door.wrapper is ours:
                 door.wrapper = wrapper
@@ -71,9 +88,16 @@ class ExpandedAudit:
 
         return write
 
-    def _tell(self, tensor: Any) -> None:
+    def _guard(self, tensor: Any, operation: str) -> None:
+        if operation not in _COMPUTING or type(tensor) not in PLAIN or self._audit.recorder.is_quiet():
+            return
+        with self._audit.recorder.border():
+            if not tensor.is_contiguous() and not _is_expanded(tensor) and overlaps_itself(tensor):
+                self._tell(tensor, operation)
+
+    def _tell(self, tensor: Any, operation: str = "__setitem__") -> None:
         site = current_site(self._audit.recorder.user_code)
-        events = (self._audit.written(site, "__setitem__"),)
+        events = (self._audit.written(site, operation),)
         self._audit.tell(History(subject=subject_of(tensor), events=events, witness=Witness.EXPANDED))
 
 

@@ -24,6 +24,20 @@ def overlaps(one: Region, other: Region) -> bool:
     return bool(elements.as_strided(other.size, other.stride, other.offset).any())
 
 
+def overlaps_itself(tensor: torch.Tensor) -> bool:
+    """Return whether several elements of a tensor share memory; exact up to `MAX_ELEMENTS`, else False."""
+    steps = sorted((step, size) for size, step in zip(tensor.shape, tensor.stride(), strict=True) if size > 1)
+    covered, may_overlap = 1, False
+    for step, size in steps:
+        may_overlap = may_overlap or step < covered
+        covered += step * (size - 1)
+    if not may_overlap or covered > MAX_ELEMENTS:
+        return False
+    elements = torch.zeros(covered, dtype=torch.bool)
+    elements.as_strided(tensor.shape, tensor.stride(), 0).fill_(True)
+    return int(elements.sum()) < tensor.numel()
+
+
 def shows(node: Any, suspect: Suspect) -> bool:
     """Return whether a node that uses a tensor may see what was written to it: False for a view of other elements."""
     whole, written = suspect.whole, suspect.region
