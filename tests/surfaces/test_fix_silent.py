@@ -231,3 +231,21 @@ def test_what_would_compute_other_values_is_left_to_a_person(text: str, after: s
     assert (told["status"], told["outcome"], told["written"]) == (1, "unproven", False)
     assert after in told["diff"].splitlines()
     assert "the repair computes other values than the program" in told["remains"][0]
+
+
+def test_what_was_kept_is_not_repaired_by_an_edit_that_leaves_all_values_as_they_are(repair: Repair) -> None:
+    told = repair("""
+    import torch
+
+    w, memory, total = torch.randn(3, requires_grad=True), torch.zeros(3), torch.zeros(3)
+    for _ in range(2):
+        w.grad = None
+        w.pow(2).sum().backward()
+        gradient = w.grad
+        total += memory
+        memory = gradient
+        gradient.mul_(0.5)
+        memory = memory - gradient
+    """)
+    assert (told["status"], told["written"]) == (1, False)
+    assert not any(line.startswith("+") and "memory = memory - gradient" in line for line in told["diff"].splitlines())

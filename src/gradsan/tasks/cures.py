@@ -66,6 +66,9 @@ MEANT = {
 }
 """Rule -> why a repair that changes what is computed is shown, and not applied unless asked: no run can prove it."""
 
+SHOWN_LATER = frozenset({Witness.LISTED_GRADIENTS, Witness.MINUS_ITSELF, Witness.OLDER_SELF})
+"""What was kept and written shows after the backward: none needs it, and protection leaves it as wrong as it is."""
+
 SEEN = "other names would have seen the write that was refused; whether they are meant to is for you to decide"
 
 _KEPT = re.compile(r"(\w+)\.state\[\.\.\.\]\['(\w+)'\]")
@@ -165,7 +168,8 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
     )
     yield from [*by_save, *by_write] if saves_first else [*by_write, *by_save]
     yield from (clone_before_write.propose_base(write.span) for write in writes if write.span is not None)
-    yield from _moved(writes, history.last(Needed), files)
+    if history.witness not in SHOWN_LATER:
+        yield from _moved(writes, history.last(Needed), files)
     yield from _in_function(history, writes, files)
     if is_region:
         spans = [event.span.path for event in history.events if event.span is not None]

@@ -29,7 +29,7 @@ from gradsan.source.rewrites import (
 )
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
-from gradsan.tasks.cures import MEANT, SEEN, UNDECIDED, cures_of
+from gradsan.tasks.cures import MEANT, SEEN, SHOWN_LATER, UNDECIDED, cures_of
 from gradsan.tasks.fix_files import is_in_project
 from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
 from gradsan.tasks.fix_prune import without
@@ -42,6 +42,8 @@ MAX_ROUNDS = 16
 MAX_TRIALS = 60
 MAX_REASONS = 12
 STALE_LOSS = "the same loss is backpropagated again after the step; whether to compute it anew is for you to decide"
+
+AS_BEFORE = "the program computes what it computed before, and what was kept is meant to give other values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,8 @@ class Search:
 
     def _finished(self, step: Step) -> Step | None:
         proof = self._prove(step, is_whole=True)
+        if proof.holds and any(_is_of_a_reference(finding) for finding, _ in step.cures):
+            proof = replace(proof, holds=False, why_not=AS_BEFORE)
         if proof.holds and self.is_interpreted:
             proof = self._proof_as_compiled(step)
         if proof.holds and not proof.n_losses and not self.reference.protected.observations.state:
@@ -360,6 +364,10 @@ def _is_same(before: Diagnostic, after: Diagnostic, fix: Fix) -> bool:
     if fix.remedy is Remedy.COPY_BEFORE_WRITE and after.primary.line in made:
         return True
     return _places(before, fix.edits) == _places(after, ())
+
+
+def _is_of_a_reference(finding: Diagnostic) -> bool:
+    return finding.history is not None and finding.history.witness in SHOWN_LATER
 
 
 def _place_of(finding: Diagnostic) -> tuple[str, int]:
