@@ -208,6 +208,8 @@ class Written:
     def describe_off_tape(self) -> str:
         """Say it as a label, where what matters is that the graph does not know of it."""
         times = f" {self.n_times} times" if self.n_times > 1 else ""
+        if self.access is Access.FOREIGN:
+            return f"modified here{times} through memory that was handed out"
         by_route = self.access in (Access.DATA, Access.DETACHED) or self.writer is Writer.COLLECTIVE
         way = self._unseen_way() if by_route or self.grad_enabled else "modified here under `no_grad`"
         return f"{way}{times}, unknown to the graph"

@@ -106,6 +106,8 @@ class Witness(Enum):
 
     CONTENT = "content"
     """The bytes of a saved tensor differed between save and need."""
+    UNPACKED = "unpacked"
+    """... of what an unpack hook gave, while the node that asked for it asked for more."""
     CONTEXT = "context"
     """... of a tensor that a custom Function keeps on ``ctx``."""
     FUNCTION_INPUT = "function-input"

@@ -102,6 +102,8 @@ class Suspect:
     """Written inside the forward of a custom Function, before that has saved anything."""
     is_in_pack: bool = False
     """Written by a pack hook, which hands on what it has written."""
+    line: int = 0
+    """Where ``offset`` is -1: only the line is known."""
     n_times: int = 1
     beginnings: tuple[Beginning, ...] = ()
     """Of the last groups of writes, oldest first; any node was made before the whole of a group, or after it."""
@@ -109,7 +111,7 @@ class Suspect:
     @property
     def site(self) -> Site | None:
         """Where it was written."""
-        return None if self.code is None else Site(self.code, self.offset)
+        return None if self.code is None else Site(self.code, self.offset, self.line)
 
 
 @dataclass(slots=True, eq=False)
@@ -186,7 +188,7 @@ class SuspectLog:
         entries = known[1]
         suspect.beginnings = (_beginning_of(suspect),)
         for at, last in enumerate(entries):
-            same_place = last.code is suspect.code and last.offset == suspect.offset
+            same_place = last.code is suspect.code and (last.offset, last.line) == (suspect.offset, suspect.line)
             if same_place and last.operation == suspect.operation and last.region == suspect.region:
                 suspect.n_times = last.n_times + 1
                 if last.number == suspect.number:

@@ -29,6 +29,7 @@ but backward still passes the whole gradient on to what had been there before.
 `flat = h.detach(); flat /= flat.std()` scales the activations, and the gradient is not scaled.
 `scores.data.masked_fill_(mask, -1e9)` hides positions, and gradient flows into them.
 Nothing was saved, so nothing is checked, and the training runs on.
+An array that shares the memory (`action.detach().numpy()`) is another way to write past the graph: the audit sees it.
 
 Adding a constant is an exception: its derivative is one, so an unrecorded addition breaks no gradient.
 A rounding through `.data` can be meant (a *straight-through estimator*): it is reported as a warning;
@@ -92,6 +93,8 @@ def _helps(history: History, written: Written) -> tuple[Help, ...]:
             ),
             Help("or write to a copy, where only the value is wanted", "value = tensor.detach().clone()"),
         )
+    if written.access is Access.FOREIGN:
+        return (Help("write to a copy of the array", "array = tensor.detach().numpy().copy()"),)
     name = history.subject.name
     code = out_of_place_code(replace(written, target=name))
     price = price_of_copy(history.subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradsan.knowledge.remedies import clone_where_saved
 from gradsan.model.diagnostic import Diagnostic, Help, Role
 from gradsan.model.event import Saved, Writer
-from gradsan.model.history import History
+from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
 
@@ -24,7 +24,10 @@ If `pack_hook` hands back the tensor itself, or something over the same memory, 
 between forward and backward is no longer an error. It is a wrong gradient.
 
 `torch.autograd.graph.save_on_cpu()` does so for tensors that are on the CPU already: `tensor.cpu()` is the same memory.
-So do hooks that only log, that compress some tensors and pass the others on, or that offload above a size."""
+So do hooks that only log, that compress some tensors and pass the others on, or that offload above a size.
+
+What `unpack_hook` returns is not checked either. A node unpacks all that it saved before it computes:
+a hook that stages every tensor in one buffer overwrites the first with the second. The audit sees this."""
     example = """\
 import torch
 
@@ -51,6 +54,8 @@ h.sum().backward()
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where the save was not checked."""
+        if history.witness is Witness.UNPACKED:
+            return self._of_unpacked(history)
         story, saved = history.unseen(), history.first(Saved)
         if story is None or saved is None or saved.is_checked or story.first is None:
             return None
@@ -69,3 +74,14 @@ h.sum().backward()
         )
         times = f" {story.first.n_times} times" if story.first.n_times > 1 else ""
         return relabelled(finding, Role.WRITE, f"modified here{by}{times}, unchecked because of hooks")
+
+    def _of_unpacked(self, history: History) -> Diagnostic:
+        saved = history.first(Saved)
+        of = f" for `{saved.operation}`" if saved is not None and saved.operation else ""
+        finding = self.diagnose(
+            history,
+            f"what an unpack hook returned{of} {history.was} overwritten before the node that needs it ran",
+            notes=("a node unpacks all that it saved before it computes",),
+            helps=(Help("return memory of its own for every tensor", "return staging[: n].clone()"),),
+        )
+        return relabelled(finding, Role.WRITE, "overwritten here, for another saved tensor")

@@ -29,14 +29,16 @@ from gradsan.frameworks.torch.audit_differences import DifferenceAudit
 from gradsan.frameworks.torch.audit_expanded import ExpandedAudit
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
 from gradsan.frameworks.torch.audit_gradients import GradientAudit
+from gradsan.frameworks.torch.audit_handed_out import HandedOut
 from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
 from gradsan.frameworks.torch.audit_states import StateAudit
+from gradsan.frameworks.torch.audit_unpacked import UnpackedAudit
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.exposure import Exposure, is_shared
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
-from gradsan.frameworks.torch.graph import Slot
-from gradsan.frameworks.torch.held import held_by
+from gradsan.frameworks.torch.graph import Slot, slot_of
+from gradsan.frameworks.torch.marked import Watched
 from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
 from gradsan.frameworks.torch.saving import (
     DETACH,
@@ -92,7 +94,9 @@ class Audit:
         self._max_watched = MAX_WATCHED_CLOSELY if self._closely else MAX_WATCHED
         self._told: set[tuple[object, ...]] = set()
         self._patches = Patches()
+        self._handed_out = HandedOut(self)
         self._histories = (gradients := GradientAudit(self)).histories
+        self._unpacked = UnpackedAudit(self)
         self._parts = (
             FunctionAudit(self),
             RegionAudit(self),
@@ -102,6 +106,7 @@ class Audit:
             StateAudit(self),
             ExpandedAudit(self),
             AutocastAudit(self),
+            self._unpacked,
         )
         self._pair: Pair = (self._make_pack(), self._make_unpack())
 
@@ -147,7 +152,9 @@ class Audit:
         def unpack_around(kept: Kept) -> Any:
             if kept.mark is not None:
                 self._compare(kept)
-            return unpack(kept.packed)
+            value = unpack(kept.packed)
+            self._unpacked.note(kept, value)
+            return value
 
         return pack_around, unpack_around
 
@@ -164,7 +171,15 @@ class Audit:
         if kept.tensor is None:
             kept.mark = None
 
-    def watch(self, value: object, tensor: Any, mark: object, *, is_close: bool = False) -> None:
+    def watch(
+        self,
+        value: object,
+        tensor: Any,
+        mark: object,
+        *,
+        is_close: bool = False,
+        then: Callable[[Site | None], None] | None = None,
+    ) -> None:
         """Compare a tensor after each line from now on, as long as ``value`` lives; see NOTE [Bracketing the write].
 
         Effect: starts to follow lines.
@@ -176,7 +191,7 @@ class Audit:
             self._drop_dead()
         while len(self._watched) >= self._max_watched:
             self._watched.pop(next(iter(self._watched)))
-        self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark, is_close)
+        self._watched[id(value)] = Watched(weakref.ref(value), tensor, mark, is_close=is_close, then=then)
         self.lines.start()
 
     def is_to_watch(self, tensor: Any) -> bool:
@@ -262,10 +277,14 @@ class Audit:
 
     def _exposed(self, key: int) -> None:
         """Watch what is kept of a storage that has just been handed out."""
-        for each in self._live:
-            kept = each()
-            if kept is not None and kept.tensor is not None and storage_key(kept.tensor) == key:
-                self.watch(kept, kept.tensor, kept.mark)
+        for kept in self.kept_of(key):
+            self.watch(kept, kept.tensor, kept.mark)
+        self._handed_out.note(key)
+
+    def kept_of(self, key: int) -> list[Kept]:
+        """Return what is kept of a storage."""
+        living = (each() for each in self._live)
+        return [kept for kept in living if kept and kept.tensor is not None and storage_key(kept.tensor) == key]
 
     def _look(self, site: Site | None) -> None:
         if self._histories.doubts:
@@ -286,6 +305,8 @@ class Audit:
                     self._found[number] = watched.value, site, watched.mark
                     if self.exposure.is_child:
                         self.exposure.tell_parent(watched.tensor, site)
+                    if watched.then is not None:
+                        watched.then(site)
         except Exception as error:
             self.recorder.switch_off(error)
 
@@ -318,7 +339,7 @@ class Audit:
         if node is None or not self.recorder.is_on:
             return
         with self.recorder.border():
-            slot = _slot_of(node, kept)
+            slot = slot_of(node, kept, kept.tensor, is_hooked=kept.unpack_hook is not None)
             if slot is None or _is_unread(slot) or self._is_on_record(slot):
                 return
             told = Told(self.recorder, (), current_site(self.recorder.user_code))
@@ -367,29 +388,10 @@ class Audit:
         # NOTE [While it runs] in `running`: of a graph that is kept, the recorder knows what came before.
         limit = min((each.order for each in recorder.running if each.keeps_graph), default=math.inf)
         suspects = (each for each in recorder.suspects.writes_to(key) if each.order < limit)
-        if any(suspect.number > slot.number for suspect in suspects):
+        if any(each.number > slot.number and each.access is not Access.FOREIGN for each in suspects):
             return True
         steps = recorder.steps.writes_to(key) if key is not None else ()
         return any(run.last_number > slot.number for run in steps if run.last_order < limit)
-
-
-class Watched:
-    """A tensor that is compared after each line, for as long as a value lives."""
-
-    __slots__ = ("is_close", "mark", "tensor", "value")
-
-    def __init__(self, value: Callable[[], object], tensor: Any, mark: object, is_close: bool) -> None:
-        self.is_close = is_close
-        self.value = value
-        self.tensor = tensor
-        self.mark = mark
-
-
-def _slot_of(node: Any, kept: Kept) -> Slot | None:
-    for attribute, (data, _) in held_by(node):
-        if data is kept:
-            return Slot(node, attribute, kept.tensor, kept.unpack_hook is not None)
-    return None
 
 
 def _is_unread(slot: Slot) -> bool:

@@ -291,6 +291,12 @@ def slots_of(node: Any, *, with_hooked: bool = False) -> Iterator[Slot]:
             yield Slot(node, attribute, tensor, is_hooked)
 
 
+def slot_of(node: Any, kept: object, tensor: torch.Tensor, *, is_hooked: bool) -> Slot | None:
+    """Return the slot in which a node holds what hooks packed for a tensor; None where it holds it no more."""
+    attribute = next((name for name, (data, _) in held_by(node) if data is kept), None)
+    return None if attribute is None else Slot(node, attribute, tensor, is_hooked)
+
+
 def packed_of(node: Any) -> Iterator[tuple[str, object]]:
     """Yield what saved-tensor hooks packed in place of tensors, by attribute."""
     for attribute, entry in held_by(node):

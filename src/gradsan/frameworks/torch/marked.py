@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
+from gradsan.record.frames import Site
 
 
 class Marked:
@@ -23,3 +25,25 @@ class Marked:
     def differs(self, *, is_full: bool) -> bool:
         """Return whether it contains something else now."""
         return not same(fingerprint(self.tensor, is_full=is_full), self.mark)
+
+
+class Watched:
+    """A tensor that is compared after each line, for as long as a value lives."""
+
+    __slots__ = ("is_close", "mark", "tensor", "then", "value")
+
+    def __init__(
+        self,
+        value: Callable[[], object],
+        tensor: Any,
+        mark: object,
+        *,
+        is_close: bool,
+        then: Callable[[Site | None], None] | None,
+    ) -> None:
+        self.is_close = is_close
+        self.value = value
+        self.tensor = tensor
+        self.mark = mark
+        self.then = then
+        """Called with the line after which it differed."""

@@ -165,8 +165,10 @@ class _Look:
             written = [
                 suspect
                 for suspect in log.writes_to(key)
+                if suspect.access is not Access.FOREIGN  # the audit tells of what was saved
                 # A custom Function saves at the end of its forward; its number is older than what that wrote.
-                if suspect.number > number + (is_custom and suspect.is_in_function) and overlaps(suspect.region, region)
+                and suspect.number > number + (is_custom and suspect.is_in_function)
+                and overlaps(suspect.region, region)
             ]
             if written and not is_restored(part.untyped_storage(), written, log.given_up(key), number):
                 suspects += written
