@@ -82,6 +82,8 @@ class Search:
     roots: tuple[Path, ...]
     timeout_s: float
     audit: str = ""
+    first: Seen = field(init=False)
+    """What the program does as it is."""
     reference: Reference = field(init=False)
     unproven: Step | None = None
     reasons: list[str] = field(default_factory=list)
@@ -106,6 +108,7 @@ class Search:
         self.reference = self._make_reference()
         if self.reference.protected.observations.n_compiled:
             first = self._interpreted(first)
+        self.first = first
         if self.reference.protected.problem:
             self.reasons.append(f"under protection: {self.reference.protected.problem}")
             return None
@@ -246,7 +249,7 @@ class Search:
 
     def _finished(self, step: Step) -> Step | None:
         proof = self._prove(step, is_whole=True)
-        if proof.holds and any(_is_of_a_reference(finding) for finding, _ in step.cures):
+        if proof.holds and self._is_as_before(step):
             proof = replace(proof, holds=False, why_not=AS_BEFORE)
         if proof.holds and self.is_interpreted:
             proof = self._proof_as_compiled(step)
@@ -265,6 +268,13 @@ class Search:
         if self.unproven is None:
             self.unproven = replace(step, proof=replace(proof, holds=False, why_not=why_not))
         return None
+
+    def _is_as_before(self, step: Step) -> bool:
+        """Whether an edit changes nothing of what only the audit saw to be wrong, and protection may not make right."""
+        seen_by = {finding.history.witness for finding, _ in step.cures if finding.history is not None} - {None}
+        if not seen_by.isdisjoint(SHOWN_LATER):
+            return True
+        return bool(seen_by) and prove(Reference(self.first), step.seen, Edits(), is_whole=True).holds
 
     def _proof_as_compiled(self, step: Step) -> Proof:
         """Prove the program as it is; see NOTE [Compiled functions]."""
@@ -364,10 +374,6 @@ def _is_same(before: Diagnostic, after: Diagnostic, fix: Fix) -> bool:
     if fix.remedy is Remedy.COPY_BEFORE_WRITE and after.primary.line in made:
         return True
     return _places(before, fix.edits) == _places(after, ())
-
-
-def _is_of_a_reference(finding: Diagnostic) -> bool:
-    return finding.history is not None and finding.history.witness in SHOWN_LATER
 
 
 def _place_of(finding: Diagnostic) -> tuple[str, int]:
