@@ -83,8 +83,18 @@ def is_in_apply(frame: FrameType | None) -> bool:
 
 def is_in_forward(frame: FrameType | None) -> bool:
     """Return whether a module's forward is on the stack."""
+    return _call_of_module(frame) is not None
+
+
+def is_in_training(frame: FrameType | None) -> bool:
+    """Return whether the innermost module whose forward is on the stack is in training mode."""
+    call = _call_of_module(frame)
+    return call is not None and bool(getattr(call.f_locals.get("self"), "training", False))
+
+
+def _call_of_module(frame: FrameType | None) -> FrameType | None:
     while frame is not None:
         if frame.f_code.co_name == "_call_impl" and "nn" in frame.f_code.co_filename:
-            return True
+            return frame
         frame = frame.f_back
-    return False
+    return None

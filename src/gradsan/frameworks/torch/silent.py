@@ -129,6 +129,8 @@ class _Look:
                 yield from self.of_slots(node)
                 if hooked:
                     yield from self._of_recomputed(node, number)
+            if self.cuts:
+                yield from self._of_frozen(node, number)
             if has_edges:
                 for child, _ in node.next_functions:
                     if child is not None:
@@ -225,6 +227,18 @@ class _Look:
             return
         if self._ends_gradient(cut, variable):
             yield self.told.cut(cut, variable)
+
+    def _of_frozen(self, node: Any, number: int) -> Iterator[History]:
+        """A value that went into a frozen parameter: no edge leads there, but nodes save it."""
+        for slot in slots_of(node, with_hooked=True):
+            cut = self.cuts.get(storage_key(slot.tensor) or 0)
+            if cut is None or not isinstance(cut.upstream, Upstream) or cut.number > number:
+                continue
+            parameter = None if cut.frozen is None else cut.frozen()
+            if not isinstance(parameter, torch.Tensor) or self._was_used_between(cut.number, number):
+                continue
+            if self._ends_gradient(cut, parameter):
+                yield self.told.cut(cut, parameter)
 
     def _ends_gradient(self, cut: Suspect, leaf: torch.Tensor) -> bool:
         # NOTE [Meant as a value] in `cuts`

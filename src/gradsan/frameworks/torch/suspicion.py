@@ -21,7 +21,7 @@ import torch
 
 from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
-from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, user_frame
+from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
 from gradsan.frameworks.torch.graph import has_node, producers_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.restored import content_of
@@ -160,7 +160,10 @@ class Suspicion:
 
     def _note_cut(self, suspect: Suspect, written: object, values: tuple[Any, ...], frame: FrameType) -> None:
         """Remember that a value with history goes where no history is kept."""
-        if suspect.operation == "tensor" or is_in_forward(frame):
+        if isinstance(written, torch.nn.Parameter) and not written.requires_grad:
+            suspect.upstream = upstream_of(values_with_history(values)) if is_in_training(frame) else None
+            suspect.cuts_graph, suspect.frozen = suspect.upstream is not None, weakref.ref(written)
+        elif suspect.operation == "tensor" or is_in_forward(frame):
             suspect.cuts_graph = True
         elif isinstance(written, torch.Tensor) and not has_node(written) and written.requires_grad:
             suspect.upstream = upstream_of(values_with_history(values))
