@@ -110,6 +110,8 @@ class Witness(Enum):
     """... of what an unpack hook gave, while the node that asked for it asked for more."""
     CONTEXT = "context"
     """... of a tensor that a custom Function keeps on ``ctx``."""
+    HOOK_STATE = "hook-state"
+    """... of what the hook of a tensor reads beside its gradient."""
     FUNCTION_INPUT = "function-input"
     """... of an input of a custom Function, before and after its forward."""
     GRADIENT = "gradient"

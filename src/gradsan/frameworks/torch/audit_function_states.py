@@ -11,7 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from functools import lru_cache
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,21 +35,21 @@ class State:
 
     __slots__ = ("__weakref__", "mark", "name", "owner", "path", "site", "value", "version")
 
-    def __init__(self, owner: Any, name: str, path: str, value: Any, mark: object, site: Site) -> None:
+    def __init__(self, owner: Any, name: str, path: str, value: Any, mark: object, site: Site | None) -> None:
         self.owner = owner
         self.name = name
         self.path = path
-        """As the backward reads it, after ``ctx.``."""
+        """As the backward reads it."""
         self.value = weakref.ref(value)
         self.mark = mark
         self.site = site
-        """Where the forward assigns it."""
+        """Where it is assigned; None where that isn't known."""
         self.version = 0 if not isinstance(value, torch.Tensor) else value._version
 
     @property
     def now(self) -> Any:
         """What is there now."""
-        return _attribute(self.owner, self.name)
+        return attribute_of(self.owner, self.name)
 
     @property
     def is_replaced(self) -> bool:
@@ -105,11 +105,11 @@ def _states_of(node: Any, cls: Any, *, is_full: bool) -> Iterator[State]:
     names = _handed_over(getattr(cls.forward, "__code__", None), getattr(cls.backward, "__code__", None))
     if not names:
         return
-    owners = {name: value for name, value in vars(node).items() if _is_object(value)}
+    owners = {name: value for name, value in vars(node).items() if is_object(value)}
     owners[cls.__name__] = cls
     for prefix, owner in owners.items():
         for name, site in names.items():
-            value = _attribute(owner, name)
+            value = attribute_of(owner, name)
             tensor = tensor_of(value)
             mark = None if tensor is None else fingerprint(tensor, is_full=is_full)
             if mark is not None:
@@ -130,12 +130,21 @@ def _handed_over(forward: CodeType | None, backward: CodeType | None) -> dict[st
     return {name: Site(forward, -1, assigned[name]) for name in read}
 
 
-def _is_object(value: Any) -> bool:
+def is_object(value: Any) -> bool:
+    """Return whether a value is an object of the program, or a module, on which a call may leave something."""
     if isinstance(value, _NO_OBJECTS) or not hasattr(value, "__dict__"):
         return False
     return isinstance(value, torch.nn.Module) or type(value).__module__.partition(".")[0] not in _FOREIGN
 
 
-def _attribute(owner: Any, name: str) -> Any:
+def attribute_of(owner: Any, name: str) -> Any:
+    """Return an attribute, a buffer, a global of a namespace, or what a cell holds; None where there is none."""
+    if isinstance(owner, dict):
+        return owner.get(name)
+    if isinstance(owner, CellType):
+        try:
+            return owner.cell_contents
+        except ValueError:  # not filled yet
+            return None
     value = vars(owner).get(name)
     return vars(owner).get("_buffers", {}).get(name) if value is None else value

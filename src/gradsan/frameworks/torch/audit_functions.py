@@ -26,6 +26,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 
 from gradsan.frameworks.torch.audit_function_states import FunctionStates
+from gradsan.frameworks.torch.audit_hook_states import HookStates
 from gradsan.frameworks.torch.audit_saved_inputs import SavedInputs
 from gradsan.frameworks.torch.audit_taken import TakenGradients
 from gradsan.frameworks.torch.contexts import Calls, beginning_of, held_on, is_buffer, names, owners_on, tensor_of
@@ -62,7 +63,7 @@ class FunctionAudit:
         """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
         self._taken = TakenGradients(audit)
         self._saved = SavedInputs(audit, self._is_users)
-        self._states = FunctionStates(audit)
+        self._states, self._hooks = FunctionStates(audit), HookStates(audit)
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -282,8 +283,12 @@ class FunctionAudit:
             if code is None or not self._audit.recorder.user_code(code) or torch.compiler.is_compiling():
                 return original(tensor, hook)
 
+            before = self._hooks.of(tensor, hook)
+
             @functools.wraps(hook)
             def audited(gradient: Any) -> Any:
+                if before is not None:
+                    before()
                 shared = self._shared((gradient,), _IN_HOOK_USE_COUNT)
                 result = hook(gradient)
                 with self._audit.recorder.border():
