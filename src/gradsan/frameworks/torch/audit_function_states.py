@@ -122,12 +122,22 @@ def _handed_over(forward: CodeType | None, backward: CodeType | None) -> dict[st
     if forward is None or backward is None:
         return {}
     first: dict[str, str] = {}
-    for operation, name, _ in instructions_of(backward):
-        if operation in ("LOAD_ATTR", "STORE_ATTR"):
-            first.setdefault(name, operation)
-    assigned = {name: line for operation, name, line in instructions_of(forward) if operation == "STORE_ATTR"}
+    for operation, name, _ in _uses_of_attributes(backward):
+        first.setdefault(name, operation)
+    assigned = {name: line for operation, name, line in _uses_of_attributes(forward) if operation == "STORE_ATTR"}
     read = (name for name, operation in first.items() if operation == "LOAD_ATTR" and name in assigned)
     return {name: Site(forward, -1, assigned[name]) for name in read}
+
+
+def _uses_of_attributes(code: CodeType) -> Iterator[tuple[str, str, int]]:
+    """Yield the loads and stores of attributes, except those of the context itself, the first parameter."""
+    context = code.co_varnames[0] if code.co_varnames else ""
+    of_context = False
+    for operation, name, line in instructions_of(code):
+        if operation in ("LOAD_ATTR", "STORE_ATTR") and not of_context:
+            yield operation, name, line
+        # Newer versions of Python load two variables at once.
+        of_context = operation.startswith("LOAD_FAST") and (name == context or name.endswith(f"'{context}')"))
 
 
 def is_object(value: Any) -> bool:
