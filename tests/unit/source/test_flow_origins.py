@@ -8,6 +8,21 @@ import pytest
 from tests.unit.source.test_flow import errors
 
 TOLD = {
+    "a layer is frozen in one branch only": """\
+class Net(nn.Module):
+    def __init__(self, freeze):
+        super().__init__()
+        self.emb = nn.Embedding(5, 3)
+        if freeze:
+            self.emb.weight.requires_grad = False
+        else:
+            self.emb.weight.requires_grad = True
+
+def plug(args, table):
+    net = Net(args.freeze)
+    net.emb.weight.copy_(table)
+    return net
+""",
     "a parameter weighs what is new": """\
 def balanced(shares):
     weights = shares[0] * torch.ones(3)
@@ -283,6 +298,21 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "a layer is frozen in each branch": """\
+class Net(nn.Module):
+    def __init__(self, freeze):
+        super().__init__()
+        self.emb = nn.Embedding(5, 3)
+        if freeze:
+            self.emb.weight.requires_grad = False
+        else:
+            self.emb.weight.requires_grad = False
+
+def plug(args, table):
+    net = Net(args.freeze)
+    net.emb.weight.copy_(table)
+    return net
+""",
     "boxes are made of tensors, and compared": """\
 class Boxes:
     def __init__(self, tensor: torch.Tensor):

@@ -366,13 +366,14 @@ def fork(
     switched: list[list[Regrad]] = []
     for literals, run in ways:
         machine.guard = before | literals
-        n_regrads, n_touched = len(machine.regrads), len(machine.touched)
+        n_regrads, n_touched, start = len(machine.regrads), len(machine.touched), machine.tick()
         if run():
             exits.append((machine.guard, machine.journal.changes(mark)))
             switched.append([regrad_of(switch.tensor) for switch in machine.regrads[n_regrads:]])
         machine.journal.undo(mark)
         if len(machine.regrads) > n_regrads:
-            made = {id(storage) for storage in machine.touched[n_touched:]}
+            touched = machine.touched[n_touched:]
+            made = {id(storage) for storage in touched if storage.since is None or storage.since > start}
             for switch in reversed(machine.regrads[n_regrads:]):
                 if id(switch.tensor.storage) not in made:
                     switch.restore()
@@ -384,7 +385,8 @@ def fork(
     machine.journal.merge(exits)
     if len(exits) == 1:
         machine.guard = exits[0][0]
-        machine.regrads += [regrad_of(after.tensor) for after in switched[0]]
-        for after in switched[0]:
+    for after in switched[0]:
+        if all(any(o.tensor is after.tensor and o.grad is after.grad for o in other) for other in switched[1:]):
+            machine.regrads.append(regrad_of(after.tensor))
             after.restore()
     return True

@@ -38,7 +38,7 @@ def construct(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) ->
     if not arguments.is_exact:
         for name in ("inplace", "p"):
             settings.setdefault(name, UNKNOWN)
-    return Layer(dotted, settings, place)
+    return Layer(dotted, settings, place, since=frame.machine.tick())
 
 
 _BASE = "<base>"

@@ -185,6 +185,7 @@ def as_parameter(frame: Frame, name: str, layer: Layer) -> Tensor:
     """Return a parameter of a layer that the table doesn't name, ``weight_hh_l0``."""
     tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
     tensor.storage.owner = layer.dotted.rpartition(".")[2]
+    tensor.storage.since = layer.since
     return tensor
 
 

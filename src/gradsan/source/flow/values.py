@@ -170,6 +170,8 @@ class Layer:
     attributes: dict[object, Value] = field(default_factory=dict)
     is_frozen: bool = False
     children: Sequence | None = None
+    since: int = 0
+    """When it was made, on the machine's clock."""
 
 
 @dataclass(slots=True, eq=False)

@@ -50,6 +50,7 @@ def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
 def _parameter(frame: Frame, layer: Layer, name: str) -> Tensor:
     tensor = leaf(frame, kind=TensorKind.PARAMETER, name=name, requires_grad=not layer.is_frozen)
     tensor.storage.owner = layer.dotted.rpartition(".")[2]
+    tensor.storage.since = layer.since
     return tensor
 
 
