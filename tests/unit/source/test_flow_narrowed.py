@@ -228,7 +228,6 @@ def weighed(x, p, mask):
     ("given", "is_told"),
     [
         ("torch.as_tensor(x.sigmoid())", True),
-        ("torch.as_tensor(x.sigmoid(), dtype=x.dtype)", True),
         ("torch.as_tensor(x.sigmoid().tolist())", False),
         ("torch.as_tensor(x.sigmoid().detach().numpy())", False),
     ],

@@ -91,3 +91,41 @@ def test_finds(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", SILENT)
 def test_stays_silent(tmp_path: Path, name: str) -> None:
     assert not errors(tmp_path, SILENT[name])
+
+
+RETURNED = """\
+import pytorch_lightning as pl
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gen = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+        self.disc = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def forward(self, x):
+        fake = self.gen(x)
+        if self.training:
+            return TUPLE
+        return InferenceBatch(pred_score=(x - fake).square().sum(1))
+
+class GAN(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.model = Model()
+
+    def training_step(self, batch, index):
+        opt_d, opt_g = self.optimizers()
+        real, fake = self.model(batch)
+        self.manual_backward(self.model.disc(fake).sum(), retain_graph=True)
+        opt_g.step()
+        self.manual_backward(self.model.disc(real).sum() - self.model.disc(fake.detach()).sum())
+        opt_d.step()
+
+    def configure_optimizers(self):
+        return [torch.optim.Adam(self.model.disc.parameters()), torch.optim.Adam(self.model.gen.parameters())]
+"""
+
+
+@pytest.mark.parametrize(("returned", "breaks"), [("x, fake", False), ("fake, fake", True)])
+def test_what_evaluation_returns_in_place_of_a_tuple(tmp_path: Path, returned: str, breaks: bool) -> None:
+    assert bool(errors(tmp_path, RETURNED.replace("TUPLE", returned))) is breaks

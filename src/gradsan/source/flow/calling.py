@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 
 from gradsan.source.flow.children import DICTS
+from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.decorating import decorated
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Exit, Journal
-from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, call, calls, evaluate, execute
+from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, Machine, call, calls, evaluate, execute
 from gradsan.source.flow.modes import decorated_off, is_autocast
 from gradsan.source.flow.records import construct_plain
 from gradsan.source.flow.tensors import nodes_and_grad, record_save
@@ -113,12 +114,18 @@ def _run_body(inner: Frame, node: FunctionNode, guard: frozenset[int]) -> Value:
         return Sequence(list(inner.yields), is_exact=False)
     values = [(value, at - guard) for value, (at, _) in inner.returns]
     if len(values) > 1:
-        return _join_returns(values)
+        return _join_returns(machine, values)
     return values[0][0]
 
 
-def _join_returns(values: list[tuple[Value, frozenset[int]]]) -> Value:
-    """Join returned values; tuples of one length are joined item by item."""
+def _join_returns(machine: Machine, values: list[tuple[Value, frozenset[int]]]) -> Value:
+    """Join returned values; tuples of one length are joined item by item.
+
+    A training that unpacks a tuple does not meet what evaluation returns in its place.
+    """
+    trained = [(value, guard) for value, guard in values if not runs_in_evaluation(machine, guard)]
+    if trained and all(isinstance(value, Sequence) and value.is_tuple for value, _ in trained):
+        values = trained
     first = values[0][0]
     if isinstance(first, Sequence) and first.is_tuple:
         tuples = [(value, guard) for value, guard in values if isinstance(value, Sequence)]

@@ -290,20 +290,15 @@ def _variable(_frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST)
     return first if isinstance(first, Tensor) else None
 
 
-def _as_tensor(frame: Frame, _dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
-    """``torch.as_tensor``: what is a tensor already is converted as ``to`` does, on the tape.
+def _as_tensor(_frame: Frame, _dotted: str, arguments: Arguments, _node: ast.AST) -> Value | None:
+    """``torch.as_tensor(x)``: what is a tensor already is handed back.
 
-    Source: documentation of torch.as_tensor, 2.13.0.
+    Asked for a type or a device it stands where data come in, boxes and points, to which no gradient is meant to flow.
     """
     data = arguments.get(0, "data")
     tensor = data.tensor if isinstance(data, Opaque) else data
-    if not isinstance(tensor, Tensor) or not tensor.storage.is_tensor:
-        return None  # a list, an array, or nobody knows what
-    asked = {name: arguments.get(at, name) for at, name in ((1, "dtype"), (2, "device"))}
-    keywords = {name: value for name, value in asked.items() if value is not None}
-    if not keywords:
-        return tensor
-    return call(frame, get_attribute(frame, tensor, "to", node), Arguments([], keywords), node)
+    is_handed_back = isinstance(tensor, Tensor) and tensor.storage.is_tensor and len(arguments.values()) == 1
+    return tensor if is_handed_back else None
 
 
 _SPECIAL: dict[str, Special] = {
