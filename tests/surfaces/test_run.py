@@ -111,6 +111,7 @@ PROGRAMS = {
     """,
     "interrupted": """
         import atexit, os, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have it ignored
         atexit.register(print, "at exit", flush=True)
         def wait():
             os.kill(os.getpid(), signal.SIGINT)
@@ -120,6 +121,7 @@ PROGRAMS = {
     """,
     "interrupted and caught": """
         import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
