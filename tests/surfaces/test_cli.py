@@ -16,6 +16,8 @@ import gradsan
 from gradsan.surfaces.cli import build_parser
 
 GRADSAN = [sys.executable, "-m", "gradsan"]
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""A script's first line: whoever runs the tests in the background has interrupts ignored."""
 VERBS = sorted(next(a for a in build_parser()._actions if a.dest == "verb").choices)
 
 
@@ -207,7 +209,7 @@ class TestRun:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
     def test_an_interrupt_ends_it_as_python_ends(self, tmp_path: Path) -> None:
-        write(tmp_path / "script.py", "import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+        write(tmp_path / "script.py", f"{INTERRUPTIBLE}import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
         with subprocess.Popen(
             [*GRADSAN, "run", "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as running:

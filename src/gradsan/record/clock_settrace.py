@@ -171,7 +171,8 @@ class SettraceClock:
     def _make_trace(self, timeline: Timeline) -> TraceFunction:
         next_number, put = self._next_number, timeline.put
         is_user_code = self._user_code
-        answers, handlers, is_compiled = self._user_code.answers, self._user_code.handlers, self._user_code.is_compiled
+        answers, handlers = self._user_code.answers, self._user_code.handlers
+        is_compiled, compiler, modules = self._user_code.is_compiled, self._user_code.compiler, sys.modules
         is_idle = self._idle.ids
         trace_line, trace_idle = self._make_line_trace(timeline), self._make_idle_trace(timeline)
 
@@ -183,7 +184,7 @@ class SettraceClock:
             if is_idle and id(code) in is_idle:
                 frame.f_trace_lines = False
                 return trace_idle
-            if code.co_name in handlers or is_compiled(code):
+            if code.co_name in handlers or (compiler in modules and is_compiled(code)):
                 return None
             if not self._running:  # stopped by another thread, which can't remove this one's trace function
                 sys.settrace(None)

@@ -38,7 +38,8 @@ class UserCode:
     ``foreign_folders`` each end in a separator; ``foreign_marks`` are parts of the names of generated files.
     ``handlers`` name functions of the user's through which the framework passes every operation of a tensor subclass:
     what they call on is told as made by the line that used the subclass.
-    ``compiled_mark`` begins a name that code has which a compiler made of the user's; see `is_compiled`.
+    ``compiled_mark`` begins a name that code has which a compiler made of the user's; see `is_compiled`.  ``compiler``
+    is the module that makes such code: until it is imported, there is none.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class UserCode:
         "_foreign_folders",
         "_foreign_marks",
         "answers",
+        "compiler",
         "handlers",
         "on_new_file",
         "users",
@@ -59,8 +61,10 @@ class UserCode:
         foreign_marks: tuple[str, ...] = (),
         handlers: frozenset[str] = frozenset(),
         compiled_mark: str = "",
+        compiler: str = "",
     ) -> None:
         self.handlers = handlers
+        self.compiler = compiler
         self._compiled_mark = compiled_mark
         self._compiled: dict[int, tuple[weakref.ref[CodeType], bool]] = {}
         self._foreign_folders = (*foreign_folders, _OURS)

@@ -27,6 +27,8 @@ _GIVEN = ("model", "obj", "func", "fn")
 """The names of their first parameters."""
 
 
+COMPILER = "torch._dynamo.output_graph"
+"""The module by which functions of the user's are compiled."""
 COMPILED_MARK = "__compiled_fn_"
 """How the name begins by which compiled code of a function calls what it was compiled to.
 

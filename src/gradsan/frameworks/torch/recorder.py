@@ -18,7 +18,7 @@ import torch
 from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, stepping, tracers
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
-from gradsan.frameworks.torch.compiling import COMPILED_MARK
+from gradsan.frameworks.torch.compiling import COMPILED_MARK, COMPILER
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
 from gradsan.frameworks.torch.running import Running
@@ -54,6 +54,7 @@ def _user_code() -> UserCode:
         foreign_marks=_FOREIGN_MARKS,
         handlers=_HANDLERS,
         compiled_mark=COMPILED_MARK,
+        compiler=COMPILER,
     )
 
 
