@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gradsan.model.span import Span
-from gradsan.source.program import Program, dotted_name
+from gradsan.source.program import Program, arguments_of, dotted_name
 from gradsan.source.rewrites.editing import locate
 from gradsan.source.targets import written_by
 
@@ -22,7 +22,7 @@ def is_borrowed(span: Span) -> bool:
     _, function, name = found
     bound = [each for each in _bindings(function, name) if not isinstance(each, ast.AugAssign)]
     values = [each.value for each in bound if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)]
-    is_all = bool(values) and len(values) == len(bound) and name not in _parameters(function)
+    is_all = bool(values) and len(values) == len(bound) and name not in arguments_of(function)
     return is_all and all(_is_attribute(value) for value in values)
 
 
@@ -32,7 +32,7 @@ def is_lost_argument(span: Span) -> bool:
     if found is None:
         return False
     program, function, name = found
-    if name not in _parameters(function) or any(not isinstance(n, ast.AugAssign) for n in _bindings(function, name)):
+    if name not in arguments_of(function) or any(not isinstance(n, ast.AugAssign) for n in _bindings(function, name)):
         return False
     statement = next((n for n in ast.walk(function) if isinstance(n, ast.stmt) and n.lineno == span.line), function)
     again = {id(node) for loop in program.loops_around(statement) for node in ast.walk(loop)}
@@ -67,11 +67,6 @@ def _unpacked(target: ast.expr) -> Iterator[ast.expr]:
             yield from _unpacked(each)
     else:
         yield target.value if isinstance(target, ast.Starred) else target
-
-
-def _parameters(function: ast.FunctionDef) -> set[str]:
-    given = function.args
-    return {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
 
 
 def _is_attribute(value: ast.expr) -> bool:

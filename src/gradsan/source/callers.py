@@ -25,6 +25,7 @@ from gradsan.source.hierarchy import find_member
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.parameters import defaults_of
 from gradsan.source.plausible import is_data, layout_of, spells
+from gradsan.source.program import arguments_of
 from gradsan.source.project import Project
 from gradsan.source.walking import walk, walk_lines
 
@@ -102,7 +103,7 @@ class Callers:
             self._asked.clear()
             depth = _DEPTH if wanted.gradients else _DEPTH_OF_MODE
         sites = self._sites(info, wanted) if depth and not _is_called_otherwise(info) else None
-        parameters = _parameters(info)
+        parameters = frozenset(arguments_of(info.node))
         if not sites:
             return not _is_hidden(info)
         if all(is_off for _, is_off in sites):
@@ -290,13 +291,8 @@ def _own_names(info: FunctionInfo) -> frozenset[str]:
         nodes = list(walk(info.node))
         stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
         outer = {name for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
-        known = info.module.remembered[key] = frozenset(stored - outer) | _parameters(info)
+        known = info.module.remembered[key] = frozenset(stored - outer) | frozenset(arguments_of(info.node))
     return known
-
-
-def _parameters(info: FunctionInfo) -> frozenset[str]:
-    spec = info.node.args
-    return frozenset(p.arg for p in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs))
 
 
 def _seen_in(frame: Frame, arguments: Arguments, info: FunctionInfo, *, is_bound: bool) -> Seen:
@@ -307,7 +303,7 @@ def _seen_in(frame: Frame, arguments: Arguments, info: FunctionInfo, *, is_bound
         return Seen(is_exact=False)
     left_out: set[str] = set()
     gradients: dict[str, Passed] = {}
-    for name in _parameters(info):
+    for name in frozenset(arguments_of(info.node)):
         value = _argument(arguments, info, name, is_bound=is_bound)
         if value is not None:
             gradients[name] = _gradient_of(value)

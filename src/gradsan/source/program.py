@@ -179,6 +179,12 @@ def dotted_name(node: ast.AST) -> str:
     return ""
 
 
+def arguments_of(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[str]:
+    """Return the names of a function's parameters, without those that take the rest."""
+    spec = function.args
+    return [each.arg for each in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+
+
 def _bound_by(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     if isinstance(node, ast.ImportFrom):
         origin = "." * node.level + (node.module or "")

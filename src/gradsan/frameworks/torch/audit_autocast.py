@@ -88,8 +88,7 @@ class AutocastAudit:
 
     def unwrap(self) -> None:
         """Undo the guard."""
-        if self._guard in self._audit.recorder.guards:
-            self._audit.recorder.guards.remove(self._guard)
+        self._audit.recorder.remove_guard(self._guard)
 
     def _entering(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -99,11 +98,9 @@ class AutocastAudit:
                 region.depth += 1
             elif not torch.compiler.is_compiling():
                 self._open[get_ident()] = Region(self._audit.recorder.next_number())
-                if self._guard not in guards:  # nobody pays for it whose program opens no region
-                    guards.append(self._guard)
+                self._audit.recorder.add_guard(self._guard)  # nobody pays for it whose program opens no region
             return original(context)
 
-        guards = self._audit.recorder.guards
         return enter
 
     def _exiting(self, original: Callable[..., Any]) -> Callable[..., Any]:

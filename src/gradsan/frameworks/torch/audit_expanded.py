@@ -58,7 +58,7 @@ class ExpandedAudit:
 
         Effect: until `unwrap`.
         """
-        self._audit.recorder.guards.append(self._guard)
+        self._audit.recorder.add_guard(self._guard)
         for name in _WRITES:
             door = vars(torch.Tensor).get(name)
             if isinstance(door, Door):
@@ -68,8 +68,7 @@ class ExpandedAudit:
 
     def unwrap(self) -> None:
         """Undo `wrap`."""
-        if self._guard in self._audit.recorder.guards:
-            self._audit.recorder.guards.remove(self._guard)
+        self._audit.recorder.remove_guard(self._guard)
         for door, ours, wrapper in self._undo:
             if door.wrapper is ours:
                 door.wrapper = wrapper

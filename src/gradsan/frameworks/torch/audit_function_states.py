@@ -62,6 +62,15 @@ class State:
         return tensor is not None and not same(fingerprint(tensor, is_full=is_full), self.mark)
 
 
+def state_of(owner: Any, name: str, path: str, site: Site | None, *, is_full: bool) -> Iterator[State]:
+    """Yield what an attribute is now, if that is a tensor or an array whose content can be compared."""
+    value = attribute_of(owner, name)
+    tensor = tensor_of(value)
+    mark = None if tensor is None else fingerprint(tensor, is_full=is_full)
+    if mark is not None:
+        yield State(owner, name, path, value, mark, site)
+
+
 class FunctionStates:
     """Compares what forwards left on objects with what their backwards find there."""
 
@@ -109,11 +118,7 @@ def _states_of(node: Any, cls: Any, *, is_full: bool) -> Iterator[State]:
     owners[cls.__name__] = cls
     for prefix, owner in owners.items():
         for name, site in names.items():
-            value = attribute_of(owner, name)
-            tensor = tensor_of(value)
-            mark = None if tensor is None else fingerprint(tensor, is_full=is_full)
-            if mark is not None:
-                yield State(owner, name, f"{prefix}.{name}", value, mark, site)
+            yield from state_of(owner, name, f"{prefix}.{name}", site, is_full=is_full)
 
 
 @lru_cache(maxsize=256)

@@ -80,12 +80,11 @@ class FunctionAudit:
             patches.set(torch.nn.Module, name, self._hooking_module(getattr(torch.nn.Module, name), own))
         engine: Any = torch.autograd
         patches.set(engine, "_engine_run_backward", self._running(engine._engine_run_backward))
-        self._audit.recorder.guards.append(self._guard)
+        self._audit.recorder.add_guard(self._guard)
 
     def unwrap(self) -> None:
         """Undo the guard."""
-        if self._guard in self._audit.recorder.guards:
-            self._audit.recorder.guards.remove(self._guard)
+        self._audit.recorder.remove_guard(self._guard)
 
     def _guard(self, tensor: Any, _operation: str) -> None:
         recorder = self._audit.recorder

@@ -15,16 +15,16 @@ from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from gradsan.frameworks.torch.audit_function_states import State, attribute_of, is_object
+from gradsan.frameworks.torch.audit_function_states import State, attribute_of, is_object, state_of
 from gradsan.frameworks.torch.captured import instructions_of
 from gradsan.frameworks.torch.contexts import tensor_of
-from gradsan.frameworks.torch.fingerprints import fingerprint
+from gradsan.frameworks.torch.frames import is_running
 from gradsan.frameworks.torch.graph import has_node
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version, Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site
+from gradsan.record.frames import Site, current_site, span_of
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -49,26 +49,19 @@ class HookStates:
         return (lambda: self._look(states, registrar.f_code)) if states else None
 
     def _read_by(self, hook: FunctionType, registrar: FrameType) -> Iterator[State]:
-        assigned = _assigned_in(registrar.f_code)
+        assigned, is_full = _assigned_in(registrar.f_code), self._audit.is_full
         for name in hook.__code__.co_names:
-            value = attribute_of(hook.__globals__, name)
-            yield from self._state(hook.__globals__, name, name, value, assigned.get(name))
+            yield from state_of(hook.__globals__, name, name, assigned.get(name), is_full=is_full)
         for name, cell in zip(hook.__code__.co_freevars, hook.__closure__ or (), strict=False):
+            yield from state_of(cell, "cell_contents", name, assigned.get(name), is_full=is_full)
             held = attribute_of(cell, "cell_contents")
-            yield from self._state(cell, "cell_contents", name, held, assigned.get(name))
             for attribute in hook.__code__.co_names if is_object(held) else ():
-                value = attribute_of(held, attribute)
-                yield from self._state(held, attribute, f"{name}.{attribute}", value, assigned.get(attribute))
-
-    def _state(self, owner: Any, name: str, path: str, value: Any, site: Site | None) -> Iterator[State]:
-        tensor = tensor_of(value)
-        mark = None if tensor is None else fingerprint(tensor, is_full=self._audit.is_full)
-        if mark is not None:
-            yield State(owner, name, path, value, mark, site)
+                path = f"{name}.{attribute}"
+                yield from state_of(held, attribute, path, assigned.get(attribute), is_full=is_full)
 
     def _look(self, states: list[State], registrar: CodeType) -> None:
         with self._audit.recorder.border():
-            if _runs(registrar):
+            if is_running(registrar, sys._getframe(1)):
                 return
             for state in states:
                 if not state.differs(is_full=self._audit.is_full):
@@ -91,18 +84,9 @@ class HookStates:
     def _tell(self, state: State, tensor: Any, written: Written) -> None:
         recorder = self._audit.recorder
         here, now = current_site(recorder.user_code), SequenceNumber(recorder.next_number())
-        needed = Needed(span=None if here is None else here.span(), operation="hook", version=Version(0), sequence=now)
+        needed = Needed(span=span_of(here), operation="hook", version=Version(0), sequence=now)
         subject = subject_of(tensor, name=state.path)
         self._audit.tell(History(subject=subject, events=(written, needed), witness=Witness.HOOK_STATE))
-
-
-def _runs(code: CodeType) -> bool:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is code:
-            return True
-        frame = frame.f_back
-    return False
 
 
 @lru_cache(maxsize=256)

@@ -20,6 +20,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.modules import subject_of
+from gradsan.frameworks.torch.optimizers import parameters_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
@@ -62,15 +63,14 @@ class OptimizerAudit:
         """Undo the hooks and the guard."""
         for handle in self._handles:
             handle.remove()
-        if self._guard in self._audit.recorder.guards:
-            self._audit.recorder.guards.remove(self._guard)
+        self._audit.recorder.remove_guard(self._guard)
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if torch.compiler.is_compiling():
             return
         with self._audit.recorder.border():
             n_steps = self._n_steps[optimizer] = self._n_steps.get(optimizer, 0) + 1
-            for parameter in _parameters(optimizer):
+            for parameter in parameters_of(optimizer):
                 gradient = parameter.grad
                 if gradient is None:
                     continue
@@ -85,8 +85,7 @@ class OptimizerAudit:
                 key = key_of(gradient) if key is None else key
                 if key is not None and key_of(value) == key:
                     self._kept[key] = weakref.ref(value), str(name), type(optimizer).__name__
-                    if self._guard not in self._audit.recorder.guards:
-                        self._audit.recorder.guards.append(self._guard)
+                    self._audit.recorder.add_guard(self._guard)
 
     def _guard(self, tensor: Any, operation: str) -> None:
         if not self._kept:
@@ -106,7 +105,7 @@ class OptimizerAudit:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> None:
             if self._stepped and not torch.compiler.is_compiling():
                 with self._audit.recorder.border():
-                    self._note_dropped(_parameters(owner) if is_optimizer else owner.parameters())
+                    self._note_dropped(parameters_of(owner) if is_optimizer else owner.parameters())
             original(owner, *args, **kwargs)
 
         return zero_grad
@@ -124,13 +123,13 @@ class OptimizerAudit:
         if not self._dropped or torch.compiler.is_compiling():
             return
         with self._audit.recorder.border():
-            for parameter in _parameters(optimizer):
+            for parameter in parameters_of(optimizer):
                 before, gradient = self._stepped.get(id(parameter)), parameter.grad
                 dropped = self._dropped.get(id(gradient))
                 if before is None or dropped is None or dropped[0]() is not before[1]():
                     continue
-                is_same = gradient is not None and gradient is before[1]()
-                if is_same and gradient._version == before[2]:
+                is_same = gradient is before[1]()
+                if gradient is not None and is_same and gradient._version == before[2]:
                     self._tell_stale(optimizer, parameter, dropped[1])
 
     def _tell_stale(self, optimizer: Optimizer, parameter: Any, site: Site | None) -> None:
@@ -145,8 +144,3 @@ class OptimizerAudit:
         subject = subject_of(parameter, kind=TensorKind.PARAMETER)
         events = (self._audit.written(site, "zero_grad"), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.STALE_GRADIENT))
-
-
-def _parameters(optimizer: Optimizer) -> Iterable[Any]:
-    for group in optimizer.param_groups:
-        yield from group["params"]

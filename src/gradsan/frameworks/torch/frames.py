@@ -74,8 +74,13 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
 
 def is_in_apply(frame: FrameType | None) -> bool:
     """Return whether a custom Function is being applied: its forward is on the stack."""
+    return is_running(_APPLY, frame)
+
+
+def is_running(code: CodeType, frame: FrameType | None) -> bool:
+    """Return whether code runs at or above a frame."""
     while frame is not None:
-        if frame.f_code is _APPLY:
+        if frame.f_code is code:
             return True
         frame = frame.f_back
     return False

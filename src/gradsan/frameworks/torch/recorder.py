@@ -158,6 +158,16 @@ class Recorder:
         """Whether at least one session still records."""
         return any(session.is_on for session in self.sessions)
 
+    def add_guard(self, guard: Guard) -> None:
+        """Ask a guard before each write, once."""
+        if guard not in self.guards:
+            self.guards.append(guard)
+
+    def remove_guard(self, guard: Guard) -> None:
+        """Ask a guard no longer, if it was asked."""
+        if guard in self.guards:
+            self.guards.remove(guard)
+
     def is_quiet(self) -> bool:
         """Whether the calling thread is inside an optimizer step, or inside a judgement of ours."""
         return get_ident() in self.quiet_threads

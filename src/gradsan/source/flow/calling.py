@@ -14,7 +14,7 @@ from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, Machine, call, calls, evaluate, execute
-from gradsan.source.flow.modes import decorated_off, is_autocast
+from gradsan.source.flow.modes import AUTOCAST, decorated_off, is_autocast
 from gradsan.source.flow.records import construct_plain
 from gradsan.source.flow.tensors import nodes_and_grad, record_save
 from gradsan.source.flow.values import (
@@ -87,7 +87,7 @@ def run_function(frame: Frame, inner: Frame, info: FunctionInfo) -> Value:
     if decorated_off(info.decorators):
         machine.grad_enabled = False
         machine.is_inference = was[2] or any(name.endswith("inference_mode") for name in info.decorators)
-    if not isinstance(info.node, ast.Lambda) and info.decorators:
+    if not isinstance(info.node, ast.Lambda) and not AUTOCAST.isdisjoint(info.decorators):
         machine.is_autocast = is_autocast(inner, info.node.decorator_list, machine.is_autocast)
     machine.stack.append(info)
     inner.start = machine.journal.mark()

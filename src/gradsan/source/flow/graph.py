@@ -65,9 +65,9 @@ class Storage:
     kind: TensorKind = TensorKind.INTERMEDIATE
     name: str = ""
     owner: str = ""
+    """The module that holds a parameter or a buffer."""
     since: int | None = None
     """When the layer was made that holds it: its parameters are looked up later."""
-    """The module that holds a parameter or a buffer."""
     is_tensor: bool = True
     """False while nothing proves that the value is a tensor of the framework."""
     version: int = 0

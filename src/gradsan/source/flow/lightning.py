@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 
 from gradsan.source.flow.machine import Arguments, Frame, call, get_attribute
-from gradsan.source.flow.training import run_backward
-from gradsan.source.flow.values import NONE, Instance, Mapping, Optimizer, Sequence, Value
+from gradsan.source.flow.training import call_backward_of
+from gradsan.source.flow.values import Instance, Mapping, Optimizer, Sequence, Value
 from gradsan.source.hierarchy import linearize
 
 _CONFIGURED = "<optimizers>"
@@ -28,10 +28,7 @@ def lightning_method(frame: Frame, module: Instance, name: str, arguments: Argum
         return None
     if name == "optimizers":
         return _optimizers(frame, module, node)
-    if not arguments.positional:
-        return None
-    run_backward(frame, [arguments.positional[0]], retains="retain_graph" in arguments.keywords, node=node)
-    return NONE
+    return call_backward_of(frame, name, arguments, node) if arguments.positional else None
 
 
 def _optimizers(frame: Frame, module: Instance, node: ast.AST) -> Value | None:

@@ -17,9 +17,8 @@ from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_mem
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, REDUCTIONS, TO_NUMBERS, VIEWS
 from gradsan.source.flow.requiring import cut, require_grad, share_gradient
 from gradsan.source.flow.tensors import as_tensor, detached, fresh, grad_of, node_of, roots_of
-from gradsan.source.flow.training import call_backward, call_step, overwrite_parameters, run_backward
+from gradsan.source.flow.training import call_backward, call_backward_of, call_step, overwrite_parameters
 from gradsan.source.flow.values import (
-    NONE,
     TRUE,
     Bound,
     Class,
@@ -210,9 +209,7 @@ def _backward_of_opaque(frame: Frame, receiver: Opaque, name: str, arguments: Ar
     """Run a backward: from the value itself, or from the loss that an accelerator or a trainer is given."""
     if not arguments.positional or (name == "backward" and isinstance(arguments.positional[0], Const)):
         return call_backward(frame, receiver, arguments, node)
-    retains = name == "manual_backward" and "retain_graph" in arguments.keywords
-    run_backward(frame, [arguments.positional[0]], retains=retains, node=node)
-    return NONE
+    return call_backward_of(frame, name, arguments, node)
 
 
 def _unknown_method(

@@ -20,7 +20,7 @@ Source: torch/optim/optimizer.py, 2.13.0.
 """
 _BELOW = (".custom_op", ".register_kernel", ".triton_op", ".register_fake")
 """Decorators of what runs below autograd.  Source: torch.library documentation, 2.13."""
-_AUTOCAST = frozenset(
+AUTOCAST = frozenset(
     f"torch.{name}"
     for name in ("autocast", "amp.autocast", "amp.autocast_mode.autocast", "cuda.amp.autocast", "cpu.amp.autocast")
 )
@@ -56,7 +56,7 @@ def enter_context(frame: Frame, node: ast.expr) -> Value:
             if callee.dotted in SWITCH:
                 switch(frame, node)
                 return Opaque()
-            if callee.dotted in _AUTOCAST:
+            if callee.dotted in AUTOCAST:
                 machine.is_autocast = is_autocast(frame, [node], machine.is_autocast)
                 return Opaque()
         if isinstance(callee, Opaque) and isinstance(node.func, ast.Attribute) and node.func.attr in _OFF_BY_NAME:
@@ -80,7 +80,7 @@ def is_autocast(frame: Frame, entered: list[ast.expr], was: bool) -> bool:
         if not isinstance(node, ast.Call):
             continue
         callee = evaluate(frame, node.func)
-        if isinstance(callee, External) and callee.dotted in _AUTOCAST:
+        if isinstance(callee, External) and callee.dotted in AUTOCAST:
             at = 0 if callee.dotted.startswith(("torch.cuda.", "torch.cpu.")) else 2
             given = [keyword.value for keyword in node.keywords if keyword.arg == "enabled"] or node.args[at : at + 1]
             asked = given[0] if given else None

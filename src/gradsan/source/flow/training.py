@@ -76,6 +76,13 @@ def call_backward(frame: Frame, root: Value, arguments: Arguments, node: ast.AST
     return NONE
 
 
+def call_backward_of(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """``accelerator.backward(loss)``, ``self.manual_backward(loss)``: a backward from the first argument."""
+    retains = name == "manual_backward" and "retain_graph" in arguments.keywords
+    run_backward(frame, [arguments.positional[0]], retains=retains, node=node)
+    return NONE
+
+
 def _may_be_true(value: Value | None) -> bool:
     return value is not None and truth_of(value) is not False and not (isinstance(value, Const) and value.value is None)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from gradsan.model.rewrite import Applicability, Edit, Fix, Remedy
 from gradsan.model.span import Span
 from gradsan.source import program as parsed
-from gradsan.source.program import Located, Program, last_name
+from gradsan.source.program import Located, Program, arguments_of, last_name
 from gradsan.source.rewrites.editing import locate, replace
 from gradsan.source.targets import keyword_of
 
@@ -30,7 +30,7 @@ def propose(span: Span, *, paths: Sequence[str] = ()) -> Fix | None:
         return None
     program, node = found
     function = program.function_of(node)
-    if not isinstance(function, ast.FunctionDef) or FLAG not in _parameters(function):
+    if not isinstance(function, ast.FunctionDef) or FLAG not in arguments_of(function):
         return None
     names = _called_as(program, function)
     edits: list[Edit] = []
@@ -41,11 +41,6 @@ def propose(span: Span, *, paths: Sequence[str] = ()) -> Fix | None:
     edits += [replace(span.path, program.region(default), "False") for default in _defaults(function)]
     title = f"pass `{FLAG}=False` down"
     return Fix(title, Applicability.UNSAFE, tuple(sorted(edits)), Remedy.INPLACE_FLAG) if edits else None
-
-
-def _parameters(function: ast.FunctionDef) -> list[str]:
-    arguments = function.args
-    return [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
 def _called_as(program: Program, function: ast.FunctionDef) -> set[str]:
