@@ -108,6 +108,23 @@ def test_an_inspected_graph_can_still_be_used() -> None:
     assert x.grad is not None
 
 
+DESTRUCTOR = """
+import torch
+
+import gradsan
+
+class Log:
+    def __del__(self, write=print):
+        write("closed", self.lines())
+
+    def lines(self):
+        return [n for n in range(3)]
+
+gradsan.enable()
+torch.log = Log()  # dies with its module, after gradsan's own
+"""
+
+
 def python(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -175,3 +192,9 @@ def test_an_older_torch_is_refused_where_it_tells_too_little(monkeypatch: pytest
     with gradsan.watch() as session, pytest.raises(RuntimeError):
         stale().backward()  # type: ignore[attr-defined]
     assert [finding.code for finding in session.findings] == ["GS101"]
+
+
+def test_a_destructor_that_runs_while_modules_are_taken_down(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(DESTRUCTOR)
+    ended = python(tmp_path, "train.py")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed [0, 1, 2]\n", "")

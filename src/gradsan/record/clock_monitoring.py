@@ -12,7 +12,14 @@ from gradsan.record.frames import UserCode
 from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
 
 TOOL_NAME = "gradsan"
+RETURNS_TO_LEAVE = 1024
+RETURNS_TO_LEAVE_AGAIN = 32
 TAKEN = "all tool places of `sys.monitoring` are taken: lines that saved a tensor are not known"
+
+
+# NOTE [Left functions] Hearing of each return of an idle function still doubles the time of an environment in plain
+# Python.  One that has returned often without a node is left alone: it passes for code that isn't the user's, and is
+# visited again from time to time, for a few returns.
 
 
 class MonitoringClock:
@@ -26,7 +33,12 @@ class MonitoringClock:
         self.paused: dict[int, object] = {}
         self._followed: dict[int, weakref.ref[CodeType]] = {}
         """By identity: code of two files may be equal, and generated code must be free to die."""
+        self._n_returns: dict[int, int] = {}
+        """Of idle functions, without a node."""
+        self._left: set[int] = set()
+        """See NOTE [Left functions]."""
         self._tool = -1
+        self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._refusal = ""
 
     def start(self) -> None:
@@ -34,7 +46,7 @@ class MonitoringClock:
 
         Effect: takes a free tool place of `sys.monitoring`.
         """
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        monitoring = self._monitoring
         free = [tool for tool in (3, 4, 2, 5, 1, 0) if monitoring.get_tool(tool) is None]
         if not free:
             self._refusal = TAKEN
@@ -67,13 +79,15 @@ class MonitoringClock:
         """
         if self._tool < 0:
             return
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        monitoring = self._monitoring
         monitoring.set_events(self._tool, 0)
         for reference in list(self._followed.values()):
             code = reference()
             if code is not None:
                 monitoring.set_local_events(self._tool, code, 0)
         self._followed.clear()
+        self._left.clear()
+        self._n_returns.clear()
         for event in ("PY_START", "PY_UNWIND", "LINE", "PY_RETURN", "PY_YIELD", "PY_RESUME"):
             monitoring.register_callback(self._tool, getattr(monitoring.events, event), None)
         monitoring.free_tool_id(self._tool)
@@ -111,17 +125,37 @@ class MonitoringClock:
         return self._timelines.local
 
     def _on_start(self, code: CodeType, _offset: int) -> object:
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         is_followed = self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers
         if is_followed and not self._user_code.is_compiled(code):
             self._follow(code, self._local_events)
-        return monitoring.DISABLE
+        return self._monitoring.DISABLE
 
     def _follow(self, code: CodeType, local_events: int) -> None:
-        key, followed = id(code), self._followed
-        followed[key] = weakref.ref(code, lambda _: followed.pop(key, None))
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        monitoring.set_local_events(self._tool, code, local_events)
+        key = id(code)
+        self._left.discard(key)
+        self._n_returns.pop(key, None)
+        self._followed[key] = weakref.ref(code, lambda _: self._forget(key))
+        self._monitoring.set_local_events(self._tool, code, local_events)
+
+    def _forget(self, key: int) -> None:
+        self._followed.pop(key, None)
+        self._left.discard(key)
+        self._n_returns.pop(key, None)
+
+    def _count_return(self, code: CodeType) -> None:
+        key = id(code)
+        self._n_returns[key] = self._n_returns.get(key, 0) + 1
+        if self._n_returns[key] >= RETURNS_TO_LEAVE:
+            self._left.add(key)
+            self._monitoring.set_local_events(self._tool, code, 0)
+
+    def _visit_left(self) -> None:
+        for key in list(self._left):
+            reference = self._followed.get(key)
+            code = None if reference is None else reference()
+            if code is not None:
+                self._follow(code, self._idle_events)
+                self._n_returns[key] = RETURNS_TO_LEAVE - RETURNS_TO_LEAVE_AGAIN
 
     # Hot: everything that these need is a local of the closure.
 
@@ -141,6 +175,7 @@ class MonitoringClock:
                 if n_left <= 0:  # threads count together
                     n_left = LINES_TO_SAMPLE
                     idle.nominate(code)
+                    self._visit_left()
             else:
                 entries.append((number, code, line))
 
@@ -165,9 +200,10 @@ class MonitoringClock:
             if is_idle and id(code) in is_idle:
                 number, latest, _ = timeline.entries[-1]
                 if number != next_number():
-                    idle.strike(code)
-                    self._follow(code, self._local_events)
+                    if idle.doubt(code):
+                        self._follow(code, self._local_events)
                 elif latest is not code:  # nothing that it called has returned to it
+                    self._count_return(code)
                     return
             frame = get_frame(1)
             is_judged = candidates and id(code) in candidates
@@ -180,5 +216,7 @@ class MonitoringClock:
     def _put_caller(self, timeline: Timeline, frame: FrameType) -> None:
         # NOTE [Return to the middle of a line]
         caller = self._user_code.innermost(frame.f_back)
+        while caller is not None and id(caller.f_code) in self._left:
+            caller = self._user_code.innermost(caller.f_back)
         if caller is not None:
             timeline.put(self._next_number(), caller.f_code, -1 - caller.f_lasti)

@@ -230,7 +230,7 @@ class SettraceClock:
                 number, code, _ = entries[-1]
                 made_nodes = number != next_number()
                 if made_nodes:
-                    idle.strike(frame.f_code)
+                    idle.doubt(frame.f_code)
                 if made_nodes or code is frame.f_code:  # the latter: what it called has returned to it
                     self._put_caller(timeline, frame)
             return trace_idle

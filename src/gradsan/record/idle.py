@@ -3,8 +3,8 @@
 # NOTE [Idle functions] A line event costs ten times what a line of plain Python costs: a tokenizer or an environment
 written in Python would run eight times slower.  A function is idle that has run many lines without making a node, and
 has then returned twice with nothing of the framework's in reach: not in its locals, not in what these hold, not among
-the globals that it names, not in what it returned.  Should it make a node after all, its return tells: that node
-passes for its caller's line, and the function is followed again.
+the globals that it names, not in what it returned.  Should a node have been made when it returns, by it or before it
+on its caller's line, that node passes for its caller's line, and the function is followed again to see which it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 LINES_TO_SAMPLE = 4096
 """Of so many lines that made no node, the clock names the last one's function a candidate."""
 CLEAN_RETURNS = 2
-MAX_STRIKES = 3
+MAX_DOUBTS = 3
+"""So often is an idle function followed again; one that has never made a node is then idle for good."""
 DEPTH = 3
 """Containers in containers that are looked into."""
 MAX_ITEMS = 6
@@ -41,7 +42,9 @@ class IdleCode:
         self.candidates: set[int] = set()
         """The functions whose next return is to be judged, for hot paths to read."""
         self._n_clean: dict[int, int] = {}
-        self._n_strikes: dict[int, int] = {}
+        self._n_doubts: dict[int, int] = {}
+        self._active: set[int] = set()
+        """The functions that are followed for good."""
         self._known: dict[int, weakref.ref[CodeType]] = {}
 
     def nominate(self, code: CodeType) -> None:
@@ -51,7 +54,7 @@ class IdleCode:
             return
         if key not in self._known:
             self._known[key] = weakref.ref(code, lambda _: self._forget(key))
-        if key not in self.ids and self._n_strikes.get(key, 0) < MAX_STRIKES:
+        if key not in self.ids and key not in self._active:
             self.candidates.add(key)
 
     def judge(self, frame: FrameType, returned: object, *, made_nodes: bool) -> bool:
@@ -60,7 +63,7 @@ class IdleCode:
         key = id(code)
         if made_nodes or self._reaches_framework(frame, returned):
             self.candidates.discard(key)
-            self._n_strikes[key] = MAX_STRIKES
+            self._active.add(key)
             return False
         self._n_clean[key] = self._n_clean.get(key, 0) + 1
         if self._n_clean[key] < CLEAN_RETURNS:
@@ -69,17 +72,24 @@ class IdleCode:
         self.ids.add(key)
         return True
 
-    def strike(self, code: CodeType) -> None:
-        """Follow a function again; it may have made a node."""
+    def doubt(self, code: CodeType) -> bool:
+        """Note that a node was made in an idle function, or before it on its caller's line.
+
+        Returns:
+            Whether the function is idle no more.
+        """
         key = id(code)
+        self._n_doubts[key] = self._n_doubts.get(key, 0) + 1
+        if self._n_doubts[key] > MAX_DOUBTS:
+            return False
         self.ids.discard(key)
         self._n_clean.pop(key, None)
-        self._n_strikes[key] = self._n_strikes.get(key, 0) + 1
+        return True
 
     def _forget(self, key: int) -> None:
-        self.ids.discard(key)
-        self.candidates.discard(key)
-        for counts in (self._n_clean, self._n_strikes, self._known):
+        for keys in (self.ids, self.candidates, self._active):
+            keys.discard(key)
+        for counts in (self._n_clean, self._n_doubts, self._known):
             counts.pop(key, None)
 
     def _reaches_framework(self, frame: FrameType, returned: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ def enable(*, strict: bool = False) -> None:
         watch.start()
         _enabled = _Enabled(watch, sys.excepthook)
         sys.excepthook = _enabled.excepthook
+        atexit.register(disable)  # destructors of the program still run while the interpreter takes our modules down
 
 
 def disable() -> None:
@@ -102,6 +104,7 @@ def disable() -> None:
         if sys.excepthook == _enabled.excepthook:
             sys.excepthook = _enabled.before
         _enabled = None
+        atexit.unregister(disable)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import CodeType, SimpleNamespace
 from typing import Any
 
@@ -393,6 +394,23 @@ class TestIdle:
         lines = [clock.timelines()[0].site_of(number).line_number for number in (0, 1)]  # type: ignore[union-attr]
         assert lines == [call, nodes.lines[1]]
 
+    def test_nodes_made_before_it_on_its_callers_line(self, clock: LineClock, nodes: Nodes, idle: IdleCode) -> None:
+        def count_to(end: int) -> int:
+            return end if end < 2 else count_in_loop(end)
+
+        def count_in_loop(end: int) -> int:
+            total = 0
+            for n in range(end):
+                total += n
+            return total
+
+        def program() -> None:
+            for _ in range(16):
+                nodes.make(nodes.make(), count_to(LINES_TO_SAMPLE))
+            assert id(count_in_loop.__code__) in idle.ids
+
+        check(clock, nodes, program)
+
     def test_what_an_idle_function_calls(self, clock: LineClock, nodes: Nodes, idle: IdleCode) -> None:
         def tick() -> None:
             nodes.make()
@@ -551,6 +569,52 @@ class TestMonitoring:
         finally:
             sys.settrace(before)
         assert "line" in events
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="needs Python 3.12")
+class TestLeft:
+    """NOTE [Left functions]."""
+
+    @staticmethod
+    def events_of(function: Any) -> int:
+        places = [place for place in range(6) if sys.monitoring.get_tool(place) == "gradsan"]
+        return sys.monitoring.get_local_events(places[0], function.__code__)
+
+    def test_what_it_calls_and_that_it_is_visited_again(self, nodes: Nodes) -> None:
+        from gradsan.record.clock_monitoring import RETURNS_TO_LEAVE
+
+        calls: list[Callable[[], Any]] = []
+
+        def tick() -> int:
+            nodes.make()
+            return 1
+
+        def work(n: int) -> int:
+            for _ in range(n):
+                pass
+            return calls[0]() if calls else 0
+
+        def spin() -> None:
+            for _ in range(LINES_TO_SAMPLE):
+                pass
+
+        def program() -> None:
+            for _ in range(3):
+                work(LINES_TO_SAMPLE)
+            for _ in range(RETURNS_TO_LEAVE):
+                work(1)
+            assert self.events_of(work) == 0
+            calls.append(tick)
+            nodes.make(work(1), nodes.make())
+            spin()
+            assert self.events_of(work) == sys.monitoring.events.PY_RETURN
+            calls[:] = [partial(setattr, nodes, "n", nodes.n + 1)]
+            work(1)
+            calls[:] = [tick]
+            assert self.events_of(work) & sys.monitoring.events.LINE
+            nodes.make(work(1), nodes.make())
+
+        check(monitoring(user_code(), nodes.next_number, idle_code()), nodes, program)
 
 
 def timeline_of(*entries: tuple[int, CodeType | None, int]) -> Timeline:
