@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -222,12 +223,15 @@ def _save_inputs(applied: Application, inputs: _Inputs) -> None:
         save_factors(applied.frame, inputs, applied.graph, applied.place, applied.label)
         return
     for operand in effect.saves_inputs:
-        is_uncertain = operand in effect.maybe and not by_layout(applied.operation, operand)
-        if is_uncertain or (operand in effect.writes and f"writes:{operand}" not in effect.maybe):
+        is_uncertain = operand in effect.maybe
+        is_plain = is_uncertain and _saves_plain(applied.operation, operand)
+        if is_uncertain and not (is_plain or by_layout(applied.operation, operand)):
+            continue
+        if operand in effect.writes and f"writes:{operand}" not in effect.maybe:
             continue
         need = _needs(applied, operand, inputs)
         for name, tensor, guard in inputs:
-            if name == operand:
+            if name == operand and not (is_plain and tensor.is_contiguous is False):
                 applied.save(tensor, operand, need, guard, tensor.storage.name)
 
 
@@ -235,6 +239,17 @@ def by_layout(operation: Operation, operand: str) -> bool:
     """Return whether an uncertain save depends on the memory layout alone: no argument decides it."""
     saving = [case for case in operation.cases if case.saves]
     return bool(saving) and all(operand in case.saves and operand in case.maybe for case in saving)
+
+
+_LAYOUT = frozenset({"contiguous", "ndim", "ndim_not"})
+
+
+def _saves_plain(operation: Operation, operand: str) -> bool:
+    """Return whether an uncertain save is sure for contiguous tensors, and its conditions tell nothing but layouts."""
+    if operand not in operation.saves_inputs or operand in operation.maybe:
+        return False
+    facts = (fact for case in operation.cases for fact in case.when.values())
+    return all(isinstance(fact, Mapping) and fact.keys() <= _LAYOUT for fact in facts)
 
 
 def _write(applied: Application, target: str, created: Place | None, module: str) -> Value:
