@@ -63,6 +63,17 @@ def base_of(frame: Frame, instance: Instance, node: ast.AST) -> Layer | None:
     return known if isinstance(known, Layer) else None
 
 
+def inherited_weight(frame: Frame, instance: Instance, name: str, node: ast.AST) -> Tensor | None:
+    """Return a parameter that the module of the framework makes which an object's class derives from."""
+    if not name.startswith(("weight", "bias")):
+        return None
+    base = base_of(frame, instance, node)
+    if base is None:
+        return None
+    base.is_frozen = base.is_frozen or instance.is_frozen
+    return layer_weights(frame, base).get(name)
+
+
 @calls(Layer)
 def call_layer(frame: Frame, value: Layer, arguments: Arguments, node: ast.AST) -> Value:
     """Run a module of the framework."""

@@ -7,6 +7,7 @@ import ast
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.children import child_named
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.layers import inherited_weight
 from gradsan.source.flow.lightning import is_lightning_method
 from gradsan.source.flow.machine import Arguments, Frame, call, evaluate, get_attribute, gets
 from gradsan.source.flow.names import find_global
@@ -15,6 +16,7 @@ from gradsan.source.flow.operations import apply
 from gradsan.source.flow.requiring import require_grad, requires_grad_of
 from gradsan.source.flow.tensors import as_tensor, detached, grad_of, leaf, node_of, tensors_of, view_of
 from gradsan.source.flow.values import (
+    ABSENT,
     NONE,
     TRUE,
     Bound,
@@ -99,6 +101,9 @@ def _instance(frame: Frame, value: Instance, name: str, node: ast.AST) -> Value:
         "update",
     ):
         return Bound(value, name)
+    weight = inherited_weight(frame, value, name, node)
+    if weight is not None:
+        return weight
     base = value.attributes.get("<base>")
     if name == "inplace" and isinstance(base, Layer) and isinstance(base.arguments.get(name, False), bool):
         return Const(base.arguments.get(name, False))
@@ -160,6 +165,8 @@ def _layer(frame: Frame, value: Layer, name: str, _node: ast.AST) -> Value:
     known = value.attributes.get(name)
     if known is not None:
         return known
+    if name == "__class__":
+        return External(value.dotted)
     held = child_named(value, name)
     if held is not None:
         return held
@@ -298,11 +305,14 @@ def _bound(_frame: Frame, value: Value, name: str, _node: ast.AST) -> Value:
 
 @gets(Choice)
 def _choice(frame: Frame, value: Choice, name: str, node: ast.AST) -> Value:
-    return join([(get_attribute(frame, option, name, node), guard) for option, guard in value.options])
+    there = [pair for pair in value.options if pair[0] is not ABSENT] or value.options
+    return join([(get_attribute(frame, option, name, node), guard) for option, guard in there])
 
 
 @gets(External)
 def _external(_frame: Frame, value: External, name: str, _node: ast.AST) -> Value:
+    if name == "__name__" and value.dotted.startswith("torch.nn."):
+        return Const(value.dotted.rpartition(".")[2])
     return External(f"{value.dotted}.{name}")
 
 
@@ -320,9 +330,9 @@ def _class(frame: Frame, value: Class, name: str, node: ast.AST) -> Value:
     found = find_member(frame.machine.project, value.info, name)
     if found is not None:
         return member_of(frame, value, found[1], found[0], node)
-    if name in ("apply", "__name__", "__new__"):
-        return Bound(value, name)
-    return Opaque()
+    if name == "__name__":
+        return Const(value.info.name)
+    return Bound(value, name) if name in ("apply", "__new__") else Opaque()
 
 
 @gets(Super)
