@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
+from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.project import Project
 from gradsan.source.spelling import spelled
 from gradsan.source.walking import walk
@@ -149,6 +149,7 @@ def _is_open(method: FunctionInfo) -> bool:
     return is_abstract or (len(body) == 1 and isinstance(body[0], ast.Raise))
 
 
+_OPTIONAL = re.compile(r"([\w.]+) \| None|None \| ([\w.]+)|(?:\w+\.)?Optional\[([\w.]+)\]")
 _MADE = re.compile(r"[\w.]+$(?<!Config)(?<!Args)")
 _DATA = re.compile("Box|Instance|Batch|Data|Sample|Mask|Point|Track|Target|Label|Token|Cache|Meta")
 """Classes of what is measured, annotated or kept: nobody differentiates that, by convention."""
@@ -156,6 +157,8 @@ _DATA = re.compile("Box|Instance|Batch|Data|Sample|Mask|Point|Track|Target|Label
 
 def holds_tensors(project: Project, module: ModuleInfo, annotation: str) -> bool:
     """Return whether an annotation names a class of the project whose objects are made of tensors."""
+    optional = _OPTIONAL.fullmatch(annotation)
+    annotation = (optional[1] or optional[2] or optional[3]) if optional is not None else annotation
     if not _MADE.match(annotation) or _DATA.search(annotation):
         return False
     info = project.lookup(module, annotation)
@@ -173,6 +176,29 @@ def _holds_tensors(info: ClassInfo) -> bool:
     annotations = [parameter.annotation for parameter in given]
     annotations += [part.annotation for part in info.node.body if isinstance(part, ast.AnnAssign)]
     return any(annotation is not None and "Tensor" in spelled(annotation) for annotation in annotations)
+
+
+def fields_of(project: Project, info: ClassInfo) -> dict[str, tuple[ClassInfo, ast.AnnAssign]]:
+    """Return the annotated fields of a class and of its bases, these first, as a dataclass takes them."""
+    found: dict[str, tuple[ClassInfo, ast.AnnAssign]] = {}
+    for owner in reversed(linearize_known(project, info)[0]):
+        for part in owner.node.body:
+            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                found[part.target.id] = owner, part
+    return found
+
+
+_GENERATED = re.compile(r"(?:^|\.)(?:dataclass|define|frozen|mutable|attrs?|s)$")
+_MODELS = ("BaseModel", "NamedTuple", "Struct")
+
+
+def is_made_of_fields(project: Project, info: ClassInfo) -> bool:
+    """Return whether the constructor of a class takes its fields: a dataclass, or a model of pydantic's."""
+    owners, outside = linearize_known(project, info)
+    called = (d.func if isinstance(d, ast.Call) else d for owner in owners for d in owner.node.decorator_list)
+    if any(_GENERATED.search(dotted_name(decorator)) for decorator in called):
+        return True
+    return any(base.rpartition(".")[2] in _MODELS for base in outside)
 
 
 def assigned_elsewhere(info: ClassInfo) -> frozenset[str]:

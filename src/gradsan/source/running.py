@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,9 @@ from gradsan.source.flow.interpreter import Frame, Machine
 from gradsan.source.flow.modes import MODE_UNKNOWN
 from gradsan.source.flow.values import Class, Instance, Opaque, Sequence, Tensor, Value, nodes_of
 from gradsan.source.handed import run_handed
-from gradsan.source.hierarchy import assigned_elsewhere, find_member, linearize_known
+from gradsan.source.hierarchy import assigned_elsewhere, fields_of, find_member, is_made_of_fields, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo
-from gradsan.source.parameters import bind_unknown
+from gradsan.source.parameters import bind_unknown, unknown_parameter
 from gradsan.source.plausible import runs_without_by_name
 from gradsan.source.wrapping import wraps_and_switches
 
@@ -100,18 +101,17 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
     """Return an object as its constructor leaves it, given unknown arguments; it is run when it is looked into."""
     instance = Instance(info, is_self=True)
     found = find_member(machine.project, info, "__init__")
-    if found is None or not isinstance(found[1], FunctionInfo):
-        return instance
-    method = found[1]
+    method = found[1] if found is not None and isinstance(found[1], FunctionInfo) else None
 
     def run() -> None:
-        frame = Frame(machine, info.module, info.name)
-        inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
-        bind_unknown(inner, method.node, instance)
-        run_function(frame, inner, method)
+        if method is not None:
+            _run_constructor(machine, instance, method)
+        elif is_made_of_fields(machine.project, info):
+            _bind_fields(machine, instance)
         for name in _volatile(machine, info):
             value = instance.attributes.get(name)
-            if value is not None and not _is_registered(value):
+            is_known = value is not None or _is_constant(machine, info, name)
+            if is_known and not (value is not None and _is_registered(value)):
                 instance.attributes[name] = Opaque(name=f"self.{name}")
         for value in instance.attributes.values():
             if isinstance(value, Tensor):  # the next call meets it as this one leaves it
@@ -120,6 +120,28 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
     instance.pending = lambda _made: construct_apart(Frame(machine, info.module, info.name), run)
     machine.unfinished.append(instance)
     return instance
+
+
+def _run_constructor(machine: Machine, instance: Instance, method: FunctionInfo) -> None:
+    info = instance.info
+    frame = Frame(machine, info.module, info.name)
+    inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
+    bind_unknown(inner, method.node, instance)
+    run_function(frame, inner, method)
+
+
+def _bind_fields(machine: Machine, instance: Instance) -> None:
+    """Give an object what its class says of its fields, as a constructor that is generated from them would."""
+    for name, (owner, field_) in fields_of(machine.project, instance.info).items():
+        frame = Frame(machine, owner.module, owner.name)
+        parameter = ast.arg(arg=name, annotation=field_.annotation)
+        instance.attributes[name] = unknown_parameter(frame, parameter, field_.value)
+
+
+def _is_constant(machine: Machine, info: ClassInfo, name: str) -> bool:
+    """Return whether a class gives an attribute a value that its methods replace."""
+    found = find_member(machine.project, info, name)
+    return found is not None and not isinstance(found[1], FunctionInfo)
 
 
 def _is_registered(value: Value) -> bool:

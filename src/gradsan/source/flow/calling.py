@@ -15,7 +15,7 @@ from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, Machine, call, calls, evaluate, execute
 from gradsan.source.flow.modes import AUTOCAST, decorated_off, is_autocast
-from gradsan.source.flow.records import construct_plain
+from gradsan.source.flow.records import construct_plain, is_mapping
 from gradsan.source.flow.tensors import nodes_and_grad, record_save
 from gradsan.source.flow.values import (
     NONE,
@@ -33,7 +33,7 @@ from gradsan.source.flow.values import (
     complete,
     join,
 )
-from gradsan.source.hierarchy import container_base, find_member, is_module_class
+from gradsan.source.hierarchy import container_base, fields_of, find_member, is_module_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
 
 MAX_RECURSION = 1
@@ -256,12 +256,13 @@ def _names(found: Mapping) -> tuple[str, ...]:
 
 
 def _fill_fields(frame: Frame, instance: Instance, info: ClassInfo, arguments: Arguments) -> None:
-    """Set the fields of a dataclass or a named tuple."""
-    names = [s.target.id for s in info.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+    """Set the fields of a dataclass or a named tuple, or the entries of a dict whose attributes they are as well."""
+    names = fields_of(frame.machine.project, info)
     for name, value in zip(names, arguments.positional, strict=False):
         frame.machine.journal.set(instance.attributes, name, value)
+    takes_all = is_mapping(frame, info)
     for name, value in arguments.keywords.items():
-        if name in names:
+        if takes_all or name in names:
             frame.machine.journal.set(instance.attributes, name, value)
 
 

@@ -37,6 +37,11 @@ def construct_named_tuple(arguments: Arguments) -> Value:
     return Sequence(items, is_exact=arguments.is_exact, is_tuple=True, fields=names)
 
 
+def is_mapping(frame: Frame, info: ClassInfo) -> bool:
+    """Return whether a class derives from a dict: its constructor takes any names."""
+    return any(base in _MAPPINGS for base in external_bases(frame.machine.project, info))
+
+
 def construct_plain(frame: Frame, info: ClassInfo, arguments: Arguments, node: ast.AST) -> Value | None:
     """Construct an object of a class that adds nothing of its own to a tuple, a list or a dict; None for others."""
     from gradsan.source.flow.containers import call_builtin
@@ -44,7 +49,7 @@ def construct_plain(frame: Frame, info: ClassInfo, arguments: Arguments, node: a
     bases = external_bases(frame.machine.project, info)
     if info.methods or not bases:
         return None
-    if any(base in _MAPPINGS for base in bases):
+    if is_mapping(frame, info):
         return call_builtin(frame, "dict", arguments, node)
     if any(base in _LISTS for base in bases):
         return call_builtin(frame, "list", arguments, node)
