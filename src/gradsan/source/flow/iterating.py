@@ -38,13 +38,13 @@ def loop_items(
 
 
 def _only_switches(body: list[ast.stmt]) -> bool:
-    """Return whether statements do nothing but switch gradients on or off."""
+    """Return whether statements do nothing but switch gradients on or off, or what layers do in place."""
     return all(map(_switches, body))
 
 
 def _switches(statement: ast.stmt) -> bool:
     match statement:
-        case ast.Assign(targets=[ast.Attribute(attr="requires_grad")], value=ast.Constant()):
+        case ast.Assign(targets=[ast.Attribute(attr="requires_grad" | "inplace")], value=ast.Constant()):
             return True
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_" | "detach_"))):
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 from gradsan.source.flow import containers, module_methods
@@ -24,6 +25,7 @@ from gradsan.source.flow.values import (
     Class,
     Const,
     Context,
+    External,
     Instance,
     Layer,
     Mapping,
@@ -78,7 +80,7 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
     special = _SPECIAL.get(name)
     if special is not None:
         return special(frame, tensor, arguments, node)
-    if name in TO_NUMBERS:
+    if name in TO_NUMBERS and not (name == "type" and arguments.values()):  # given a type, it converts to that
         return Opaque(is_number=True)
     if name in IGNORED:
         return tensor if name == "share_memory_" else Opaque()
@@ -90,11 +92,23 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
         target = text_of(frame, node.func.value)
     given = Arguments([tensor, *arguments.positional], arguments.keywords, arguments.is_exact)
     result = call_operation(frame, operation, given, node, target=target)
-    if name in INTEGERS and isinstance(result, Tensor):
+    if isinstance(result, Tensor) and (name in INTEGERS or (name in ("to", "type") and _names_integers(arguments))):
         result.is_integer = True
         if name == "bool":  # what indexes is the mask: nothing tells that what it was made of is one
             result.roots = frozenset()
     return result
+
+
+_INTEGRAL = re.compile(r"torch\.(?:cuda\.)?(?:u?int\d*|long|short|bool|(?:Long|Int|Short|Byte|Bool|Char)Tensor)$")
+
+
+def _names_integers(arguments: Arguments) -> bool:
+    """Return whether a tensor is converted to integers: ``x.to(torch.long)``, ``x.type("torch.LongTensor")``."""
+    for given in (*arguments.positional[:1], *arguments.keywords.values()):
+        dotted = given.dotted if isinstance(given, External) else given.value if isinstance(given, Const) else ""
+        if isinstance(dotted, str) and _INTEGRAL.match(dotted):
+            return True
+    return False
 
 
 def _detach(frame: Frame, tensor: Tensor, _arguments: Arguments, _node: ast.AST) -> Value:

@@ -325,7 +325,7 @@ def tensors_in(value: Value, *, depth: int = 4) -> Iterator[Tensor]:
             yield value.tensor
     elif depth and type(value) in _WHOLES:
         for part in _parts(value):
-            yield from tensors_in(part, depth=depth - 1)
+            yield from tensors_in(part, depth=_deeper(value, depth))
 
 
 def opaques_in(value: Value, *, depth: int = 2) -> Iterator[Opaque]:
@@ -338,6 +338,11 @@ def opaques_in(value: Value, *, depth: int = 2) -> Iterator[Opaque]:
 
 
 _WHOLES = frozenset({Sequence, Mapping, Choice, Instance, Layer, Partial})
+
+
+def _deeper(value: Value, depth: int) -> int:
+    """Return how deep to look into the parts of a value; to be one of several things is no nesting."""
+    return depth if type(value) is Choice else depth - 1
 
 
 def _parts(value: Value) -> list[Value]:
@@ -375,4 +380,4 @@ def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
                 yield from nodes_of(value.tensor)
         case _ if depth and type(value) in _WHOLES:
             for part in _parts(value):
-                yield from nodes_of(part, depth=depth - 1)
+                yield from nodes_of(part, depth=_deeper(value, depth))
