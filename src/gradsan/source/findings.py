@@ -42,6 +42,7 @@ from gradsan.source.flow.graph import (
     Unrecorded,
     Write,
     contradicts,
+    gives_gradient,
     reachable,
 )
 from gradsan.source.flow.machine import Machine
@@ -52,6 +53,7 @@ from gradsan.source.plausible import (
     is_only_called_without,
     runs_without,
     runs_without_by_name,
+    stands_without,
 )
 from gradsan.source.repeats import what_ran_again
 from gradsan.source.spans import span_of
@@ -67,6 +69,8 @@ class Inference:
     """The identity of the node that writes, while the syntax tree is in memory."""
     asks: Wanted | None = None
     """What a caller of the entry must pass; None where the entry settles it by itself."""
+    is_asked: bool = False
+    """The entry makes a leaf itself whose gradient needs what is overwritten: someone asks for it."""
 
 
 MANY = 4
@@ -151,7 +155,11 @@ def _doubt_others(machine: Machine, found: list[tuple[Inference, Write]], entry:
             if is_off is None:
                 is_off = runs_without_by_name(entry)
             is_off_there = is_of_optimizer(machine, write.place)
-            if is_off or is_off_there or is_called_without_elsewhere(machine.project, write.place):
+            if (
+                (is_off and not inference.is_asked)
+                or is_off_there
+                or is_called_without_elsewhere(machine.project, write.place)
+            ):
                 inference = replace(inference, is_sure=False)
         settled.append(inference)
     return settled
@@ -184,15 +192,19 @@ def _overwritten(
         notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
     sure = sure and not contradicts(save.guard, write.guard)
+    is_asked = gives_gradient(save.node)
     if conflict.needed_at is None and not in_backward:
-        sure = sure and not (runs_without(write.place) or runs_without_by_name(save.place) or is_decoding(write))
+        is_off = stands_without if is_asked else runs_without_by_name
+        sure = sure and not (is_off(write.place) or is_off(save.place))
+        sure = sure and not (is_only_called_without(write.place) or is_decoding(write))
     sure = sure and not is_compared(machine, write) and not (in_backward and write.caveats)
     sure = sure and not is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})
     guard = save.guard | write.guard
-    is_asked = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
-    asks = _asked_of_callers(machine, save.grad, roots, guard) if is_asked else None
+    is_open = (conflict.needed_at is None or save.grad is Grad.FLOWS) and not in_backward
+    asks = _asked_of_callers(machine, save.grad, roots, guard) if is_open else None
     events = _events_of(machine, conflict, in_backward=in_backward)
-    return Inference(_history(write, events, tuple(notes), save.name), sure, id(write.place.node), asks)
+    history = _history(write, events, tuple(notes), save.name)
+    return Inference(history, sure, id(write.place.node), asks, is_asked=is_asked)
 
 
 def _events_of(machine: Machine, conflict: Conflict, *, in_backward: bool) -> list[Event]:

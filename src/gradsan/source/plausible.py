@@ -43,12 +43,14 @@ _FUNCTIONS = re.compile(
 
 _FOLDERS = re.compile(
     r"(?:^|/)(?:tests?|testing|(?<!distributions/)(?<!flows/)(?<!geometry/)transforms?|\w*datasets?|data(?:_?(?:pipes?|loaders?|loading|modules?))?|metrics?|evaluation|augmentations?|preprocessing"
-    r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|benchmarks?|visuali[sz]ation|trackers?)/"
+    r"|postprocess\w*|predictors|inference|\w*decoding|samplers|scripts|tools|(?:\w+_)?export\w*|conversion|convert\w*|pipelines?|visuali[sz]ation|trackers?)/"
     r"|(?:^|/)(?:test_\w+|conftest|augment(?:er)?|generation_\w+|convert(?:er|_\w+)?|(?:\w+_)?datasets?(?:_\w+)?|data_?(?:loaders?|modules?)|image_processing_\w+|processing_\w+|\w*metrics?|\w*decoding|augmentations?"
     r"|predict|infer\w*|demo|io|(?:\w+_)?logg(?:ers?|ing)|\w*(?:adam|adamw|adagrad|adadelta|rmsprop|sgd|lamb|lars|lion|adafactor)(?:_\w+)?|kv_?cache)\.py$"
 )
 
 
+_BENCHMARKS = re.compile(r"(?:^|/)benchmarks?/")
+"""Folders of what is only timed, but for the networks: these are trained."""
 _OPTIMIZERS = re.compile(r"(?:^|/)(?:optim|optimizers?|schedulers?)/")
 """Folders of optimizers and of their helpers; a network that stands in one is differentiated like any other."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -273,7 +275,9 @@ def _runs_without(function: str, path: str) -> bool:
     if "." in inside and not _TRIES.search(around):
         function = inside  # a network is no part of the run of the function that defines its class
     parts = _CAMEL.sub("_", function).split(".")
-    return any(_FUNCTIONS.search(part) for part in parts if part != "<locals>") or _FOLDERS.search(path) is not None
+    if any(_FUNCTIONS.search(part) for part in parts if part != "<locals>") or _FOLDERS.search(path) is not None:
+        return True
+    return parts[-1] != "forward" and _BENCHMARKS.search(path) is not None
 
 
 def gradient_may_flow(roots: frozenset[str], place: Place, project: Project, entry: Place | None = None) -> bool:
@@ -312,6 +316,11 @@ def _draws_for_gradients(place: Place) -> bool:
     line = getattr(place.node, "lineno", 0)
     inside = [(first, last) for first, last, _ in layout_of(place.module).functions if first <= line <= last]
     return bool(inside) and any(_REPARAMETRISED.search(text) for text in place.module.lines[slice(*max(inside))])
+
+
+def stands_without(place: Place) -> bool:
+    """Return whether a place stands in a file whose code runs without gradients, by convention."""
+    return _FOLDERS.search(shown_path(place.module)) is not None
 
 
 def stands_with_optimizers(place: Place) -> bool:

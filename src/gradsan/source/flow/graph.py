@@ -218,3 +218,18 @@ def reachable(roots: list[Node]) -> set[int]:
         seen.add(id(node))
         stack.extend(node.parents)
     return seen
+
+
+def gives_gradient(node: Node) -> bool:
+    """Return whether a backward pass through a node gives a gradient to a leaf that is no parameter of a network."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if any(leaf.kind is not TensorKind.PARAMETER for leaf in node.leaves):
+            return True
+        stack.extend(node.parents)
+    return False

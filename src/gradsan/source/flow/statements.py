@@ -13,7 +13,7 @@ from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
 from gradsan.source.flow.iterating import elements, loop_items
 from gradsan.source.flow.journal import Exit
-from gradsan.source.flow.machine import STATEMENTS, Frame, Loop, evaluate, execute, executes, get_attribute
+from gradsan.source.flow.machine import STATEMENTS, Condition, Frame, Loop, evaluate, execute, executes, get_attribute
 from gradsan.source.flow.modes import enter_context
 from gradsan.source.flow.names import class_of, closure
 from gradsan.source.flow.narrowing import narrowed, tells
@@ -37,7 +37,9 @@ from gradsan.source.flow.values import (
     Value,
     nodes_of,
 )
+from gradsan.source.walking import walk
 
+Way: TypeAlias = tuple[Guard, Callable[[], bool]]
 Round: TypeAlias = tuple[Callable[[], None], Guard, Guard | None]
 """What begins a round, on which paths there is one, and on which there is none, if any."""
 
@@ -256,19 +258,46 @@ def _with(frame: Frame, node: ast.With | ast.AsyncWith) -> bool:
 
 @executes(ast.Try)
 def _try(frame: Frame, node: ast.Try) -> bool:
-    goes_on = execute(frame, node.body)
-    if goes_on:
-        goes_on = execute(frame, node.orelse)
+    def unhindered() -> bool:
+        return execute(frame, node.body) and execute(frame, node.orelse)
+
+    handlers = [handler for handler in node.handlers if frame.name != "<module>" and _goes_on_otherwise(handler)]
+    if handlers:
+        ways, nothing = _ways_out(frame, node, handlers)
+        goes_on = fork(frame, [(nothing, unhindered), *ways])
     else:
-        for handler in node.handlers:
-            if execute(frame, handler.body):
-                goes_on = True
-                break
+        goes_on = unhindered()
+        if not goes_on:
+            goes_on = any(execute(frame, handler.body) for handler in node.handlers)
     if node.finalbody:
         guard = frame.machine.guard
         goes_on = execute(frame, node.finalbody) and goes_on
         frame.machine.guard = guard
     return goes_on
+
+
+def _goes_on_otherwise(handler: ast.ExceptHandler) -> bool:
+    """Return whether what is done about an exception computes something, and doesn't end in another one."""
+    if handler.type is None or isinstance(handler.body[-1], (ast.Raise, ast.Pass, ast.Continue)):
+        return False
+    return any(
+        isinstance(statement, ast.AugAssign)
+        or (isinstance(statement, ast.Assign) and any(isinstance(n, (ast.Call, ast.BinOp)) for n in walk(statement)))
+        for statement in handler.body
+    )
+
+
+def _ways_out(frame: Frame, node: ast.Try, handlers: list[ast.ExceptHandler]) -> tuple[list[Way], Guard]:
+    """Return the ways that begin where something is raised, before anything else was done, and where nothing is."""
+    ways: list[Way] = []
+    nothing: Guard = EVERYWHERE
+    for handler in handlers:
+        assert handler.type is not None
+        text = f"{text_of(frame, handler.type)} is raised in line {node.body[0].lineno}"
+        literal = frame.machine.literal((id(handler), frame.machine.clock), Condition(text))
+        ways.append((nothing | {literal}, partial(execute, frame, handler.body)))
+        nothing |= {-literal}
+    return ways, nothing
 
 
 if hasattr(ast, "TryStar"):
@@ -279,11 +308,9 @@ if hasattr(ast, "TryStar"):
 def _match(frame: Frame, node: ast.Match) -> bool:
     evaluate(frame, node.subject)
     machine = frame.machine
-    ways: list[tuple[Guard, Callable[[], bool]]] = []
+    ways: list[Way] = []
     previous: Guard = EVERYWHERE
     for at, case in enumerate(node.cases):
-        from gradsan.source.flow.machine import Condition
-
         literal = machine.literal((id(node), at, machine.clock), Condition(ast.unparse(case.pattern)))
         ways.append((previous | {literal}, partial(execute, frame, case.body)))
         previous |= {-literal}
