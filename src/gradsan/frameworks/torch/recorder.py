@@ -15,7 +15,17 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch import doors, held, inference, modules, optimizers, replicas, stepping, tracers
+from gradsan.frameworks.torch import (
+    doors,
+    foreign_calls,
+    held,
+    inference,
+    modules,
+    optimizers,
+    replicas,
+    stepping,
+    tracers,
+)
 from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.compiling import COMPILED_MARK, COMPILER
@@ -64,7 +74,7 @@ class Recorder:
     def __init__(self) -> None:
         self.user_code = _user_code()
         self.user_code.on_new_file = self._look_into_file
-        self._wraps_tensor = False
+        self._wraps_tensor = self._wraps_operations = False
         self._wraps_out: set[tuple[Any, str]] = set()
         self.next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
         self.clock = self._new_clock()
@@ -147,7 +157,7 @@ class Recorder:
         self.detached.clear()
         self.inference_sites.clear()
         self.user_code.forget()
-        self._wraps_tensor = False
+        self._wraps_tensor = self._wraps_operations = False
         self._wraps_out.clear()
         self.hooks_were_used = self.has_eval_statistics = False
         self.checkpointed.clear()
@@ -219,6 +229,8 @@ class Recorder:
         for namespace, name in doors.functions_that_write(lists):
             self._patches.set(namespace, name, wrappers.writing_list(getattr(namespace, name), name))
         self._patches.set(torch._C, "_increment_version", wrappers.counting(torch._C._increment_version))
+        for script in foreign_calls.SCRIPTS:
+            self._patches.set(script, "__call__", wrappers.calling(script.__call__, only_of_users=False))
         engine: Any = torch.autograd
         self._patches.set(engine, "_engine_run_backward", wrappers.backward(engine._engine_run_backward))
         module: Any = torch.nn.Module
@@ -254,6 +266,10 @@ class Recorder:
                 self._wraps_tensor = True
                 self._patches.set(torch, "tensor", self.suspicion.new_leaf(torch.tensor))
             wrappers = Wrappers(self)
+            if not self._wraps_operations and foreign_calls.TAKES_OPERATIONS.search(source) is not None:
+                self._wraps_operations = True
+                for operation in foreign_calls.OPERATIONS:
+                    self._patches.set(operation, "__call__", wrappers.calling(operation.__call__, only_of_users=True))
             for namespace, name in doors.functions_given_out(source):
                 if (namespace, name) not in self._wraps_out:
                     self._wraps_out.add((namespace, name))

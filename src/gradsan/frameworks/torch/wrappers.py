@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
+from gradsan.frameworks.torch.foreign_calls import given_to, name_of, written_by_call
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.graph import has_node
@@ -170,6 +171,29 @@ class Wrappers:
             return result
 
         return write
+
+    def calling(self, original: Callee, *, only_of_users: bool) -> Callee:
+        """Wrap a call inside which no wrapper sees who writes; see NOTE [Versions around a call] in `foreign_calls`."""
+        recorder, log, users = self._recorder, self._log, self._recorder.user_code.users
+
+        @functools.wraps(original)
+        def call(callee: Any, /, *args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            is_left = only_of_users and frame.f_code.co_filename not in users
+            if is_left or get_ident() in recorder.quiet_threads or torch.compiler.is_compiling():
+                return original(callee, *args, **kwargs)
+            given = given_to(args, kwargs)
+            number, order = recorder.next_number(), recorder.writes.next_order()
+            result = original(callee, *args, **kwargs)
+            for tensor, is_recorded in written_by_call(recorder, given, order):
+                is_enabled = torch.is_grad_enabled()
+                with torch.set_grad_enabled(is_enabled and is_recorded):
+                    log((tensor,), name_of(callee), number, frame, True, args if only_of_users else ())
+                for suspect in recorder.suspects.writes_to(storage_key(tensor)):
+                    suspect.grad_enabled = suspect.grad_enabled or (is_enabled and suspect.order > order)
+            return result
+
+        return call
 
     def backward(self, original: Callee) -> Callee:
         """Wrap the engine's one door, behind ``backward()`` and ``grad()``."""
