@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradsan.knowledge.remedies import out_of_place_code, price_of_copy
 from gradsan.model.diagnostic import Diagnostic, Help, Role
-from gradsan.model.event import Written
+from gradsan.model.event import Needed, Written
 from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
@@ -24,7 +24,8 @@ and the gradient is that of so many copies of the last state.
 Each write is recorded, nothing that was saved is overwritten, so nothing is raised.
 
 `before = model.state_dict()`, `before = p.data` and `before = p.detach()` are references too:
-after a step, `p - before` is a tensor minus itself, and the update that was to be measured is zero."""
+after a step, `p - before` is a tensor minus itself, and the update that was to be measured is zero;
+`model.load_state_dict(before)` copies each tensor onto itself, and the model keeps its last state."""
     example = """\
 import torch
 
@@ -71,10 +72,13 @@ print(loss, x.grad)  # 30; 10, 10, 10
 
     def _minus_itself(self, history: History) -> Diagnostic:
         title = history.subject.title or "a tensor"
-        finding = self.diagnose(
-            history,
-            f"{title} is subtracted from what was kept of it by reference: the difference is zero",
-            helps=(Help("keep the value", "before = p.detach().clone()"),),
-        )
+        needed = history.first(Needed)
+        if needed is not None and needed.operation == "copy_":
+            message = f"what was kept of {title} by reference is copied onto itself: nothing is put back"
+            help_ = Help("keep the values", "best = copy.deepcopy(model.state_dict())")
+        else:
+            message = f"{title} is subtracted from what was kept of it by reference: the difference is zero"
+            help_ = Help("keep the value", "before = p.detach().clone()")
+        finding = self.diagnose(history, message, helps=(help_,))
         finding = relabelled(finding, Role.WRITE, "written here after it was kept")
         return relabelled(finding, Role.RAISE, "both sides are one memory")

@@ -3,6 +3,7 @@
 # NOTE [Older self] ``before = model.state_dict()``, ``before = p.data``, ``before = p.detach()``: all are references.
 After a step ``after[name] - before[name]`` is one memory minus itself.  It is told where one side is an alias that was
 taken before the memory was written last; ``x - x.detach()``, which is meant to be zero, has no write in between.
+``model.load_state_dict(before)`` copies such a memory onto itself: nothing is put back.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class DifferenceAudit:
         Effect: until the patches are restored and `unwrap` is called.
         """
         self._audit.recorder.suspicion.on_alias = self._note
+        self._audit.recorder.suspicion.on_copy = self._copied
         for name in ("__sub__", "sub", "subtract", "dist"):
             patches.set_door(torch.Tensor, name, self._subtracting(getattr(torch.Tensor, name)))
         for name in ("sub", "subtract", "dist"):
@@ -62,7 +64,7 @@ class DifferenceAudit:
 
     def unwrap(self) -> None:
         """Stop listening."""
-        self._audit.recorder.suspicion.on_alias = None
+        self._audit.recorder.suspicion.on_alias = self._audit.recorder.suspicion.on_copy = None
         self._taken.clear()
 
     def _note(self, alias: Any, site: Site | None) -> None:
@@ -96,22 +98,35 @@ class DifferenceAudit:
         first = min(taken, key=lambda each: each.order)
         written = self._written_since(one, first.order)
         if written is not None and not _is_beside_tape(written, one, other):
-            self._tell(one, first, written)
+            self._tell(one, first, written, "sub")
 
-    def _written_since(self, tensor: Any, order: int) -> Run | None:
+    def _copied(self, tensor: Any, value: Any) -> None:
+        """Look at a copy that has just been made, and is the last write on record."""
+        if type(tensor) not in PLAIN or type(value) not in PLAIN or _address(tensor) != _address(value):
+            return
+        taken = self._taken.get(id(value))
+        is_whole = tensor.shape == value.shape and tensor.stride() == value.stride()
+        if taken is None or taken.alias() is not value or not is_whole:
+            return
+        written = self._written_since(tensor, taken.order, n_left_out=1)
+        if written is not None:
+            self._tell(tensor, taken, written, "copy_")
+
+    def _written_since(self, tensor: Any, order: int, n_left_out: int = 0) -> Run | None:
         recorder, key = self._audit.recorder, storage_key(tensor)
         if key is None:
             return None
         log = recorder.writes.find(key)
-        runs = [*(log.runs if log is not None else ()), *recorder.steps.writes_to(key)]
+        logged = log.runs[: len(log.runs) - n_left_out] if log is not None else []
+        runs = [*logged, *recorder.steps.writes_to(key)]
         return max((run for run in runs if run.last_order > order), key=lambda run: run.last_order, default=None)
 
-    def _tell(self, tensor: Any, taken: Taken, run: Run) -> None:
+    def _tell(self, tensor: Any, taken: Taken, run: Run, operation: str) -> None:
         recorder = self._audit.recorder
         here, at = current_site(recorder.user_code), span_of(taken.site)
         needed = Needed(
             span=span_of(here),
-            operation="sub",
+            operation=operation,
             version=Version(0),
             sequence=SequenceNumber(recorder.next_number()),
         )

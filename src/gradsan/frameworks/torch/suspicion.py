@@ -67,6 +67,8 @@ class Suspicion:
         self._log = recorder.suspects
         self.on_alias: Callable[[Any, Site | None], None] | None = None
         """Called with an alias that the program was given, and where."""
+        self.on_copy: Callable[[Any, Any], None] | None = None
+        """Called with a tensor and what was copied into it off the tape."""
 
     def wrap(self, patches: Patches) -> None:
         """Wrap what hands out aliases and what writes unseen.
@@ -112,6 +114,8 @@ class Suspicion:
         """Remember a write that the version counter or the tape may not see."""
         with self._recorder.border():
             args = args[1:] if args and args[0] is tensor else args
+            if operation == "copy_" and args and self.on_copy is not None:
+                self.on_copy(tensor, args[0])
             storage, region = _storage_of(tensor), region_of(tensor, args if operation == "__setitem__" else ())
             if storage is None or region is None:
                 return
