@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from scripts import STEPS, Block, ResNet, outcome, tokens
 from torch import nn
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 import gradsan
@@ -83,9 +84,29 @@ def stepped_while_gathered() -> list[torch.Tensor]:
     return sharded_and_stepped_before_backward(resharded=False)
 
 
+def statistics_summed_over_ranks(*, is_on_tape: bool = False) -> list[torch.Tensor]:
+    layer = nn.Linear(4, 3)
+    hidden = layer(torch.randn(5, 4))
+    mean = hidden.mean(0) / dist.get_world_size()
+    if is_on_tape:
+        mean = all_reduce(mean)
+    else:
+        dist.all_reduce(mean)
+    loss = (hidden - mean).pow(2).mean() + mean.pow(4).sum()
+    loss.backward()
+    return [loss, *(p.grad for p in layer.parameters())]
+
+
+def statistics_summed_on_the_tape() -> list[torch.Tensor]:
+    start = torch.randn(3)
+    dist.broadcast(start, src=0)
+    return [start, *statistics_summed_over_ranks(is_on_tape=True)]
+
+
 ALL = (
     *(replicated, two_forwards_of_one_replica, sharded),
     *(stepped_while_gathered, sharded_and_stepped_before_backward),
+    *(statistics_summed_on_the_tape, statistics_summed_over_ranks),
 )
 
 

@@ -22,7 +22,13 @@ pytestmark = [
     pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without distributed"),
 ]
 
-HONEST = ("replicated", "two_forwards_of_one_replica", "sharded", "stepped_while_gathered")
+HONEST = (
+    "replicated",
+    "two_forwards_of_one_replica",
+    "sharded",
+    "stepped_while_gathered",
+    "statistics_summed_on_the_tape",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +52,9 @@ def test_nothing_is_found_on_either_rank(script: str, verb: str, said: list[dict
 def test_step_before_the_shards_are_gathered_again_is_found(verb: str, said: list[dict[str, Any]]) -> None:
     for of_rank in said:
         assert of_rank[f"{verb} sharded_and_stepped_before_backward"]["codes"] == ["GS302"]
+
+
+@pytest.mark.parametrize("verb", ["watch", "audit"])
+def test_value_of_the_graph_that_a_collective_writes_is_found(verb: str, said: list[dict[str, Any]]) -> None:
+    for of_rank in said:
+        assert of_rank[f"{verb} statistics_summed_over_ranks"]["codes"] == ["GS303"]

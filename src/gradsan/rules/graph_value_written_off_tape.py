@@ -30,6 +30,8 @@ but backward still passes the whole gradient on to what had been there before.
 `scores.data.masked_fill_(mask, -1e9)` hides positions, and gradient flows into them.
 Nothing was saved, so nothing is checked, and the training runs on.
 An array that shares the memory (`action.detach().numpy()`) is another way to write past the graph: the audit sees it.
+`torch.distributed.all_reduce(c)` adds what the other ranks computed, and no rank gets a gradient for its share there:
+outside of `no_grad` it is reported as a warning.
 
 Adding a constant is an exception: its derivative is one, so an unrecorded addition breaks no gradient.
 A rounding through `.data` can be meant (a *straight-through estimator*): it is reported as a warning;
@@ -72,6 +74,7 @@ print(x.grad)  # 0, 2, 2
         finding = relabelled(finding, Role.WRITE, written.describe_off_tape())
         finding = relabelled(finding, Role.RAISE, "backward ran as if nothing was written")
         is_meant = written.access is Access.DATA and written.operation in _ROUNDING
+        is_meant = is_meant or (written.writer is Writer.COLLECTIVE and written.grad_enabled)
         return replace(finding, severity=Severity.WARNING) if is_meant else finding
 
 

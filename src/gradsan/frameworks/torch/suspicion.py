@@ -132,7 +132,7 @@ class Suspicion:
             suspect.alias = alias
             if isinstance(origin, torch.Tensor):
                 suspect.whole = region_of(origin)
-            suspect.is_on_tape = is_own and torch.is_grad_enabled()
+            suspect.is_on_tape = is_own and torch.is_grad_enabled() and operation not in COLLECTIVES
             if not suspect.is_on_tape:
                 has_history = _has_history(args)
                 suspect.keeps_derivative = operation in _ADDITIVE and not has_history
@@ -299,7 +299,7 @@ class Suspicion:
 
         @functools.wraps(original)
         def collective(*args: Any, **kwargs: Any) -> Any:
-            if not torch.compiler.is_compiling():
+            if not (torch.compiler.is_compiling() or leaves_all_as_it_is(operation, args[1:], kwargs)):
                 note(args[0] if args else kwargs.get(first), sys._getframe(1))
             return original(*args, **kwargs)
 
@@ -309,6 +309,16 @@ class Suspicion:
                     self.note_write(tensor, operation, self._recorder.next_number(), frame)
 
         return collective
+
+
+def leaves_all_as_it_is(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a collective mutates nothing here: there is one rank, or this one sends what it has."""
+    distributed = torch.distributed
+    if operation not in ("all_reduce", "broadcast", "reduce") or not distributed.is_initialized():
+        return False
+    if distributed.get_world_size(kwargs.get("group")) == 1:
+        return True
+    return operation == "broadcast" and (args[0] if args else kwargs.get("src")) == distributed.get_rank()
 
 
 class DataDoor:
