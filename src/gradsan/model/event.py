@@ -174,7 +174,7 @@ class Written:
     called: Span | None = None
     """Where the optimizer's step was called, when the write is a line of an optimizer that the program defines."""
     in_program: Span | None = None
-    """The program's own line that led to ``span``, where that lies in an installed package and a step was called."""
+    """The program's own line that led to ``span``, where that lies in an installed package."""
     is_told_by_graph: bool = False
     """Nobody saw it happen: it is known by the node that it made."""
     keeps_history: bool = False

@@ -223,7 +223,7 @@ class History:
 
 
 def _at_line_of_program(event: Event, needed: Needed) -> Event:
-    if isinstance(event, (Written, Needed)):
+    if isinstance(event, Needed) or (isinstance(event, Written) and event.writer is Writer.OPTIMIZER):
         return event if event.in_program is None else replace(event, span=event.in_program)
     if isinstance(event, Raised) and event.span == needed.span:  # the backward itself raised
         return replace(event, span=needed.in_program or event.span)

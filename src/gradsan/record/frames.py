@@ -50,6 +50,7 @@ class UserCode:
         "answers",
         "compiler",
         "handlers",
+        "installed",
         "on_new_file",
         "users",
     )
@@ -73,6 +74,8 @@ class UserCode:
         """What was asked before, for hot paths to read."""
         self.users: set[str] = set()
         """The names of the user's files among ``answers``."""
+        self.installed: set[str] = set()
+        """Those among ``users`` that belong to installed packages."""
         self.on_new_file: Callable[[str], None] = lambda _filename: None
         """Told each of the user's files when it is first met."""
 
@@ -84,6 +87,8 @@ class UserCode:
             answer = self.answers[filename] = self._judge(filename)
             if answer:
                 self.users.add(filename)
+                if is_installed(filename):
+                    self.installed.add(filename)
                 self.on_new_file(filename)
         return answer
 
@@ -104,6 +109,7 @@ class UserCode:
         """Forget the answers: each of the user's files is met for the first time again."""
         self.answers.clear()
         self.users.clear()
+        self.installed.clear()
 
     def _judge(self, filename: str) -> bool:
         if filename.startswith(_GENERATED) or filename.startswith(self._foreign_folders):

@@ -104,6 +104,8 @@ class Suspect:
     """Written inside the forward of a custom Function, before that has saved anything."""
     is_in_pack: bool = False
     """Written by a pack hook, which hands on what it has written."""
+    in_program: Site | None = None
+    """The program's own line that led to ``site`` in an installed package."""
     line: int = 0
     """Where ``offset`` is -1: only the line is known."""
     n_times: int = 1

@@ -37,8 +37,11 @@ GRAD_ENABLED, IN_BACKWARD, IS_VIEW, UNCOUNTED = 1, 2, 4, 8
 WAITING = -1
 """The key of a pending write whose storage is asked of its tensor later; see NOTE [Waiting writes]."""
 
-PendingWrite = tuple[int, object, str, int, int, int, int, CodeType | None, int, Callable[[], object] | None]
-"""Key, weak reference, operation, version after, number, order, flags, code, position (as in the clock), agent."""
+WrittenAt = tuple[CodeType | None, int, Callable[[], object] | None, Site | None]
+"""Code, position (as in the clock), agent, and `Run.in_program`."""
+
+PendingWrite = tuple[int, object, str, int, int, int, int, WrittenAt]
+"""Key, weak reference, operation, version after, number, order, flags, place."""
 
 
 InnerWrites = dict[int, dict[tuple[CodeType | None, int], int]]
@@ -99,7 +102,7 @@ class StorageLog:
 
     def put(self, write: PendingWrite) -> None:
         """Append a write, to the last run where it goes on with it; too many runs forget the oldest quarter."""
-        _, _, operation, after, number, order, flags, code, position, agent = write
+        _, _, operation, after, number, order, flags, (code, position, agent, in_program) = write
         last = self.runs[-1] if self.runs else None
         if (
             last is not None
@@ -107,6 +110,7 @@ class StorageLog:
             and last.position == position
             and last.flags == flags
             and last.operation == operation
+            and last.in_program == in_program
             and _is_same(last.agent, agent)
         ):
             last.last_after, last.last_number, last.last_order = after, number, order
@@ -116,7 +120,9 @@ class StorageLog:
             cut = MAX_RUNS_PER_STORAGE // 4
             self.n_forgotten += cut
             del self.runs[:cut]
-        self.runs.append(Run(code, position, operation, after - 1, after, number, number, order, order, flags, agent))
+        run = Run(code, position, operation, after - 1, after, number, number, order, order, flags, agent)
+        run.in_program = in_program
+        self.runs.append(run)
 
     def writes_after(self, version: Version, number: SequenceNumber | None = None) -> Iterator[Run]:
         """Yield the runs that moved the counter past ``version``, oldest first.

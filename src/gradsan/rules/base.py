@@ -91,6 +91,8 @@ def labels_of(events: tuple[Event, ...]) -> tuple[Label, ...]:
         if isinstance(event, Written) and event.called is not None:
             called = Label(Role.RELATED, event.called, "the step was called here")
             labels += [] if called in labels else [called]
+        if isinstance(event, Written) and event.in_program not in (None, event.span, event.called):
+            labels.append(Label(Role.RELATED, event.in_program, "this call led to the write"))
         if event.span is not None and not (isinstance(event, Raised) and _line_of(event) in told_at):
             labels.append(Label(_role_of(event), event.span, event.describe()))
         if isinstance(event, Written) and event.created is not None:

@@ -9,6 +9,7 @@ from types import CodeType
 import pytest
 
 from gradsan.model.event import Access, SequenceNumber, Version
+from gradsan.record.frames import Site
 from gradsan.record.writes import (
     FIRST_SWEEP,
     FOLD_AT,
@@ -64,6 +65,7 @@ class Memory:
         operation: str = "add_",
         flags: int = GRAD_ENABLED,
         agent: Callable[[], object] | None = None,
+        in_program: Site | None = None,
     ) -> None:
         self.n_given += 1
         write: PendingWrite = (
@@ -74,9 +76,7 @@ class Memory:
             number,
             next(self.log.orders),
             flags,
-            code,
-            line,
-            agent,
+            (code, line, agent, in_program),
         )
         self.log.pending.append(write)
 
@@ -98,7 +98,14 @@ def test_writes_from_one_place_are_one_run(memory: Memory) -> None:
 
 @pytest.mark.parametrize(
     "difference",
-    [{"line": 2}, {"code": OTHER}, {"operation": "mul_"}, {"flags": GRAD_ENABLED | IS_VIEW}, {"agent": lambda: "relu"}],
+    [
+        {"line": 2},
+        {"code": OTHER},
+        {"operation": "mul_"},
+        {"flags": GRAD_ENABLED | IS_VIEW},
+        {"agent": lambda: "relu"},
+        {"in_program": Site(PLACE, -1, 9)},
+    ],
     ids=lambda difference: next(iter(difference)),
 )
 def test_another_place_or_way_begins_another_run(difference: dict[str, object], memory: Memory) -> None:
@@ -242,7 +249,7 @@ def test_threads_lose_nothing_and_give_nothing_back_twice(memory: Memory) -> Non
 
 
 def waiting(key: int, after: int) -> PendingWrite:
-    return WAITING, (key,), "add_", after, 0, 0, GRAD_ENABLED, PLACE, 1, None
+    return WAITING, (key,), "add_", after, 0, 0, GRAD_ENABLED, (PLACE, 1, None, None)
 
 
 def test_a_waiting_write_is_located_when_it_is_folded() -> None:

@@ -121,7 +121,7 @@ class StateAudit:
         n_folds, n_pending = self._n_looked_at
         if writes.n_folds != n_folds:
             return True
-        places = [(write[0], id(write[7]), write[8]) for write in writes.pending[n_pending:]]
+        places = [(key, id(code), position) for key, *_, (code, position, _, _) in writes.pending[n_pending:]]
         return len(set(places)) < len(places)
 
     def _repeated_writes(self) -> dict[int, tuple[int, Run, int]]:

@@ -13,7 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradsan.frameworks.torch.frames import user_frame
-from gradsan.record.writes import GRAD_ENABLED, PendingWrite
+from gradsan.record.frames import Site, site_in_program
+from gradsan.record.writes import GRAD_ENABLED, WrittenAt
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -74,5 +75,6 @@ class FullTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         flags = GRAD_ENABLED if torch.is_grad_enabled() else 0
         name = func._schema.name.removeprefix("aten::")
         key, weak, order = storage._cdata, storage._weak_ref(), self._recorder.writes.next_order()
-        write: PendingWrite = (key, weak, name, after, number, order, flags, code, -1 - offset, agent)
-        pending.append(write)
+        in_program = None if code is None else site_in_program(self._recorder.user_code, Site(code, offset))
+        at: WrittenAt = (code, -1 - offset, agent, in_program)
+        pending.append((key, weak, name, after, number, order, flags, at))

@@ -109,6 +109,7 @@ class Told:
         writer = Writer.PROGRAM if agent is None else Writer.MODULE
         return Written(
             span=span_of(suspect.site),
+            in_program=span_of(suspect.in_program),
             operation=suspect.operation,
             version_before=version,
             version=version,

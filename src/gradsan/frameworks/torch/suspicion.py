@@ -27,7 +27,7 @@ from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
 from gradsan.frameworks.torch.restored import content_of
 from gradsan.frameworks.torch.storages import WITH_OBJECT, n_holders
 from gradsan.model.event import Access
-from gradsan.record.frames import Site
+from gradsan.record.frames import Site, site_in_program
 from gradsan.record.suspects import Alias, GivenUp, Move, Region, Suspect
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ class Suspicion:
             suspect.cuts_graph = suspect.upstream is not None
 
     def _suspect(self, operation: str, number: int, frame: FrameType, region: Region) -> Suspect:
-        code, offset, agent = user_frame(self._recorder.user_code, frame)
+        user_code = self._recorder.user_code
+        code, offset, agent = user_frame(user_code, frame)
         return Suspect(
             operation,
             number,
@@ -187,6 +188,7 @@ class Suspicion:
             agent=agent,
             grad_enabled=torch.is_grad_enabled(),
             is_in_function=is_in_apply(frame),
+            in_program=None if code is None else site_in_program(user_code, Site(code, offset)),
         )
 
     def _detach(self, original: Callee) -> Callee:

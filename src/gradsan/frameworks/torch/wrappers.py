@@ -36,14 +36,13 @@ from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_o
 from gradsan.frameworks.torch.running import Running
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, WITH_OBJECT, n_holders, storage_key
 from gradsan.frameworks.torch.waiting import waiting_for
-from gradsan.record.frames import Site
-from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING
+from gradsan.record.frames import Site, site_at, site_in_program
+from gradsan.record.writes import FOLD_AT, GRAD_ENABLED, IN_BACKWARD, IS_VIEW, WAITING, WrittenAt
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
 
 Callee = Callable[..., Any]
-Place = tuple[int, CodeType | None, int, Callable[[], object] | None]
 """Flags, code, position and agent of a pending write."""
 Log = Callable[[Sequence[Any], str, int, FrameType, bool, "tuple[Any, ...]"], None]
 
@@ -275,9 +274,9 @@ class Wrappers:
 
     def _make_log(self) -> Log:
         # NOTE [Hot path]
-        recorder = self._recorder
+        recorder, user_code = self._recorder, self._recorder.user_code
         pending, fold = recorder.writes.pending, recorder.writes.fold
-        users, backward_threads = recorder.user_code.users, recorder.backward_threads
+        users, installed, backward_threads = user_code.users, user_code.installed, recorder.backward_threads
         aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
         next_order, place = recorder.writes.orders.__next__, place_on(recorder)
@@ -295,6 +294,10 @@ class Wrappers:
                 position, agent = -1 - frame.f_lasti, None
             else:
                 code, position, agent = place(frame)
+            in_program = None
+            if code is not None and code.co_filename in installed:
+                in_program = site_in_program(user_code, site_at(code, position))
+            at = code, position, agent, in_program
             is_recorded = is_grad_enabled()
             common = GRAD_ENABLED if is_recorded else 0
             if backward_threads and get_ident() in backward_threads:
@@ -307,11 +310,11 @@ class Wrappers:
                     is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == WITH_OBJECT
                     weak = weak_reference(tensor) if is_waiting else storage._weak_ref()
                 except REFUSALS:  # NOTE [Never disturb]
-                    log_parts(tensor, operation, number, frame, args, (common, code, position, agent))
+                    log_parts(tensor, operation, number, frame, args, (common, at))
                     continue
                 flags = common | IS_VIEW if is_view else common
                 seat = WAITING if is_waiting else key
-                pending.append((seat, weak, operation, after, number, next_order(), flags, code, position, agent))
+                pending.append((seat, weak, operation, after, number, next_order(), flags, at))
                 is_suspect = key in aliases or recorder.hooks_were_used
                 if not is_suspect and not is_recorded:
                     is_suspect = is_view or operation == "copy_" or not tensor.is_leaf
@@ -321,7 +324,12 @@ class Wrappers:
                 fold()
 
         def log_parts(
-            tensor: Any, operation: str, number: int, frame: FrameType, args: tuple[Any, ...], place: Place
+            tensor: Any,
+            operation: str,
+            number: int,
+            frame: FrameType,
+            args: tuple[Any, ...],
+            means: tuple[int, WrittenAt],
         ) -> None:
             """Log a write to what holds the numbers of a tensor without a storage of its own."""
             inner = physical(tensor)
@@ -331,7 +339,7 @@ class Wrappers:
             values = values_of(tensor)
             if values is not None:  # the version is the sparse tensor's own
                 key = values.untyped_storage()._weak_ref()
-                pending.append((key, key, operation, tensor._version, number, next_order(), *place))
+                pending.append((key, key, operation, tensor._version, number, next_order(), *means))
 
         return log
 
