@@ -48,6 +48,8 @@ class GradientAudit:
         """By identity of a leaf that was given a gradient: itself, and where."""
         self._filled: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
         """By key of a shared gradient: the leaf that last accumulated into it, and the gradient."""
+        self._last_read: Callable[[], Any] = lambda: None
+        """The leaf whose gradient was read last, while assignments are followed: of what is given, whose it was."""
         self._patches = Patches()
         self._is_following = self._is_reading = False
         self.histories = HistoryAudit(audit)
@@ -92,7 +94,8 @@ class GradientAudit:
 
     def _door(self, original: Any) -> property:
         give, note = original.__set__, self._note if self._is_following else _note_nothing
-        read = self._reading(original.__get__) if self._is_reading else original.__get__
+        read = self._remembering(original.__get__) if self._is_following else original.__get__
+        read = self._reading(read) if self._is_reading else read
 
         def assign(leaf: Any, gradient: Any) -> None:
             give(leaf, gradient)
@@ -115,8 +118,15 @@ class GradientAudit:
         users = recorder.user_code.users
         return read
 
+    def _remembering(self, get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def read(leaf: Any) -> Any:
+            self._last_read = weakref.ref(leaf)
+            return get(leaf)
+
+        return read
+
     def _note(self, leaf: Any) -> None:
-        recorder = self._audit.recorder
+        recorder, last_read = self._audit.recorder, self._last_read
         if recorder.is_quiet():
             return
         with recorder.border():
@@ -124,6 +134,9 @@ class GradientAudit:
                 self._given = {key: each for key, each in self._given.items() if each[0]() is not None}
             self._given.pop(id(leaf), None)  # the youngest stands last
             self._given[id(leaf)] = weakref.ref(leaf), current_site(recorder.user_code)
+            key, other = key_of(leaf.grad), last_read()
+            if key is not None and other is not None and other is not leaf and other.grad is leaf.grad:
+                self._filled[key] = weakref.ref(other), weakref.ref(leaf.grad)
 
     def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
