@@ -148,3 +148,27 @@ def same_leaves(some: Sequence[Leaf], others: Sequence[Leaf], *, by_gradient: bo
             return False
         del left[at]
     return True
+
+
+def merged(leaves: Sequence[Leaf]) -> list[Leaf]:
+    """Return leaves, those of one value as one with the sum of their gradients.
+
+    A leaf whose place was taken stands in the graph twice: as what was used before that, and behind what took it.
+    """
+    found: list[Leaf] = []
+    for leaf in leaves:
+        at = next((at for at, other in enumerate(found) if leaf.value and same(leaf.value, other.value)), None)
+        if at is None:
+            found.append(leaf)
+        else:
+            found[at] = Leaf(leaf.value, _sum_of(found[at].grad, leaf.grad))
+    return found
+
+
+def _sum_of(one: Sample | None, other: Sample | None) -> Sample | None:
+    """Return the sum of two samples that hold all values; of larger tensors no more is known than the first."""
+    if one is None or other is None:
+        return one or other
+    if one.sums or other.sums or len(one.values) != len(other.values):
+        return one
+    return Sample(one.shape, one.dtype, array("d", (a + b for a, b in zip(one.values, other.values, strict=True))))

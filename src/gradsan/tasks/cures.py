@@ -109,10 +109,7 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
             yield from no_inference.propose(files, switched_on=mode)
         case Refusal.OVERLAP | Refusal.INFERENCE_TENSOR:
             for write in writes:
-                yield from () if write.span is None else clone_expanded.propose_for(write.span)
-                yield from _before_write(write)
-                yield from _out_of_place(write)
-                yield from () if write.span is None else clone_at_save.propose_each(write.span)
+                yield from _of_overlap(write)
             paths = [*(write.span.path for write in writes if write.span is not None), *files]
             if refusal is Refusal.INFERENCE_TENSOR:
                 yield from no_inference.propose(paths, switched_on=mode)
@@ -133,6 +130,15 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
                 yield from _one_by_one(history, writes)
             if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
                 yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
+
+
+def _of_overlap(write: Written) -> Iterator[Fix | None]:
+    if write.span is not None:
+        yield from clone_expanded.propose_for(write.span)
+        yield clone_at_save.propose_given(write.span, _base_name(write.target))
+        yield from _before_write(write)
+        yield from _out_of_place(write)
+        yield from clone_at_save.propose_each(write.span)
 
 
 def _mapped(writes: list[Written]) -> Iterator[Fix | None]:
@@ -320,6 +326,12 @@ def _is_state(history: History, writes: list[Written]) -> bool:
     """Whether the tensor outlives the call that writes it, and is no result of the computation."""
     kind = history.subject.kind
     return kind in _STATE or (kind is not TensorKind.INTERMEDIATE and any(_is_attribute(write) for write in writes))
+
+
+def sets_state(finding: Diagnostic) -> bool:
+    """Whether a write is known to set a leaf that outlives it: one that an object holds, or a step along a gradient."""
+    writes = () if finding.history is None else finding.history.all(Written)
+    return any(_is_attribute(write) or (write.span is not None and no_grad.is_step(write.span)) for write in writes)
 
 
 def _is_registered(write: Written, subject: Subject) -> bool:

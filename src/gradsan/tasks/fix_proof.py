@@ -35,7 +35,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gradsan.record.observations import BackwardPass, Observations, Sample, all_same, same, same_leaves
+from gradsan.record.observations import BackwardPass, Observations, Sample, all_same, merged, same, same_leaves
 from gradsan.tasks.trial import Seen
 
 _LOSS = "the loss"
@@ -118,6 +118,8 @@ class Edits:
     keep_off_tape: bool = False
     is_of_leaf: bool = False
     """Whether what is kept off the tape writes a leaf that has to stay one: its gradient is lost where it is copied."""
+    is_of_state: bool = False
+    """Whether what is kept off the tape writes a leaf that an object holds, or is a step along its gradient."""
     record: bool = False
     """Whether one puts a write on the tape that was off it."""
     join: bool = False
@@ -143,7 +145,7 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     if edits.record or edits.join or edits.keep:
         model, why_not = _changed(reference, edits)
     else:
-        model, why_not = _model(reference, is_off_tape=edits.keep_off_tape, is_of_leaf=edits.is_of_leaf)
+        model, why_not = _model(reference, edits)
     if model is not None and is_whole and reference.protected.observations.problems:
         model, why_not = None, reference.protected.observations.problems[0]
     if model is None:
@@ -219,12 +221,13 @@ def _is_changed(path: str, got: Observations, wanted: Observations) -> bool:
     return path in got.state and not same(wanted.state[path], got.state[path])
 
 
-def _model(reference: Reference, *, is_off_tape: bool, is_of_leaf: bool = False) -> tuple[Seen | None, str]:
+def _model(reference: Reference, edits: Edits) -> tuple[Seen | None, str]:
     """Return the run that an edit of this kind must agree with; None and why, where there is none."""
     protected, replaced = reference.protected, reference.replaced
     if not reference.is_refused:
-        return (None, "the edit keeps a write off the tape that was recorded") if is_off_tape else (protected, "")
-    if not is_off_tape:
+        why_not = "the edit keeps a write off the tape that was recorded" if edits.keep_off_tape else ""
+        return (None if why_not else protected), why_not
+    if not edits.keep_off_tape:
         return (replaced if reference.is_unseen else protected), ""
     if any(refused.cuts for refused in protected.observations.refused):
         return None, "off the tape, the gradient of the written value would be lost"
@@ -235,11 +238,24 @@ def _model(reference: Reference, *, is_off_tape: bool, is_of_leaf: bool = False)
     # A parameter that is written itself is state.  Another leaf may be meant as the input it was, a view of a parameter
     # as a value to go on with: where no loss depended on it, it can't be told.
     is_state = all(refused.is_on_parameter and refused.is_on_leaf for refused in protected.observations.refused)
-    compared = replaced if reference.is_unseen and not is_state and not is_of_leaf else None
+    compared = replaced if reference.is_unseen and not is_state and not edits.is_of_leaf else None
     is_gradient_told = not all(refused.is_on_parameter for refused in protected.observations.refused)
-    if compared is not None and _state_differs(reference, protected, compared, with_gradients=is_gradient_told):
+    is_other = compared is not None and _state_differs(reference, protected, compared, with_gradients=is_gradient_told)
+    is_open = is_gradient_told and not (edits.is_of_leaf or edits.is_of_state)
+    if is_other or (is_open and replaced is not None and _has_other_gradients(protected, replaced)):
         return None, "it can't be told whether the write sets the leaf's value or is a step of the computation"
     return protected, ""
+
+
+def _has_other_gradients(one: Seen, other: Seen) -> bool:
+    """Whether two runs, as long as they compute the same losses, give other gradients; one may end before the other."""
+    for got, wanted in zip(one.observations.passes, other.observations.passes, strict=False):
+        if not all_same(got.roots, wanted.roots):
+            return False
+        is_told = got.is_complete and wanted.is_complete
+        if is_told and not same_leaves(merged(got.leaves), merged(wanted.leaves), by_gradient=True):
+            return True
+    return False
 
 
 def _changed(reference: Reference, edits: Edits) -> tuple[Seen | None, str]:
@@ -273,6 +289,8 @@ def _differs(got: BackwardPass, wanted: BackwardPass, *, with_gradients: bool, i
 
 def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gradients: bool) -> str:
     if not ends_alike(edited, model) and not (edited.status == 0 and reference.is_left_without_gradient(model)):
+        if edited.status and _NO_GRADIENT in edited.error:
+            return f"a gradient that is asked for, and {_GONE}"
         is_other = edited.status != model.status
         return f"the exit status ({edited.status}, not {model.status})" if is_other else "the exception it ends in"
     if _misses(edited, model) and _misses(edited, reference.protected):

@@ -29,7 +29,7 @@ from gradsan.source.rewrites import (
 )
 from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
-from gradsan.tasks.cures import MEANT, SEEN, SHOWN_LATER, UNDECIDED, cures_of
+from gradsan.tasks.cures import MEANT, SEEN, SHOWN_LATER, UNDECIDED, cures_of, sets_state
 from gradsan.tasks.fix_files import is_in_project
 from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
 from gradsan.tasks.fix_prune import without
@@ -295,7 +295,11 @@ class Search:
         if step.edits.keep and self.reference.kept is None:
             self.reference = replace(self.reference, kept=self._hold({}, Mode.KEPT))
         kept = [finding for finding, fix in step.cures if fix.title == no_grad.TITLE]
-        edits = replace(step.edits, is_of_leaf=all(_place_of(finding) in self.asked_for for finding in kept))
+        edits = replace(
+            step.edits,
+            is_of_leaf=all(_place_of(finding) in self.asked_for for finding in kept),
+            is_of_state=all(sets_state(finding) for finding in kept),
+        )
         proof = prove(self.reference, step.seen, edits, is_whole=is_whole)
         if not proof.holds and not self.is_reference_checked:
             self._check_reference()
@@ -380,6 +384,9 @@ def _place_of(finding: Diagnostic) -> tuple[str, int]:
     return ("", 0) if finding.primary is None else (finding.primary.path, finding.primary.line)
 
 
-def _places(finding: Diagnostic, edits: tuple[Edit, ...]) -> list[tuple[str, int]]:
+def _places(finding: Diagnostic, edits: tuple[Edit, ...]) -> list[tuple[str, int, int]]:
+    """Return where a finding is written and saved; of modules that one line runs, each is known by where it is made."""
     spans = [label.span for label in (*finding.labels_of(Role.WRITE)[:1], *finding.labels_of(Role.SAVE)[:1])]
-    return [(span.path, line_after(span.line, [e for e in edits if e.path == span.path])) for span in spans]
+    made = [label.span for label in finding.labels_of(Role.CREATE)[:1]]
+    named = [*((span, 0) for span in spans), *((span, span.column) for span in made)]
+    return [(s.path, line_after(s.line, [e for e in edits if e.path == s.path]), column) for s, column in named]

@@ -116,6 +116,16 @@ def test_off_the_tape_not_where_the_meaning_is_open() -> None:
     assert not holds(Reference(written, kept), seen(w=sample(1.0)), is_off_tape=True)
 
 
+def test_off_the_tape_not_where_a_step_of_the_computation_has_another_gradient() -> None:
+    protected, replaced = seen(refused=leaf_refused(), x=sample(1.0)), seen(grad=0.0, status=1, x=sample(1.0))
+    reference, off_tape = Reference(protected, replaced), Edits(keep_off_tape=True)
+    assert not prove(reference, protected, off_tape, is_whole=True).holds
+    for known in (replace(off_tape, is_of_leaf=True), replace(off_tape, is_of_state=True)):
+        assert prove(reference, protected, known, is_whole=True).holds
+    same = Reference(protected, seen(status=1, x=sample(1.0)))
+    assert prove(same, protected, off_tape, is_whole=True).holds
+
+
 def test_a_recorded_write_is_held_against_a_run_that_records_it() -> None:
     reference = Reference(seen(grad=1.0), recorded=seen(grad=2.0))
     edits = Edits(record=True)

@@ -45,8 +45,14 @@ def propose(span: Span) -> Fix | None:
 
 
 def _can_be_indented(program: Program, statement: ast.stmt) -> bool:
-    is_simple = isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign))
+    is_simple = isinstance(statement, (ast.Expr, ast.AugAssign, ast.Assign)) or _hands_back(program, statement)
     return is_simple and indentation(program, statement) is not None and not _holds_long_text(statement)
+
+
+def _hands_back(program: Program, statement: ast.stmt) -> bool:
+    """Whether a function returns what it wrote, and computes nothing after the write: ``return x.fill_(0)``."""
+    value = statement.value if isinstance(statement, ast.Return) else None
+    return isinstance(value, ast.Call) and written_by(program, value) is not None
 
 
 def _last_beside(program: Program, statement: ast.stmt) -> ast.stmt:

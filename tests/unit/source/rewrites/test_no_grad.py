@@ -18,7 +18,8 @@ from gradsan.source.rewrites import no_grad
         ('«w[0] = f("""a\n    b""")»', None),
         ("a = 1; «w[0] = v»", None),
         ("if a: «w[0] = v»", None),
-        ("return «w.fill_(1)»", None),
+        ("return «w.fill_(1)»", "with torch.no_grad():\n        return w.fill_(1)"),
+        ("return «w.fill_(1)» + v", None),
     ],
 )
 def test_the_statement(before: str, after: str | None, place) -> None:
