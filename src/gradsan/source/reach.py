@@ -130,7 +130,8 @@ class Reach:
         if (spells_write(text) and may_write(mentioned.nodes, has_backward=True)) or has_backward(module):
             return True
         self._collect(module, None, mentioned, found)
-        homes = [function.module for function in found.functions] + [known.module for known in found.classes]
+        homes = [function.module for function in found.functions]
+        homes += [kin.module for known in found.classes for kin in linearize_known(self.project, known)[0]]
         if any(has_backward(home) for home in homes):
             return True
         return self._leads_to_open(found, mentioned)

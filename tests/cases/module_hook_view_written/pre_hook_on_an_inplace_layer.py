@@ -1,6 +1,5 @@
 # framework: torch
 # outcome: raises
-#~ missed-by: static (registered hooks)
 """The hooked module itself works in place, so it writes to its own wrapped input."""
 
 import torch

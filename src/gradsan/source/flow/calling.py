@@ -15,7 +15,7 @@ from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
 from gradsan.source.flow.journal import Exit, Journal
 from gradsan.source.flow.machine import MAX_DEPTH, Arguments, Frame, Machine, call, calls, evaluate, execute
 from gradsan.source.flow.modes import AUTOCAST, decorated_off, is_autocast
-from gradsan.source.flow.records import construct_plain, is_mapping
+from gradsan.source.flow.records import construct_plain, fill_fields
 from gradsan.source.flow.tensors import nodes_and_grad, record_save
 from gradsan.source.flow.values import (
     NONE,
@@ -33,8 +33,8 @@ from gradsan.source.flow.values import (
     complete,
     join,
 )
-from gradsan.source.hierarchy import container_base, fields_of, find_member, is_module_class
-from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode
+from gradsan.source.hierarchy import container_base, find_member, is_module_class
+from gradsan.source.index import FunctionInfo, FunctionNode
 
 MAX_RECURSION = 1
 """How often a function is followed into a call of itself: from a list into what it holds."""
@@ -195,7 +195,7 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
     from gradsan.source.flow.layers import construct_base
 
     construct_base(frame, instance, arguments, node)
-    _fill_fields(frame, instance, info, arguments)
+    fill_fields(frame, instance, arguments, node)
     return instance
 
 
@@ -253,17 +253,6 @@ def container_items(container: str, arguments: Arguments) -> Sequence:
 
 def _names(found: Mapping) -> tuple[str, ...]:
     return tuple(key if isinstance(key, str) else "" for key in found.items)
-
-
-def _fill_fields(frame: Frame, instance: Instance, info: ClassInfo, arguments: Arguments) -> None:
-    """Set the fields of a dataclass or a named tuple, or the entries of a dict whose attributes they are as well."""
-    names = fields_of(frame.machine.project, info)
-    for name, value in zip(names, arguments.positional, strict=False):
-        frame.machine.journal.set(instance.attributes, name, value)
-    takes_all = is_mapping(frame, info)
-    for name, value in arguments.keywords.items():
-        if takes_all or name in names:
-            frame.machine.journal.set(instance.attributes, name, value)
 
 
 @calls(Instance)

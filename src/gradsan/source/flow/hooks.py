@@ -23,7 +23,7 @@ def add_hook(frame: Frame, module: Instance | Layer, kind: str, hook: Value) -> 
 
 
 def run_pre_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, node: ast.AST) -> Arguments:
-    """Run what a module runs before its ``forward``; return what that is called with."""
+    """Run what a module runs before its ``forward``; return what that is called with, wrapped for backward hooks."""
     hooks = module.attributes.get(BEFORE)
     for hook in hooks.items if isinstance(hooks, Sequence) else ():
         given = Sequence(list(arguments.positional), is_tuple=True)
@@ -32,6 +32,9 @@ def run_pre_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, 
             arguments = Arguments(list(changed.items), arguments.keywords, arguments.is_exact)
         elif isinstance(changed, Tensor):
             arguments = Arguments([changed], arguments.keywords, arguments.is_exact)
+    if BACKWARD in module.attributes and frame.machine.grad_enabled:
+        wrapped = [_wrapped(frame, given, node) for given in arguments.positional]
+        return Arguments(wrapped, arguments.keywords, arguments.is_exact)
     return arguments
 
 
@@ -43,6 +46,14 @@ def run_hooks(frame: Frame, module: Instance | Layer, arguments: Arguments, resu
             changed = call(frame, hook, Arguments([module, Sequence(arguments.positional), result]), node)
             if not isinstance(changed, Opaque) and not (isinstance(changed, Const) and changed.value is None):
                 result = changed
-    if BACKWARD in module.attributes and isinstance(result, Tensor) and result.grad is Grad.YES:
-        return view_of(frame, result, "BackwardHookFunction", node, kind=ViewKind.MODULE_HOOK)
-    return result
+    return _wrapped(frame, result, node) if BACKWARD in module.attributes else result
+
+
+def _wrapped(frame: Frame, value: Value, node: ast.AST) -> Value:
+    """Return what a full backward hook makes of a tensor that goes into the module, or comes out of it.
+
+    Source: torch/utils/hooks.py, BackwardHook._apply_on_tensors (2.13.0).
+    """
+    if isinstance(value, Tensor) and value.grad is Grad.YES:
+        return view_of(frame, value, "BackwardHookFunction", node, kind=ViewKind.MODULE_HOOK)
+    return value

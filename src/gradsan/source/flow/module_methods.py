@@ -80,7 +80,7 @@ def module_method(frame: Frame, module: Instance | Layer, name: str, arguments: 
         case "load_state_dict" | "update_parameters":
             overwrite_parameters(frame, module, name, node)
             return Opaque()
-        case "register_full_backward_hook":
+        case "register_full_backward_hook" | "register_full_backward_pre_hook":
             frame.machine.journal.set(module.attributes, BACKWARD, NONE)
             return Opaque()
         case "forward" | "__call__" if isinstance(module, Layer):

@@ -148,6 +148,7 @@ MODULE_METHODS = frozenset(
         "register_forward_hook",
         "register_forward_pre_hook",
         "register_full_backward_hook",
+        "register_full_backward_pre_hook",
         "register_backward_hook",
         "get_submodule",
         "share_memory",
@@ -333,6 +334,11 @@ def _class(frame: Frame, value: Class, name: str, node: ast.AST) -> Value:
     if name == "__name__":
         return Const(value.info.name)
     return Bound(value, name) if name in ("apply", "__new__") else Opaque()
+
+
+@gets(Function)
+def _function(_frame: Frame, value: Function, name: str, _node: ast.AST) -> Value:
+    return Const(value.info.name) if name == "__name__" else Opaque()
 
 
 @gets(Super)

@@ -110,7 +110,8 @@ def refuse_overlap(
         if type(source) is not Tensor or source.storage is not tensor.storage or not source.storage.is_own:
             continue
         is_index = at > 0 and index is not None
-        if is_index or (own is not None and is_shifted(own, _slice_of(source))):
+        is_part = own is not None and is_shifted(own, _slice_of(source))
+        if is_index or is_part or _is_transposed(event.place.node, source):
             said = "some elements of the input tensor and the written-to tensor refer to a single memory location"
             refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), None, said))
             return True
@@ -123,6 +124,26 @@ def _slice_of(tensor: Tensor) -> ast.expr | None:
     if view is None or view.operation != "slice" or not isinstance(view.place.node, ast.Subscript):
         return None
     return view.place.node.slice
+
+
+_TRANSPOSES = frozenset({"transpose", "swapaxes", "swapdims", "t", "adjoint", "T", "mT"})
+_ELEMENTWISE = frozenset({"copy_", "add_", "sub_", "mul_", "div_"})
+
+
+def _is_transposed(write: ast.AST, source: Tensor) -> bool:
+    """Return whether what is read is the very part that is written, its dimensions swapped: ``x[1] = x[1].mT``."""
+    match write:
+        case ast.AugAssign(target=written) | (ast.Subscript() as written):
+            pass
+        case ast.Call(func=ast.Attribute(value=written, attr=name)) if name in _ELEMENTWISE:
+            pass
+        case _:
+            return False
+    taken = source.view.place.node if source.view is not None else None
+    taken = taken.func if isinstance(taken, ast.Call) else taken
+    if not isinstance(taken, ast.Attribute) or taken.attr not in _TRANSPOSES:
+        return False
+    return ast.unparse(taken.value) == ast.unparse(written)
 
 
 def _writes_all(index: ast.expr) -> bool:

@@ -1,13 +1,13 @@
-"""Named tuples, and the project's own kinds of list and dict."""
+"""Dataclasses, named tuples, and the project's own kinds of list and dict."""
 
 from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.machine import Arguments, Frame
-from gradsan.source.flow.values import Const, External, Opaque, Partial, Sequence, Value
-from gradsan.source.hierarchy import external_bases
-from gradsan.source.index import ClassInfo
+from gradsan.source.flow.machine import Arguments, Frame, call
+from gradsan.source.flow.values import Const, External, Function, Instance, Opaque, Partial, Sequence, Value
+from gradsan.source.hierarchy import external_bases, fields_of, find_member
+from gradsan.source.index import ClassInfo, FunctionInfo
 
 NAMED_TUPLE = External("<named tuple>")
 """Called with the names of the fields, then with the fields."""
@@ -58,3 +58,28 @@ def construct_plain(frame: Frame, info: ClassInfo, arguments: Arguments, node: a
         given: list[Value] = [Const(tuple(names)), *arguments.positional]
         return construct_named_tuple(Arguments(given, arguments.keywords, arguments.is_exact))
     return None
+
+
+def fill_fields(frame: Frame, instance: Instance, arguments: Arguments, node: ast.AST) -> None:
+    """Set the fields of a dataclass or a named tuple, or the entries of a dict whose attributes they are as well.
+
+    What a dataclass does after that, it does.
+    """
+    project, journal = frame.machine.project, frame.machine.journal
+    fields = fields_of(project, instance.info)
+    names = [name for name, (_, field) in fields.items() if not _is_left_out(field)]
+    for name, value in zip(names, arguments.positional, strict=False):
+        journal.set(instance.attributes, name, value)
+    takes_all = is_mapping(frame, instance.info)
+    for name, value in arguments.keywords.items():
+        if takes_all or name in fields:
+            journal.set(instance.attributes, name, value)
+    after = find_member(project, instance.info, "__post_init__")
+    if after is not None and isinstance(after[1], FunctionInfo):
+        call(frame, Function(after[1], None, instance), Arguments([]), node)
+
+
+def _is_left_out(field: ast.AnnAssign) -> bool:
+    """Return whether a constructor does not take a field: ``flat: Tensor = field(init=False)``."""
+    keywords = field.value.keywords if isinstance(field.value, ast.Call) else []
+    return any(k.arg == "init" and isinstance(k.value, ast.Constant) and k.value.value is False for k in keywords)

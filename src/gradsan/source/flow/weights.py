@@ -17,6 +17,8 @@ from gradsan.source.walking import walk
 
 _TELLING = frozenset({"bias", "affine", "elementwise_affine", "num_embeddings", "num_parameters", "dim_feedforward"})
 """Constructor parameters that only a layer with weights has."""
+_BIASED = frozenset({"bias", "affine", "dim_feedforward"})
+"""Those that only a layer with a bias has: an embedding has none."""
 
 
 def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
@@ -35,7 +37,7 @@ def layer_weights(frame: Frame, layer: Layer) -> dict[str, Tensor]:
             and layer.arguments.get("affine", layer.arguments.get("elementwise_affine")) is not False
         ):
             for name in ("weight", "bias"):
-                if name == "bias" and layer.arguments.get("bias") is False:
+                if name == "bias" and (not names & _BIASED or layer.arguments.get("bias") is False):
                     continue
                 found[name] = _parameter(frame, layer, name)
         known = layer.attributes["<weights>"] = Mapping(found)
