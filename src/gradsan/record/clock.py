@@ -131,6 +131,8 @@ class LineClock(Protocol):
     def resume(self) -> None:
         """Follow again after `pause`."""
 
+    idle: IdleCode
+    """The functions that it does not follow line by line."""
     paused: dict[int, object]
     """The threads on which `pause` has stopped following, by their identity; and for each the framework's module that
     was called last, once one was.  Hot paths read it."""

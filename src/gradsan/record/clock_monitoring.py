@@ -27,7 +27,7 @@ class MonitoringClock:
 
     def __init__(self, user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> None:
         self._user_code = user_code
-        self._idle = idle
+        self.idle = idle
         self._next_number = next_number
         self._timelines = Timelines()
         self.paused: dict[int, object] = {}
@@ -163,7 +163,7 @@ class MonitoringClock:
         next_number = self._next_number
         local, mine = self._timelines.local, self._timelines.mine
         get_frame, answers = sys._getframe, self._user_code.answers
-        idle, n_left = self._idle, LINES_TO_SAMPLE
+        idle, n_left = self.idle, LINES_TO_SAMPLE
 
         def on_line(code: CodeType, line: int) -> None:
             nonlocal n_left
@@ -193,7 +193,7 @@ class MonitoringClock:
         next_number = self._next_number
         local, mine = self._timelines.local, self._timelines.mine
         get_frame = sys._getframe
-        idle, candidates, is_idle = self._idle, self._idle.candidates, self._idle.ids
+        idle, candidates, is_idle = self.idle, self.idle.candidates, self.idle.ids
 
         def on_return(code: CodeType, _offset: int, value: object) -> None:
             timeline = local.timeline or mine()
@@ -202,12 +202,15 @@ class MonitoringClock:
                 if number != next_number():
                     if idle.doubt(code):
                         self._follow(code, self._local_events)
+                        if id(code) in idle.in_reach:
+                            timeline.doubt()
                 elif latest is not code:  # nothing that it called has returned to it
-                    self._count_return(code)
+                    if id(code) not in idle.in_reach:
+                        self._count_return(code)
                     return
             frame = get_frame(1)
             is_judged = candidates and id(code) in candidates
-            if is_judged and idle.judge(frame, value, made_nodes=timeline.made_nodes(code)):
+            if is_judged and idle.judge(frame, value, timeline.made_nodes):
                 self._follow(code, self._idle_events)
             self._put_caller(timeline, frame)
 

@@ -32,7 +32,7 @@ class SettraceClock:
 
     def __init__(self, user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> None:
         self._user_code = user_code
-        self._idle = idle
+        self.idle = idle
         self._next_number = next_number
         self._timelines = Timelines()
         self.paused: dict[int, object] = {}
@@ -173,7 +173,7 @@ class SettraceClock:
         is_user_code = self._user_code
         answers, handlers = self._user_code.answers, self._user_code.handlers
         is_compiled, compiler, modules = self._user_code.is_compiled, self._user_code.compiler, sys.modules
-        is_idle = self._idle.ids
+        is_idle = self.idle.ids
         trace_line, trace_idle = self._make_line_trace(timeline), self._make_idle_trace(timeline)
 
         def trace_call(frame: FrameType, _event: str, _argument: object) -> TraceFunction:
@@ -198,7 +198,7 @@ class SettraceClock:
 
     def _make_line_trace(self, timeline: Timeline) -> TraceFunction:
         entries, next_number = timeline.entries, self._next_number
-        idle, candidates = self._idle, self._idle.candidates
+        idle, candidates = self.idle, self.idle.candidates
         n_left = LINES_TO_SAMPLE
 
         def trace_line(frame: FrameType, event: str, argument: object) -> TraceFunction:
@@ -215,7 +215,7 @@ class SettraceClock:
                     entries.append((number, frame.f_code, frame.f_lineno))
             elif event == "return":
                 if candidates and id(frame.f_code) in candidates:
-                    idle.judge(frame, argument, made_nodes=timeline.made_nodes(frame.f_code))
+                    idle.judge(frame, argument, timeline.made_nodes)
                 self._put_caller(timeline, frame)
             return trace_line
 
@@ -223,14 +223,14 @@ class SettraceClock:
         return trace_line
 
     def _make_idle_trace(self, timeline: Timeline) -> TraceFunction:
-        entries, next_number, idle = timeline.entries, self._next_number, self._idle
+        entries, next_number, idle = timeline.entries, self._next_number, self.idle
 
         def trace_idle(frame: FrameType, event: str, _argument: object) -> TraceFunction:
             if event == "return":
                 number, code, _ = entries[-1]
                 made_nodes = number != next_number()
-                if made_nodes:
-                    idle.doubt(frame.f_code)
+                if made_nodes and idle.doubt(frame.f_code) and id(frame.f_code) in idle.in_reach:
+                    timeline.doubt()
                 if made_nodes or code is frame.f_code:  # the latter: what it called has returned to it
                     self._put_caller(timeline, frame)
             return trace_idle

@@ -5,6 +5,11 @@ written in Python would run eight times slower.  A function is idle that has run
 has then returned twice with nothing of the framework's in reach: not in its locals, not in what these hold, not among
 the globals that it names, not in what it returned.  Should a node have been made when it returns, by it or before it
 on its caller's line, that node passes for its caller's line, and the function is followed again to see which it was.
+
+# NOTE [Idle with values in reach] Nine of ten lines of a library that wraps tensors in classes of its own ask for
+# shapes and hand on arguments.  A function that has values of the framework's in reach is idle too once it has returned
+# many times, while nodes were being recorded, without making one.  It may still come to a branch that does: of nodes
+# that were made when it returns, the line is then not known, this once.
 """
 
 from __future__ import annotations
@@ -17,9 +22,10 @@ from itertools import islice
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-LINES_TO_SAMPLE = 4096
+LINES_TO_SAMPLE = 1024
 """Of so many lines that made no node, the clock names the last one's function a candidate."""
 CLEAN_RETURNS = 2
+CLEAN_RETURNS_IN_REACH = 64
 MAX_DOUBTS = 3
 """So often is an idle function followed again; one that has never made a node is then idle for good."""
 DEPTH = 3
@@ -34,9 +40,13 @@ _SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENE
 class IdleCode:
     """Judges functions by their frames; code objects are kept by identity, see `UserCode`."""
 
-    def __init__(self, belongs: Callable[[Any], bool]) -> None:
+    def __init__(self, belongs: Callable[[Any], bool], is_recording: Callable[[], bool]) -> None:
         self._belongs = belongs
         """Whether a value is the framework's: a tensor, a module, one of its functions."""
+        self._is_recording = is_recording
+        """Whether operations make nodes now, on the calling thread."""
+        self.in_reach: set[int] = set()
+        """Those that have, or had, values of the framework's in reach, idle or not."""
         self.ids: set[int] = set()
         """The idle functions, for hot paths to read."""
         self.candidates: set[int] = set()
@@ -57,16 +67,22 @@ class IdleCode:
         if key not in self.ids and key not in self._active:
             self.candidates.add(key)
 
-    def judge(self, frame: FrameType, returned: object, *, made_nodes: bool) -> bool:
+    def judge(self, frame: FrameType, returned: object, made_nodes: Callable[[CodeType], bool]) -> bool:
         """Judge a candidate that returns; return whether it is idle from now on."""
         code = frame.f_code
         key = id(code)
-        if made_nodes or self._reaches_framework(frame, returned):
+        if key in self.in_reach and not self._is_recording():
+            return False
+        if made_nodes(code):
             self.candidates.discard(key)
+            self.in_reach.discard(key)
             self._active.add(key)
             return False
+        if key not in self.in_reach and self._reaches_framework(frame, returned):
+            self.in_reach.add(key)
+            self._n_clean.pop(key, None)
         self._n_clean[key] = self._n_clean.get(key, 0) + 1
-        if self._n_clean[key] < CLEAN_RETURNS:
+        if self._n_clean[key] < (CLEAN_RETURNS_IN_REACH if key in self.in_reach else CLEAN_RETURNS):
             return False
         self.candidates.discard(key)
         self.ids.add(key)
@@ -87,7 +103,7 @@ class IdleCode:
         return True
 
     def _forget(self, key: int) -> None:
-        for keys in (self.ids, self.candidates, self._active):
+        for keys in (self.ids, self.in_reach, self.candidates, self._active):
             keys.discard(key)
         for counts in (self._n_clean, self._n_doubts, self._known):
             counts.pop(key, None)

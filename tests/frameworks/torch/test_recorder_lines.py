@@ -14,8 +14,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch.utils._pytree import tree_map_only  # noqa: E402
+
 import gradsan  # noqa: E402
 from gradsan.model.diagnostic import Diagnostic, Role  # noqa: E402
+from gradsan.record.idle import CLEAN_RETURNS_IN_REACH, LINES_TO_SAMPLE  # noqa: E402
 
 Places = dict[str, tuple[str, int]]
 
@@ -386,3 +389,21 @@ def test_a_write_in_a_thread_that_was_there_before() -> None:
     thread.join()
     [finding] = session.findings
     assert places(finding)["write"] == (Path(__file__).name, wait.__code__.co_firstlineno + 2)
+
+
+def test_a_write_by_a_function_whose_lines_are_followed_no_more() -> None:
+    def clear(held: dict[str, Any]) -> None:
+        for _ in range(LINES_TO_SAMPLE // 8):
+            pass
+        tree_map_only(torch.Tensor, torch.nn.init.zeros_, held)
+
+    with gradsan.watch() as session:
+        for _ in range(2 * CLEAN_RETURNS_IN_REACH):
+            clear({"values": [torch.ones(3)]})
+        value = torch.ones(3, requires_grad=True).exp()
+        clear({"values": [value]})
+        with pytest.raises(RuntimeError):
+            value.sum().backward()
+    writers = [label.span.function for each in session.findings for label in each.labels_of(Role.WRITE)]
+    assert writers
+    assert {function.rpartition(".")[2] for function in writers} == {"clear"}

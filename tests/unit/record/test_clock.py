@@ -15,7 +15,7 @@ import pytest
 from gradsan.record.clock import LineClock, Timeline, site_among
 from gradsan.record.clock_settrace import SettraceClock
 from gradsan.record.frames import UserCode
-from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
+from gradsan.record.idle import CLEAN_RETURNS_IN_REACH, LINES_TO_SAMPLE, IdleCode
 
 
 class Nodes:
@@ -48,7 +48,7 @@ class Value:
 
 
 def idle_code() -> IdleCode:
-    return IdleCode(lambda value: isinstance(value, (Value, Nodes)))
+    return IdleCode(lambda value: isinstance(value, (Value, Nodes)), lambda: True)
 
 
 def monitoring(user_code: UserCode, next_number: Callable[[], int], idle: IdleCode) -> LineClock:
@@ -447,6 +447,47 @@ class TestIdle:
             work(held)
         work(None)
         clock.stop()
+        assert not idle.ids
+
+    def test_a_function_with_values_in_reach_that_never_makes_a_node(
+        self, clock: LineClock, nodes: Nodes, idle: IdleCode
+    ) -> None:
+        def work(given: Value, make: Any = None) -> Any:
+            for _ in range(LINES_TO_SAMPLE // 8):
+                pass
+            return make and make(given)
+
+        clock.start()
+        for _ in range(2 * CLEAN_RETURNS_IN_REACH):
+            nodes.make()
+            work(Value())
+        assert id(work.__code__) in idle.ids
+        number = nodes.n
+        work(Value(), nodes.make)
+        assert not idle.ids
+        nodes.make()
+        work(Value(), nodes.make)
+        clock.stop()
+        own = clock.timelines()[0]
+        assert own.site_of(number) is None
+        for each in set(nodes.lines) - {number}:
+            assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
+
+    def test_returns_while_nothing_makes_nodes_do_not_count(self, core: Any, nodes: Nodes) -> None:
+        idle = IdleCode(lambda value: isinstance(value, Value), lambda: False)
+        clock = core(user_code(), nodes.next_number, idle)
+
+        def work(_given: Value) -> None:
+            for _ in range(LINES_TO_SAMPLE // 8):
+                pass
+
+        before = sys.gettrace()
+        sys.settrace(None)
+        clock.start()
+        for _ in range(2 * CLEAN_RETURNS_IN_REACH):
+            work(Value())
+        clock.stop()
+        sys.settrace(before)
         assert not idle.ids
 
     def test_a_function_that_runs_once_and_generators_are_followed(

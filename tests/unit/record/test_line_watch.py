@@ -21,7 +21,9 @@ class Watched:
     def __init__(self) -> None:
         self.value = [0]
         self.line = ""
-        self.watch = LineWatch(UserCode(), self.look, line_clock(UserCode(), lambda: 0, IdleCode(lambda _: False)))
+        self.watch = LineWatch(
+            UserCode(), self.look, line_clock(UserCode(), lambda: 0, IdleCode(lambda _: False, lambda: True))
+        )
 
     def look(self, site: Site | None) -> None:
         if self.value[0] and not self.line and site is not None:
@@ -81,7 +83,7 @@ def test_nothing_is_traced_after_the_end() -> None:
 def test_a_line_of_a_function_that_the_clock_takes_for_idle() -> None:
     watched = Watched()
     user_code = UserCode()
-    idle = IdleCode(lambda _: False)
+    idle = IdleCode(lambda _: False, lambda: True)
     clock = line_clock(user_code, lambda: 0, idle)
     watched.watch = LineWatch(user_code, watched.look, clock)
 

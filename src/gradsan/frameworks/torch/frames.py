@@ -45,13 +45,14 @@ def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:
     it, or where it does not follow, the stack is walked.
     """
     user_code, clock, paused = recorder.user_code, recorder.clock.local, recorder.clock.paused
-    users, get_trace = user_code.users, sys.gettrace
+    users, get_trace, in_reach = user_code.users, sys.gettrace, recorder.clock.idle.in_reach
 
     def place(frame: FrameType) -> UserFrame:
         # NOTE [Hot path] in `wrappers`
         timeline, thread = clock.timeline, get_ident()
         code, position = (None, 0) if timeline is None else timeline.entries[-1][1:]
-        if code is None or not (thread in paused or clock.tracer is None or clock.tracer is get_trace()):
+        # NOTE [Idle with values in reach]: such a function may write, and the clock does not know its lines.
+        if code is None or in_reach or not (thread in paused or clock.tracer is None or clock.tracer is get_trace()):
             recorder.clock.regain()
             code, offset, agent = user_frame(user_code, frame)
             return code, -1 - offset, agent

@@ -276,7 +276,8 @@ class Recorder:
                     self._patches.set(namespace, name, wrappers.writing_out(getattr(namespace, name), name))
 
     def _new_clock(self) -> LineClock:
-        return line_clock(self.user_code, self.next_number, IdleCode(is_framework_value))
+        idle = IdleCode(is_framework_value, torch.is_grad_enabled)
+        return line_clock(self.user_code, self.next_number, idle)
 
     def site_of(self, number: int, operation: str = "") -> Site | None:
         """Return the line on which a node was made; None where the clock did not run or has forgotten."""
