@@ -50,8 +50,16 @@ def mentions_of(node: ast.AST) -> Mentions:
         if file is not None:
             file(found, inner)
         found.nodes.append(inner)
-        push_parts(inner, stack)
+        if kind is ast.Call and _is_super(inner):
+            stack.append(inner.func)  # type: ignore[attr-defined]
+        else:
+            push_parts(inner, stack)
     return found
+
+
+def _is_super(node: ast.AST) -> bool:
+    """Return whether a node is ``super(Net, self)``, which neither makes a `Net` nor calls one."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _add_chain(found: Mentions, node: ast.Attribute, stack: list[ast.AST]) -> None:

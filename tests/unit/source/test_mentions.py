@@ -18,6 +18,10 @@ def test_texts_and_comments_mention_nothing() -> None:
     assert set(found.names) == {"super"}
 
 
+def test_what_super_is_told_is_neither_made_nor_called() -> None:
+    assert set(mentions("super(Net, self).forward(x)").names) == {"super", "x"}
+
+
 def test_what_stands_before_the_dot_of_no_name_is_looked_into() -> None:
     found = mentions("f(x).relu()")
     assert set(found.names) == {"f", "x"}
