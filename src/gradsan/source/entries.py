@@ -24,8 +24,16 @@ from gradsan.source.hierarchy import is_function_class, is_module_class
 from gradsan.source.index import ClassInfo, FunctionInfo, FunctionNode, ModuleInfo, local_classes
 from gradsan.source.parameters import bind_unknown
 from gradsan.source.project import Project
-from gradsan.source.reach import Reach
-from gradsan.source.running import FUEL, Outcome, construct_unknown, receiver_of, run_entry, settled
+from gradsan.source.reach import Reach, trains
+from gradsan.source.running import (
+    FUEL,
+    FUEL_OF_CALLER,
+    Outcome,
+    construct_unknown,
+    receiver_of,
+    run_entry,
+    settled,
+)
 from gradsan.source.wrapping import wraps_and_writes
 
 Key: TypeAlias = tuple[str, str, int]
@@ -120,6 +128,10 @@ class Analyst:
         answer = self.reach.needs_run(info)
         self._running.pop()
         return answer
+
+    def fuel_of(self, info: FunctionInfo) -> int:
+        """Return how many statements a function that is run on its own may run."""
+        return FUEL if self.reach.writes_itself(info) or trains(info.module) else FUEL_OF_CALLER
 
     def outcome(self, info: FunctionInfo) -> Outcome:
         """Return what running a function on its own comes to; a method is run with the others of its class."""
@@ -230,7 +242,7 @@ def _run_function(analyst: Analyst, info: FunctionInfo) -> Outcome:
     if decorated_off(info.decorators):
         return Outcome(is_open=True)
     with analyst.machine() as machine:
-        return run_entry(machine, info, None)
+        return run_entry(machine, info, None, fuel=analyst.fuel_of(info))
 
 
 def _run_class(analyst: Analyst, info: ClassInfo) -> None:
@@ -248,8 +260,9 @@ def _run_class(analyst: Analyst, info: ClassInfo) -> None:
             else:
                 receiver = receiver_of(info, method, instance)
                 mark = machine.journal.mark()
-                analyst.outcomes[key] = _guarded(method, partial(run_entry, machine, method, receiver))
-                machine.reset(mark, fuel=FUEL)
+                run = partial(run_entry, machine, method, receiver, fuel=analyst.fuel_of(method))
+                analyst.outcomes[key] = _guarded(method, run)
+                machine.reset(mark)
 
 
 def _look_on(analyst: Analyst, info: FunctionInfo, probe: Probe) -> None:

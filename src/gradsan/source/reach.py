@@ -344,3 +344,8 @@ def has_backward(module: ModuleInfo) -> bool:
         known = any(pattern.search(module.text) for pattern in _BACKWARD)
         module.remembered[has_backward] = known
     return known
+
+
+def trains(module: ModuleInfo) -> bool:
+    """Return whether a module steps an optimizer after a backward pass."""
+    return ".step(" in module.text and has_backward(module)

@@ -24,6 +24,11 @@ from gradsan.source.wrapping import wraps_and_switches
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
+FUEL_OF_CALLER = 300
+"""Of a function that writes nothing itself, and stands beside no training.
+
+What it calls is run on its own as well; what it passes on breaks near.  What a step breaks was saved far from it.
+"""
 FUEL_WITHOUT = 150
 """Of an entry that runs without gradients by convention: what breaks one there stands in its own text, or near it."""
 
@@ -46,11 +51,11 @@ def settled(machine: Machine, roots: list[Node], **options: Any) -> Outcome:
     return Outcome(found, is_open)
 
 
-def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> Outcome:
+def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None, *, fuel: int = FUEL) -> Outcome:
     """Run a function with unknown arguments."""
     entry = machine.entry = Place(info.module, info.node, info.qualified_name)
-    fuel = FUEL_WITHOUT if machine.probe is None and runs_without_by_name(entry) else FUEL
-    machine.fuel = fuel
+    is_without = machine.probe is None and runs_without_by_name(entry)
+    machine.fuel = fuel = FUEL_WITHOUT if is_without else fuel
     if info.decorators and wraps_and_switches(machine.project, info):
         machine.mode_caveats = MODE_UNKNOWN
     outer = Frame(machine, info.module, info.qualified_name)
@@ -67,7 +72,7 @@ def run_entry(machine: Machine, info: FunctionInfo, receiver: Value | None) -> O
         bind_unknown(second, info.node, receiver)
         second.local[again[0]] = again[1]
         roots += nodes_of(run_function(outer, second, info))
-    if machine.probe is None and fuel is FUEL:
+    if machine.probe is None and not is_without:
         more, theirs = run_handed(machine, outer)
         roots += more
         parameters = theirs | parameters

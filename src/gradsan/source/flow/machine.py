@@ -30,7 +30,7 @@ MAX_DEPTH = 12
 """Calls inside calls that are followed."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Loop:
     """The innermost loop of a frame, while its body is run."""
 
@@ -43,7 +43,7 @@ class Loop:
     continues: list[Exit] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Frame:
     """One call of a function, or the run of a module's body."""
 
@@ -71,7 +71,7 @@ _FORMER = {"symeig": "torch.linalg.eigh", "eig": "torch.linalg.eig"}
 """Operations that the framework has no more, and what took their place.  Source: torch/functional.py (1.13, 2.0)."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Condition:
     """What one literal says, for people."""
 
@@ -83,7 +83,7 @@ class Condition:
     """The literals that all hold where it does, 0 for what is no literal."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Machine:
     """One analysis of one entry: a function on its own, or a module's body."""
 
@@ -171,7 +171,7 @@ class Machine:
     unfinished: list[Instance] = field(default_factory=list)
     """Objects whose constructor waits."""
 
-    def reset(self, mark: int, *, fuel: int) -> None:
+    def reset(self, mark: int) -> None:
         """Forget what an entry did since a mark of the journal, for the next one."""
         self.journal.undo(mark)
         for switched in reversed(self.regrads):
@@ -201,7 +201,6 @@ class Machine:
         ):
             known.clear()
         self.backward_passes.clear()
-        self.fuel = fuel
         self.is_open = self.has_stale_views = self.has_off_tape = False
         self.fed_back = self.late_from = None
         self.grad_enabled = True
