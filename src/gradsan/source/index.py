@@ -21,7 +21,7 @@ _STAR = re.compile(r"import\s*\*")
 _INDENTED_CLASS = re.compile(r"^[ \t]+class \w+\(", re.MULTILINE)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FunctionInfo:
     """One function or method, as it stands in the source."""
 
@@ -52,7 +52,7 @@ class FunctionInfo:
 _PROPERTIES = frozenset({"property", "cached_property", "functools.cached_property"})
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ClassInfo:
     """One class, as it stands in the source."""
 

@@ -36,7 +36,7 @@ class Grad(IntEnum):
     YES = 3
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Place:
     """Where in the source something happens; becomes a span only when it is reported."""
 
@@ -45,7 +45,7 @@ class Place:
     function: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One recorded operation."""
 
@@ -58,7 +58,7 @@ class Node:
     """Parameters and other leaves that a backward pass through it gives a gradient."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Storage:
     """What a base, its views and its aliases share."""
 
@@ -95,7 +95,7 @@ class Storage:
     """It was detached itself, by ``detach_``."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Save:
     """An operation kept the storage's value for its backward."""
 
@@ -119,7 +119,7 @@ class Save:
     """The parameters of the analysed function that the saved value itself comes from."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Write:
     """A tensor was mutated."""
 
@@ -141,7 +141,7 @@ class Write:
     """It replaces all weights at once: what was computed before is mostly dropped, unless a backward pass is seen."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Conflict:
     """A saved value was overwritten; whether backward reads it is settled later."""
 
@@ -156,7 +156,7 @@ class Conflict:
     """The line that saved has run again since the write."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Unrecorded:
     """What was written off the tape was used with its gradient after that."""
 
@@ -170,7 +170,7 @@ class Unrecorded:
     """A backward pass ran through that operation."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Refused:
     """The framework raises at a write."""
 
@@ -184,7 +184,7 @@ class Refused:
     """Where it raises, if not at the write."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class View:
     """How a tensor became a view of its base."""
 

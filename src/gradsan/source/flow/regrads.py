@@ -8,7 +8,7 @@ from gradsan.source.flow.graph import Grad, Node
 from gradsan.source.flow.values import Tensor
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Regrad:
     """A tensor and, at some point, all that tells its gradient; what was written into its storage included."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_OPTIONS = 4
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Opaque:
     """Something unknown; its attributes and items are unknown too, but keep their identity."""
 
@@ -37,14 +37,14 @@ class Opaque:
     """It is a module that another library made, or a part of one."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Const:
     """A literal."""
 
     value: object
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Tensor:
     """A tensor: one of the names of a storage."""
 
@@ -84,7 +84,7 @@ class Tensor:
         )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Sequence:
     """A list or a tuple, or what a loop runs over."""
 
@@ -96,7 +96,7 @@ class Sequence:
     """Names of the items, for results like ``(values, indices)``."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Mapping:
     """A dict."""
 
@@ -104,28 +104,28 @@ class Mapping:
     is_exact: bool = True
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Choice:
     """One of several values, each on its own paths."""
 
     options: tuple[tuple[Value, Guard], ...]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class External:
     """Something outside the project, by dotted name; builtins are ``builtins.len``."""
 
     dotted: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Namespace:
     """A module of the project."""
 
     module: ModuleInfo
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Function:
     """A function of the project; ``receiver`` is bound to its first parameter."""
 
@@ -136,7 +136,7 @@ class Function:
     """What its decorators decorate, not what they make of it."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Class:
     """A class of the project."""
 
@@ -144,7 +144,7 @@ class Class:
     scope: Frame | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Instance:
     """An object of a class of the project."""
 
@@ -160,7 +160,7 @@ class Instance:
     """The object whose method is analysed on its own: its state is what the constructor leaves."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Layer:
     """A module of the framework, ``nn.Conv2d(3, 8, 3)``."""
 
@@ -174,7 +174,7 @@ class Layer:
     """When it was made, on the machine's clock."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Optimizer:
     """An optimizer and what it steps."""
 
@@ -183,7 +183,7 @@ class Optimizer:
     created: Place
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Super:
     """``super()`` inside a method."""
 
@@ -191,7 +191,7 @@ class Super:
     after: ClassInfo
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Bound:
     """A method of a value that isn't an object of the project."""
 
@@ -199,7 +199,7 @@ class Bound:
     name: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Partial:
     """``functools.partial``."""
 
@@ -208,7 +208,7 @@ class Partial:
     keywords: dict[str, Value]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Context:
     """The ``ctx`` of a custom ``autograd.Function``."""
 
