@@ -95,9 +95,15 @@ class Table:
         """
         known = self._mutating.get(name)
         if known is None:
-            found = (self.lookup(f"{space}.{name}") for space in _MUTATING_SPACES)
-            known = self._mutating[name] = any(operation is not None and operation.writes for operation in found)
+            known = self._mutating[name] = any(self._writes(f"{space}.{name}") for space in _MUTATING_SPACES)
         return known
+
+    def _writes(self, name: str) -> bool:
+        """Return whether an operation writes what it is given; most lines say at a glance that it doesn't."""
+        found = self._find(name)
+        if found is None or not (_is_alias(self._lines[found]) or '"writes"' in self._lines[found]):
+            return False
+        return bool(self._operation(found).writes)
 
     def by_node(self, node: str) -> Operation | None:
         """Return the operation that a node of the graph belongs to; None when the table doesn't know the node."""
