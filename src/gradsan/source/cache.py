@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,26 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What was found in one file; ``errors`` say why it could not be looked at."""
+    """What was found in one file; ``errors`` say why it could not be looked at.
+
+    ``doubts`` are findings that are kept pickled: what is no error is seldom asked for, and takes long to load.
+    """
 
     findings: tuple[Diagnostic, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     errors: tuple[str, ...] = ()
     not_covered: tuple[str, ...] = ()
+    doubts: bytes = b""
+
+    def all_findings(self) -> tuple[Diagnostic, ...]:
+        """Return every finding, those included that are kept pickled."""
+        return (*self.findings, *(pickle.loads(self.doubts) if self.doubts else ()))
+
+    def folded(self) -> FileResult:
+        """Return the same with its errors at hand only."""
+        errors = tuple(finding for finding in self.findings if finding.severity.value == "error")
+        others = tuple(finding for finding in self.findings if finding.severity.value != "error")
+        return replace(self, findings=errors, doubts=_pickled(others) if others else b"")
 
 
 @dataclass(slots=True)
@@ -88,7 +102,7 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             target = self._entry(path)
             beside = target.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(pickle.dumps((reads, result), protocol=pickle.HIGHEST_PROTOCOL))
+            beside.write_bytes(_pickled((reads, result.folded())))
             beside.replace(target)
 
     def _entry(self, path: Path) -> Path:
@@ -99,6 +113,10 @@ class Cache:
         if known is None:
             known = self._digests[read] = _digest_now(read)
         return known
+
+
+def _pickled(what: object) -> bytes:
+    return pickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _digest_now(read: str) -> str:

@@ -21,24 +21,31 @@ if TYPE_CHECKING:
 
 # NOTE [Light second run]
 # A second run on unchanged files takes little longer than loading what it needs: so rules and findings are loaded
-# where there are any.
+# where there are any, and what is no error where somebody asks for it.
 ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What is asked of a check; ``n_jobs`` 0 means one process a core."""
+    """What is asked of a check.
+
+    ``n_jobs`` 0 means one process a core; ``counts_all`` counts the findings that aren't shown as well.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     n_jobs: int = 0
     use_cache: bool = True
+    counts_all: bool = False
     standard_input: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The report, the files that could not be looked at, and how many findings each rule has, shown or not."""
+    """The report, the files that could not be looked at, and how many findings each rule has.
+
+    Those that aren't shown are among them only where that was asked for.
+    """
 
     report: Report
     errors: tuple[str, ...]
@@ -74,7 +81,10 @@ def check(
             progress(n_done, len(files))
     if not results:
         results[Path()] = FileResult(not_covered=("no Python file was found there: nothing was checked",))
-    return replace(_collect(results, chosen), n_files=len(files))
+    # Where something is allowed, the doubts tell whether that is of use.
+    wants_all = bool(options.select or config.select or options.counts_all)
+    wants_all = wants_all or any(result.suppressions for result in results.values())
+    return replace(_collect(results, chosen, wants_all=wants_all), n_files=len(files))
 
 
 def _choice(options: CheckOptions, config: Config) -> Callable[[Diagnostic], bool]:
@@ -122,11 +132,13 @@ def _check_files(files: list[Path], options: CheckOptions) -> Iterator[tuple[Pat
         yield from check_files(missing, store, n_jobs=options.n_jobs)
 
 
-def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], bool]) -> CheckOutcome:
+def _collect(
+    results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], bool], *, wants_all: bool
+) -> CheckOutcome:
     """Tell each mistake once, where most is known of it, and settle the suppressions."""
     found: dict[object, Diagnostic] = {}
     for result in results.values():
-        for finding in result.findings:
+        for finding in result.all_findings() if wants_all else result.findings:
             known = found.get(finding.cause)
             if known is None or _how_much(finding) > _how_much(known):
                 found[finding.cause] = finding
@@ -150,7 +162,7 @@ def _collect(results: dict[Path, FileResult], is_shown: Callable[[Diagnostic], b
         framework=Framework("torch", versions("torch")[-1]),
         findings=tuple(_with_cures(finding) for finding in sorted(shown, key=_place)),
         not_covered=tuple(line for result in results.values() for line in (*result.errors, *result.not_covered)),
-        suppressed=tuple(suppressed),
+        suppressed=tuple(sorted(suppressed, key=_place)),
     )
     errors = tuple(line for result in results.values() for line in result.errors)
     return CheckOutcome(report, errors, len(results), counts)

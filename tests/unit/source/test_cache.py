@@ -9,6 +9,8 @@ from gradsan.tasks.check import CheckOptions, check
 
 BROKEN = "import torch\nfrom layers import squash\n\ndef f(x):\n    y = squash(x)\n    y += 1\n    return y\n"
 
+RISKY = "import torch\n\ndef predict(x):\n    y = torch.exp(x)\n    y += 1\n    return y\n"
+
 
 @pytest.fixture
 def looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -64,3 +66,26 @@ def test_a_broken_entry_counts_as_none(tmp_path: Path, looked_at: list[str]) -> 
         if entry.is_file():
             entry.write_bytes(b"nonsense")
     assert run(tmp_path) == [("GS101", 6)]
+
+
+def test_what_is_no_error_is_kept_as_well(tmp_path: Path, looked_at: list[str]) -> None:
+    (tmp_path / "a.py").write_text(RISKY)
+    every = CheckOptions(n_jobs=1, select=("all",))
+    first = check([tmp_path], every).report.findings
+    assert [finding.severity.value for finding in first] == ["warning"]
+    looked_at.clear()
+    assert check([tmp_path], every).report.findings == first
+    assert run(tmp_path) == []
+    assert check([tmp_path], CheckOptions(n_jobs=1, counts_all=True)).counts
+    assert looked_at == []
+
+
+def test_what_is_allowed_is_of_use_the_second_time(tmp_path: Path, looked_at: list[str]) -> None:
+    (tmp_path / "a.py").write_text(RISKY.replace("y += 1", "y += 1  # gradsan: allow[GS101] fine"))
+    first = check([tmp_path], CheckOptions(n_jobs=1)).report
+    looked_at.clear()
+    second = check([tmp_path], CheckOptions(n_jobs=1)).report
+    assert not first.findings
+    assert len(first.suppressed) == 1
+    assert (second.findings, second.suppressed) == (first.findings, first.suppressed)
+    assert looked_at == []

@@ -51,6 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
         ignore=_names(arguments.ignore),
         n_jobs=max(arguments.jobs, 0),
         use_cache=not arguments.no_cache,
+        counts_all=arguments.statistics,
         standard_input=sys.stdin.buffer.read() if len(names) < len(arguments.paths) else None,
     )
     draws = not arguments.no_progress and sys.stderr.isatty()
