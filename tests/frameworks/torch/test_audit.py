@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from linecache import getline
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 import gradsan  # noqa: E402
+from gradsan.model.diagnostic import Role  # noqa: E402
 
 
 def stale_text(program: Callable[[], Tensor]) -> str:
@@ -231,3 +233,34 @@ def test_gradients_of_custom_functions_are_taken_as_they_are() -> None:
         Doubled.apply(leaf, torch.ones(3)).sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.data_ptr() == Doubled.returned  # a reference of ours would have made the engine copy it
+
+
+class Writing(torch.autograd.Function):
+    writes: bool = False
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Any:
+        if Writing.writes:
+            x.detach().numpy()[0] = next(numbers)
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return 2 * gradients[0]
+
+
+numbers = count(5.0)
+
+
+def test_a_function_that_writes_its_input_after_many_forwards_that_did_not() -> None:
+    with gradsan.audit() as session:
+        x = torch.ones(3, requires_grad=True)
+        for _ in range(16):
+            Writing.apply(x.exp())
+        Writing.writes = True
+        for _ in range(2):
+            Writing.apply(x.exp())
+        Writing.writes = False
+    begins = Writing.forward.__code__.co_firstlineno
+    lines = [label.span.line - begins for each in session.findings for label in each.labels_of(Role.WRITE)]
+    assert lines == [0, 3]  # its beginning, then, watched again, the very line

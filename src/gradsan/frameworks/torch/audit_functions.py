@@ -32,7 +32,7 @@ from gradsan.frameworks.torch.audit_taken import TakenGradients
 from gradsan.frameworks.torch.contexts import Calls, beginning_of, held_on, is_buffer, names, owners_on, tensor_of
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.fingerprints import fingerprint
-from gradsan.frameworks.torch.marked import Marked
+from gradsan.frameworks.torch.marked import Marked, first_write_since
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
 from gradsan.frameworks.torch.use_counts import ALONE, is_held_elsewhere, n_references
@@ -40,7 +40,6 @@ from gradsan.frameworks.torch.waiting import IN_HOOK, given_to
 from gradsan.model.event import Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Witness
 from gradsan.record.frames import Site, current_site, span_of
-from gradsan.record.writes import IN_BACKWARD
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -49,6 +48,8 @@ _IN_BACKWARD_USE_COUNT = 1
 _IN_HOOK_USE_COUNT = 2
 _IN_MODULE_HOOKS_USE_COUNT = {"register_full_backward_hook": 1, "register_full_backward_pre_hook": 3}
 _HELD_BY_PYTHON = 1
+_CALM_FORWARDS = 8
+"""So many forwards of a Function that leave its inputs alone; the later ones are not followed line by line."""
 _ZERO = Version(0)
 
 
@@ -64,6 +65,8 @@ class FunctionAudit:
         self._taken = TakenGradients(audit)
         self._saved = SavedInputs(audit, self._is_users)
         self._states, self._hooks = FunctionStates(audit), HookStates(audit)
+        self._n_calm: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        """For each Function, its forwards since one that wrote to an input unseen."""
         self._on_context: weakref.WeakKeyDictionary[Any, list[Marked]] = weakref.WeakKeyDictionary()
 
     def wrap(self, patches: Patches) -> None:
@@ -140,8 +143,9 @@ class FunctionAudit:
             if torch.compiler.is_compiling() or not self._is_users(cls):
                 return original(cls, *args, **kwargs)
             inputs = self._mark({f"input {n}": each for n, each in enumerate(args)})
-            for marked in inputs:
-                self._audit.watch(marked, marked.tensor, marked.mark)
+            if self._n_calm.get(cls, 0) < _CALM_FORWARDS:
+                for marked in inputs:
+                    self._audit.watch(marked, marked.tensor, marked.mark)
             result = original(cls, *args, **kwargs)
             with self._audit.recorder.border():
                 self._after_forward(cls, inputs, result)
@@ -151,9 +155,11 @@ class FunctionAudit:
 
     def _after_forward(self, cls: Any, inputs: list[Marked], result: Any) -> None:
         self._audit.look()
+        self._n_calm[cls] = self._n_calm.get(cls, 0) + 1
         for marked in inputs:
             self._audit.unwatch(marked)
             if marked.version == marked.tensor._version and self._differs(marked):
+                self._n_calm[cls] = 0
                 site = self._audit.line_of(marked) or beginning_of(cls.forward)
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, self._audit.written(site))
         outputs = result if isinstance(result, tuple) else (result,)
@@ -161,7 +167,7 @@ class FunctionAudit:
         nodes.discard(None)
         for node in nodes:
             for marked in self._saved.overwritten(node, inputs):
-                written = self._last_write(marked) or self._audit.written(beginning_of(cls.forward))
+                written = self._write_since(marked) or self._audit.written(beginning_of(cls.forward))
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
             if isinstance(node, BackwardCFunction) and node not in self._on_context:
                 self._states.note(node, cls)
@@ -212,7 +218,7 @@ class FunctionAudit:
         """Tell of what was returned before and is other than it was, although the engine held it; see the note."""
         for marked, name in waiting:
             if self._differs(marked):
-                written = self._last_write(marked) or self._audit.written(self._audit.line_of(marked) or begins)
+                written = self._write_since(marked) or self._audit.written(self._audit.line_of(marked) or begins)
                 self._tell(Witness.RETURNED_GRADIENT, name, marked, written)
 
     def _note_returned(self, name: str, result: Any, gradients: tuple[Any, ...]) -> None:
@@ -249,7 +255,7 @@ class FunctionAudit:
 
     def _tell_context(self, node: Any, cls: Any, marked: Marked, written: Written | None = None) -> None:
         number = int(node._sequence_nr())
-        written = written or self._last_write(marked) or self._last_step(marked, number)
+        written = written or self._write_since(marked) or self._last_step(marked, number)
         written = written or self._audit.written(self._audit.line_of(marked) or self._last_unseen(marked, number))
         self._tell(Witness.CONTEXT, cls.__name__, marked, written, number=number)
 
@@ -334,27 +340,11 @@ class FunctionAudit:
             self._audit.unwatch(marked)
             if self._differs(marked):
                 site = self._audit.line_of(marked) or begins
-                written = self._last_write(marked) or self._audit.written(site)
+                written = self._write_since(marked) or self._audit.written(site)
                 self._tell(Witness.GRADIENT, name, marked, written)
 
-    def _last_write(self, marked: Marked) -> Written | None:
-        """Return the last write on record to a tensor whose version moved since it was marked."""
-        key = key_of(marked.tensor)
-        log = None if key is None else self._audit.recorder.writes.find(key)
-        runs = [] if log is None else [run for run in log.runs if run.is_counted and run.last_after > marked.version]
-        if not runs:
-            return None
-        run = runs[0]
-        return Written(
-            span=span_of(run.site),
-            operation=run.operation,
-            version_before=Version(marked.version),
-            version=Version(marked.tensor._version),
-            sequence=SequenceNumber(run.last_number),
-            access=run.access,
-            writer=Writer.BACKWARD if run.flags & IN_BACKWARD else Writer.PROGRAM,
-            n_times=1,
-        )
+    def _write_since(self, marked: Marked) -> Written | None:
+        return first_write_since(self._audit.recorder.writes, marked)
 
     def _tell(self, witness: Witness, name: str, marked: Marked, written: Written, *, number: int = -1) -> None:
         recorder, tensor = self._audit.recorder, marked.tensor

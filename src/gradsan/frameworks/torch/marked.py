@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
-from gradsan.record.frames import Site
+from gradsan.frameworks.torch.regions import key_of
+from gradsan.model.event import SequenceNumber, Version, Writer, Written
+from gradsan.record.frames import Site, span_of
+from gradsan.record.writes import IN_BACKWARD, WriteLog
 
 
 class Marked:
@@ -47,3 +50,24 @@ class Watched:
         self.mark = mark
         self.then = then
         """Called with the line after which it differed."""
+
+
+def first_write_since(writes: WriteLog, marked: Marked) -> Written | None:
+    """Return the first write on record to a tensor since it was marked; None where its version has not moved."""
+    key = key_of(marked.tensor)
+    log = None if key is None else writes.find(key)
+    runs = [] if log is None else [run for run in log.runs if run.is_counted and run.last_after > marked.version]
+    if not runs:
+        return None
+    run = runs[0]
+    return Written(
+        span=span_of(run.site),
+        in_program=span_of(run.in_program),
+        operation=run.operation,
+        version_before=Version(marked.version),
+        version=Version(marked.tensor._version),
+        sequence=SequenceNumber(run.last_number),
+        access=run.access,
+        writer=Writer.BACKWARD if run.flags & IN_BACKWARD else Writer.PROGRAM,
+        n_times=1,
+    )
