@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.checkpointed import leaves_of_reentrant, packed_note
+from gradsan.frameworks.torch.collectives import is_collective
 from gradsan.frameworks.torch.cuts import Upstream, is_meant
 from gradsan.frameworks.torch.graph import (
     conflict_of,
@@ -30,7 +31,7 @@ from gradsan.frameworks.torch.regions import parts_of
 from gradsan.frameworks.torch.restored import is_restored
 from gradsan.frameworks.torch.silent_history import Told
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.frameworks.torch.suspicion import is_collective, region_of
+from gradsan.frameworks.torch.suspicion import region_of
 from gradsan.model.event import Access, Saved, Written
 from gradsan.model.history import History
 from gradsan.record.frames import Site

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan import knowledge
+from gradsan.frameworks.torch.collectives import is_collective
 from gradsan.frameworks.torch.graph import Slot, root_number
 from gradsan.frameworks.torch.modules import ModuleTree, module_tree, subject_of
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.frameworks.torch.suspicion import is_collective
 from gradsan.model.event import Access, Detached, Event, Needed, Saved, SequenceNumber, Version, Writer, Written
 from gradsan.model.history import History, Subject, TensorKind
 from gradsan.record.frames import Site, site_in_program, span_of

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.collectives import COLLECTIVES, leaves_all_as_it_is
 from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
@@ -41,22 +42,9 @@ _ADDITIVE = frozenset(
     }
 )
 
-# Each writes its first argument, a tensor or a list of tensors.
-COLLECTIVES = (
-    *("all_reduce", "all_reduce_coalesced", "broadcast", "reduce", "scatter", "recv", "irecv"),
-    *("all_gather", "all_gather_into_tensor", "reduce_scatter", "reduce_scatter_tensor"),
-    *("all_to_all", "all_to_all_single"),
-)
-
-
 STORAGE_WRITES = ("fill_", "copy_", "__setitem__")
 
 _UNCOUNTED = frozenset({*COLLECTIVES, "batch_norm", "Parameter", "tensor"})
-
-
-def is_collective(operation: str) -> bool:
-    """Return whether a write is a collective's."""
-    return operation in COLLECTIVES
 
 
 class Suspicion:
@@ -311,16 +299,6 @@ class Suspicion:
                     self.note_write(tensor, operation, self._recorder.next_number(), frame)
 
         return collective
-
-
-def leaves_all_as_it_is(operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Return whether a collective mutates nothing here: there is one rank, or this one sends what it has."""
-    distributed = torch.distributed
-    if operation not in ("all_reduce", "broadcast", "reduce") or not distributed.is_initialized():
-        return False
-    if distributed.get_world_size(kwargs.get("group")) == 1:
-        return True
-    return operation == "broadcast" and (args[0] if args else kwargs.get("src")) == distributed.get_rank()
 
 
 class DataDoor:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from gradsan.frameworks.torch.collectives import COLLECTIVES
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.suspicion import COLLECTIVES, STORAGE_WRITES
+from gradsan.frameworks.torch.suspicion import STORAGE_WRITES
 
 Callee = Callable[..., Any]
 Tell = Callable[[Any, str], None]
