@@ -200,7 +200,8 @@ def opaque_method(frame: Frame, receiver: Opaque, name: str, arguments: Argument
         return handed_back
     if name == "step" and arguments.positional and isinstance(arguments.positional[0], Optimizer):
         return call_step(frame, arguments.positional[0], Arguments(), node)  # a `GradScaler` steps it
-    return _unknown_method(frame, receiver, name, arguments, node, is_tensors=operation is not None)
+    is_tensors = operation is not None or name in TO_NUMBERS
+    return _unknown_method(frame, receiver, name, arguments, node, is_tensors=is_tensors)
 
 
 def _asks_as_of_a_tensor(arguments: Arguments) -> bool:
