@@ -74,7 +74,7 @@ class Inference:
 
 
 MANY = 4
-"""A function that breaks its own gradient at so many places was never differentiated."""
+"""A function that breaks its own gradient by writing more tensors than that was never differentiated."""
 
 
 def settle(
@@ -119,8 +119,8 @@ def settle(
 
 def _doubt_undifferentiated(machine: Machine, found: list[tuple[Inference, Write]]) -> list[tuple[Inference, Write]]:
     """Doubt what breaks the gradient of a function that nobody can have asked for one."""
-    sites = (_function_of(write) for inference, write in found if inference.is_sure and not _is_overlap(inference))
-    counts = Counter(sites)
+    counted = (write for inference, write in found if inference.is_sure and not _is_overlap(inference))
+    counts = Counter(function for function, _ in {(_function_of(write), id(write.storage)) for write in counted})
     doubted = {where for where, count in counts.items() if count > MANY}
     doubted |= {_function_of(refused.write) for refused in machine.refusals if _only_without(refused)}
     return [
@@ -190,12 +190,14 @@ def _overwritten(
         if save.sequence > machine.fed_back[1]:
             return None
         notes.append(f"when what it returns is passed to it again as `{machine.fed_back[0][0]}`")
-    sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, write.place)
+    # What runs without gradients overwrites its caller's values all the same.
+    is_caller = save.place.function != write.place.function
+    sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, (save if is_caller else write).place)
     sure = sure and not contradicts(save.guard, write.guard)
     is_asked = gives_gradient(save.node)
     if conflict.needed_at is None and not in_backward:
         is_off = stands_without if is_asked else runs_without_by_name
-        sure = sure and not (is_off(write.place) or is_off(save.place))
+        sure = sure and not (is_off(save.place) or (stands_without if is_caller else is_off)(write.place))
         sure = sure and not (is_only_called_without(write.place) or is_decoding(write))
     sure = sure and not is_compared(machine, write) and not (in_backward and write.caveats)
     sure = sure and not is_no_tensor(machine, save.guard | write.guard, {write.target, save.name} - {""})

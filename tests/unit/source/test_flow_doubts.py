@@ -55,6 +55,16 @@ class Base({base}):
     def size(self, x):
         return x.norm(2).div_(3.0)
 """
+HELPED = """\
+def {name}(weights):
+    weights += 1e-5
+    return torch.cumsum(weights, -1)
+
+def render(field: torch.Tensor, colours: torch.Tensor):
+    weights = torch.relu(field) * 2
+    seen = weights * {what}
+    return seen, {name}(weights[1:])
+"""
 BALANCED = """\
 from torch.optim import Optimizer
 
@@ -337,6 +347,25 @@ def test_is_sure_without(tmp_path: Path, name: str) -> None:
     _, sure, expected = PAIRS[name]
     assert sure is not None
     assert expected in errors(tmp_path, sure)
+
+
+def test_a_helper_that_runs_without_gradients_by_name_overwrites_its_callers_values(tmp_path: Path) -> None:
+    assert errors(tmp_path, HELPED.format(name="sample_pdf", what="colours")) == {("GS106", 2)}
+    assert errors(tmp_path, HELPED.format(name="sample_pdf", what="3.0")) == set()
+    assert errors(tmp_path, HELPED.format(name="sample_pdf", what="colours").replace("render", "evaluate")) == set()
+
+
+def test_many_writes_to_one_tensor_are_one_mistake(tmp_path: Path) -> None:
+    slots = "".join(f"    state[:, {at}] = 0\n" for at in range(6))
+    found = errors(tmp_path, f"def f(x):\n    state = torch.sigmoid(x)\n{slots}    return state\n")
+    assert found == {("GS101", line) for line in range(3, 9)}
+
+
+def test_who_overwrites_many_tensors_was_never_differentiated(tmp_path: Path) -> None:
+    parts = "".join(f"    part{at} = torch.exp(x[{at}])\n    part{at} += 1\n" for at in range(6))
+    kept = ", ".join(f"part{at}" for at in range(6))
+    assert errors(tmp_path, f"def f(x):\n{parts}    return {kept}\n") == set()
+    assert errors(tmp_path, f"def f(x):\n{parts[: len(parts) // 2]}    return part0, part1, part2\n")
 
 
 def test_many_refusals_for_shared_memory_are_no_doubt(tmp_path: Path) -> None:
