@@ -178,6 +178,11 @@ def _holds_tensors(info: ClassInfo) -> bool:
     return any(annotation is not None and "Tensor" in spelled(annotation) for annotation in annotations)
 
 
+def is_method_of_its_own(owner: ClassInfo, found: ast.expr) -> bool:
+    """Return whether a class makes a method of another one, with some arguments given: ``partialmethod``."""
+    return isinstance(found, ast.Call) and owner.module.absolute(dotted_name(found.func)) == "functools.partialmethod"
+
+
 def fields_of(project: Project, info: ClassInfo) -> dict[str, tuple[ClassInfo, ast.AnnAssign]]:
     """Return the annotated fields of a class and of its bases, these first, as a dataclass takes them."""
     found: dict[str, tuple[ClassInfo, ast.AnnAssign]] = {}

@@ -9,12 +9,12 @@ from typing import Any
 
 from gradsan.model.history import TensorKind
 from gradsan.source.findings import Inference, settle
-from gradsan.source.flow.calling import construct_apart, run_function
+from gradsan.source.flow.calling import construct_apart, constructor_of, run_function
 from gradsan.source.flow.feeding import fed_back
 from gradsan.source.flow.graph import Node, Place
 from gradsan.source.flow.interpreter import Frame, Machine
 from gradsan.source.flow.modes import MODE_UNKNOWN
-from gradsan.source.flow.values import Class, Instance, Opaque, Sequence, Tensor, Value, nodes_of
+from gradsan.source.flow.values import Class, Function, Instance, Opaque, Partial, Sequence, Tensor, Value, nodes_of
 from gradsan.source.handed import run_handed
 from gradsan.source.hierarchy import assigned_elsewhere, fields_of, find_member, is_made_of_fields, linearize_known
 from gradsan.source.index import ClassInfo, FunctionInfo
@@ -105,12 +105,11 @@ def receiver_of(info: ClassInfo, method: FunctionInfo, instance: Instance) -> Va
 def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
     """Return an object as its constructor leaves it, given unknown arguments; it is run when it is looked into."""
     instance = Instance(info, is_self=True)
-    found = find_member(machine.project, info, "__init__")
-    method = found[1] if found is not None and isinstance(found[1], FunctionInfo) else None
 
     def run() -> None:
-        if method is not None:
-            _run_constructor(machine, instance, method)
+        made = constructor_of(Frame(machine, info.module, info.name), instance, None, info.node)
+        if made is not None:
+            _run_constructor(machine, instance, made)
         elif is_made_of_fields(machine.project, info):
             _bind_fields(machine, instance)
         for name in _volatile(machine, info):
@@ -127,12 +126,16 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
     return instance
 
 
-def _run_constructor(machine: Machine, instance: Instance, method: FunctionInfo) -> None:
-    info = instance.info
-    frame = Frame(machine, info.module, info.name)
-    inner = Frame(machine, method.module, method.qualified_name, owner=method.owner, info=method, receiver=instance)
-    bind_unknown(inner, method.node, instance)
-    run_function(frame, inner, method)
+def _run_constructor(machine: Machine, instance: Instance, made: Function | Partial) -> None:
+    method = made.function if isinstance(made, Partial) else made
+    if not isinstance(method, Function):
+        return
+    frame, called = Frame(machine, instance.info.module, instance.info.name), method.info
+    inner = Frame(machine, called.module, called.qualified_name, owner=called.owner, info=called, receiver=instance)
+    bind_unknown(inner, called.node, instance)
+    if isinstance(made, Partial):
+        inner.local.update(made.keywords)
+    run_function(frame, inner, called)
 
 
 def _bind_fields(machine: Machine, instance: Instance) -> None:

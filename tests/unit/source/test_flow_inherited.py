@@ -35,6 +35,15 @@ def f(w: torch.Tensor, x):
     h += 1
     return y
 """
+CONTRACTED = """\
+def f(x):
+    h = x.exp() * 2
+    total = torch.einsum("ij,ij->", h, OTHER)
+    h += 1
+    return total
+
+f(torch.ones(2, 2, requires_grad=True)).backward()
+"""
 FIELDS = """\
 import dataclasses
 
@@ -177,6 +186,40 @@ class Net(nn.Module):
     def forward(self, x):
         return self.part(x)
 """
+PARTIAL = """\
+import functools
+
+class Base(nn.Module):
+    def __init__(self, width, act=nn.SiLU):
+        super().__init__()
+        self.lin = nn.Linear(width, width)
+        self.act = act()
+
+    def forward(self, x):
+        return self.act(self.lin(x))
+
+class Chosen(Base):
+    __init__ = functools.partialmethod(Base.__init__, act=nn.ACT)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = Chosen(3)
+
+    def forward(self, x):
+        h = self.part(x)
+        h *= 2
+        return h
+"""
+APPENDED = """\
+def touch(world, first: torch.Tensor, second: torch.Tensor):
+    normal = first - second
+    gap = normal.norm()
+    normal = normal / gap
+    world.contacts.append([normal, OPERATION])
+    for contact in world.contacts:
+        contact[0] *= 2
+"""
 FROZEN = "self.step.requires_grad_(False)"
 
 
@@ -202,6 +245,11 @@ def test_a_class_that_derives_from_a_layer_has_its_weights(tmp_path: Path, made:
 def test_a_linear_map_saves_what_is_laid_out_plainly(tmp_path: Path) -> None:
     assert errors(tmp_path, filled(LAID_OUT, HELD="x * 2")) == {("GS101", 4)}
     assert errors(tmp_path, filled(LAID_OUT, HELD="(x * 2).transpose(1, 2)")) == set()
+
+
+def test_a_tensor_that_is_contracted_with_itself_is_saved(tmp_path: Path) -> None:
+    assert errors(tmp_path, filled(CONTRACTED, OTHER="h")) == {("GS101", 4)}
+    assert errors(tmp_path, filled(CONTRACTED, OTHER="torch.ones(2, 2)")) == set()
 
 
 def test_the_fields_of_a_dataclass_are_what_its_maker_passes(tmp_path: Path) -> None:
@@ -256,3 +304,15 @@ def test_a_network_sets_its_layers_in_place(tmp_path: Path) -> None:
     text = filled(SWITCHED, SETTING="True")
     assert errors(tmp_path, text) == {("GS101", written(text, "return self.drop(torch.relu(self.first(x)))"))}
     assert errors(tmp_path, filled(SWITCHED, SETTING="False")) == set()
+
+
+def test_a_class_constructs_itself_as_its_base_with_some_arguments_given(tmp_path: Path) -> None:
+    text = filled(PARTIAL, ACT="Sigmoid")
+    assert errors(tmp_path, text) == {("GS101", written(text, "h *= 2"))}
+    assert errors(tmp_path, filled(PARTIAL, ACT="Softplus")) == set()
+
+
+def test_what_is_appended_to_something_unknown_is_met_by_who_runs_over_it(tmp_path: Path) -> None:
+    text = filled(APPENDED, OPERATION="normal * gap")
+    assert errors(tmp_path, text) == {("GS101", written(text, "contact[0] *= 2"))}
+    assert errors(tmp_path, filled(APPENDED, OPERATION="normal + gap")) == set()

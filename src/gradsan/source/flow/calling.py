@@ -177,9 +177,8 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
     """Construct an object of a class of the project."""
     machine, info = frame.machine, value.info
     instance = Instance(info)
-    found = find_member(machine.project, info, "__init__")
-    if found is not None and isinstance(found[1], FunctionInfo):
-        constructor = Function(found[1], value.scope, instance)
+    constructor = constructor_of(frame, instance, value.scope, node)
+    if constructor is not None:
         if machine.is_program or not is_module_class(machine.project, info):
             call(frame, constructor, arguments, node)
         else:
@@ -197,6 +196,19 @@ def instantiate(frame: Frame, value: Class, arguments: Arguments, node: ast.AST)
     construct_base(frame, instance, arguments, node)
     fill_fields(frame, instance, arguments, node)
     return instance
+
+
+def constructor_of(frame: Frame, instance: Instance, scope: Frame | None, node: ast.AST) -> Function | Partial | None:
+    """Return what constructs an object of a class: its own method, or one of its base that it gives some arguments."""
+    found = find_member(frame.machine.project, instance.info, "__init__")
+    if found is None:
+        return None
+    if isinstance(found[1], FunctionInfo):
+        return Function(found[1], scope, instance)
+    from gradsan.source.flow.objects import member_of
+
+    made = member_of(frame, instance, found[1], found[0], node)
+    return made if isinstance(made, Partial) and made.positional[:1] == [instance] else None
 
 
 def construct_apart(frame: Frame, run: Callable[[], object]) -> None:

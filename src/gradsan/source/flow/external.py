@@ -112,7 +112,7 @@ def call_external(frame: Frame, value: External, arguments: Arguments, node: ast
         return call_numeric(frame, head, arguments)
     if dotted == "types.SimpleNamespace":
         return Opaque(attributes=dict(arguments.keywords.items()))
-    if dotted == "functools.partial" and arguments.positional:
+    if dotted in ("functools.partial", "functools.partialmethod") and arguments.positional:
         return Partial(arguments.positional[0], arguments.positional[1:], arguments.keywords)
     if dotted in ("copy.deepcopy", "copy.copy") and arguments.positional:
         return copy_value(frame, arguments.positional[0], deep=dotted.endswith("deepcopy"))

@@ -100,13 +100,18 @@ def _either(found: list[tuple[list[Value], bool, Guard]]) -> tuple[list[Value], 
     return rows, all(is_exact and len(items) == length for items, is_exact, _ in found)
 
 
-def _element(value: Opaque, at: int) -> Opaque:
+def _element(value: Opaque, at: int) -> Value:
     key = ("element", at)
     known = value.attributes.get(key)
-    if not isinstance(known, Opaque):
+    if known is None:
         known = Opaque(roots=value.roots, node=value.node, is_number=value.is_number, is_network=value.is_network)
         value.attributes[key] = known
     return known
+
+
+def append_unknown(frame: Frame, value: Opaque, item: Value) -> None:
+    """Record that something unknown was given a last element: who runs over it meets that."""
+    frame.machine.journal.set(value.attributes, ("element", frame.machine.n_samples - 1), item)
 
 
 def rows(frame: Frame, tensor: Tensor, node: ast.AST, count: int = 0, *, caveat: str = "") -> list[Value]:

@@ -14,6 +14,7 @@ from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.iterating import append_unknown
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, REDUCTIONS, TO_NUMBERS, VIEWS
 from gradsan.source.flow.requiring import cut, require_grad, share_gradient
@@ -237,6 +238,8 @@ def _unknown_method(
         overwrite_parameters(frame, receiver, name, node)
     if name in ("append", "extend", "add", "insert", "update", "put"):
         frame.machine.escaped += [n for given in arguments.values() for n in nodes_of(given)]
+    if name == "append" and len(arguments.positional) == 1:
+        append_unknown(frame, receiver, arguments.positional[0])
     if receiver.name and receiver.roots == {receiver.name} and name not in AMBIGUOUS and not is_tensors:
         # Whoever passes an object that is known may know the method as well.
         frame.machine.is_open = True

@@ -43,7 +43,7 @@ from gradsan.source.flow.values import (
 )
 from gradsan.source.flow.weights import is_parameter, layer_weights
 from gradsan.source.flow.writes import write
-from gradsan.source.hierarchy import external_bases, find_member, members_after
+from gradsan.source.hierarchy import external_bases, find_member, is_method_of_its_own, members_after
 from gradsan.source.index import ClassInfo, FunctionInfo
 
 _NUMBERS = frozenset({"shape", "ndim", "dtype", "device", "is_cuda", "requires_grad", "is_leaf", "itemsize", "layout"})
@@ -68,6 +68,8 @@ def member_of(frame: Frame, receiver: Value, found: FunctionInfo | ast.expr, own
         constants[key] = Opaque()
         constants[key] = evaluate(Frame(frame.machine, owner.module, owner.name), found)
     value = constants[key]
+    if isinstance(value, Partial) and isinstance(receiver, Instance) and is_method_of_its_own(owner, found):
+        return Partial(value.function, [receiver, *value.positional], value.keywords)
     if isinstance(value, Function) and isinstance(receiver, Instance) and value.receiver is None:
         return value if isinstance(found, ast.Lambda) else Function(value.info, value.scope, receiver)
     return value

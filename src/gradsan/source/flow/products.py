@@ -16,8 +16,8 @@ Source: einsum is made of ``bmm``; derivatives.yaml, 2.13.0.
 
 def save_factors(frame: Frame, inputs: list[tuple[str, Tensor, Guard]], graph: Node, place: Place, label: str) -> None:
     """Record that a contraction saved its factors."""
-    for _, tensor, guard in inputs:
-        others = [other for _, other, _ in inputs if other is not tensor]
+    for index, (_, tensor, guard) in enumerate(inputs):
+        others = [other for position, (_, other, _) in enumerate(inputs) if position != index]
         record_save(
             frame,
             tensor,
