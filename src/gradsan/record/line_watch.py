@@ -20,6 +20,8 @@ from gradsan.record.clock import LineClock
 from gradsan.record.frames import Site, UserCode
 
 TOOL_NAME = "gradsan-audit"
+LINES_IN_VAIN = 256
+"""Nothing to look at after so many lines in a row, and it stops: to begin again costs as much as some hundred lines."""
 Look = Callable[[Site | None], None]
 """Called after each line of user code with the place that has just run."""
 
@@ -40,6 +42,7 @@ class LineWatch:
         """Threads that ran when the watch began: what they call is followed from their next line on."""
         self._trace_of_threads: Any = None
         self._tool = -1
+        self._n_in_vain = 0
         self.is_on = False
 
     def start(self) -> None:
@@ -47,6 +50,7 @@ class LineWatch:
 
         Effect: traces the user's frames, until `stop`.
         """
+        self._n_in_vain = 0
         if self.is_on:
             return
         self.is_on = True
@@ -69,6 +73,15 @@ class LineWatch:
             self._stop_monitoring()
         else:
             self._stop_tracing()
+
+    def rest(self) -> None:
+        """Note that there was nothing to look at after a line.
+
+        Effect: stops after `LINES_IN_VAIN` in a row.
+        """
+        self._n_in_vain += 1
+        if self._n_in_vain >= LINES_IN_VAIN:
+            self.stop()
 
     @property
     def at(self) -> Site | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from itertools import count
 from linecache import getline
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 import gradsan  # noqa: E402
 from gradsan.model.diagnostic import Role  # noqa: E402
+from gradsan.record.line_watch import LINES_IN_VAIN  # noqa: E402
 
 
 def stale_text(program: Callable[[], Tensor]) -> str:
@@ -264,3 +266,21 @@ def test_a_function_that_writes_its_input_after_many_forwards_that_did_not() -> 
     begins = Writing.forward.__code__.co_firstlineno
     lines = [label.span.line - begins for each in session.findings for label in each.labels_of(Role.WRITE)]
     assert lines == [0, 3]  # its beginning, then, watched again, the very line
+
+
+def test_lines_are_followed_no_more_once_custom_functions_are_calm() -> None:
+    def step() -> None:
+        Doubled.apply(torch.ones(3, requires_grad=True), torch.ones(3)).sum().backward()
+        for _ in range(LINES_IN_VAIN):
+            pass
+
+    before = sys.gettrace()
+    sys.settrace(None)
+    try:
+        with gradsan.audit():
+            bare = sys.gettrace()
+            for _ in range(16):
+                step()
+            assert sys.gettrace() is bare
+    finally:
+        sys.settrace(before)

@@ -12,7 +12,7 @@ import pytest
 from gradsan.record.clock import line_clock
 from gradsan.record.frames import Site, UserCode
 from gradsan.record.idle import LINES_TO_SAMPLE, IdleCode
-from gradsan.record.line_watch import LineWatch
+from gradsan.record.line_watch import LINES_IN_VAIN, LineWatch
 
 
 class Watched:
@@ -111,3 +111,18 @@ def test_a_line_of_a_function_that_the_clock_takes_for_idle() -> None:
         clock.stop()
         sys.settrace(before)
     assert watched.line == "watched.value[0] = total - 1"
+
+
+def test_it_stops_when_there_was_nothing_to_look_at_for_long() -> None:
+    watched = Watched()
+    before = sys.gettrace()
+    watched.watch.start()
+    for _ in range(LINES_IN_VAIN // 2):
+        watched.watch.rest()
+    watched.watch.start()  # somebody has something to look at
+    for _ in range(LINES_IN_VAIN - 1):
+        watched.watch.rest()
+    assert watched.watch.is_on
+    watched.watch.rest()
+    assert not watched.watch.is_on
+    assert sys.gettrace() is before

@@ -288,8 +288,11 @@ class Audit:
 
     def _look(self, site: Site | None) -> None:
         if self._histories.doubts:
-            self._look_into_lists(site)
+            with self.recorder.border():
+                self._histories.after_line(site)
         if not self._watched:
+            if not self._histories.doubts:
+                self.lines.rest()
             return
         try:
             if self._n_close > 0:
@@ -309,12 +312,6 @@ class Audit:
                         watched.then(site)
         except Exception as error:
             self.recorder.switch_off(error)
-
-    def _look_into_lists(self, site: Site | None) -> None:
-        with self.recorder.border():
-            self._histories.after_line(site)
-        if not self._histories.doubts and not self._watched:
-            self.lines.stop()
 
     def _watch_less(self) -> None:
         """Compare what was handed out only, and follow no lines where that is nothing."""
