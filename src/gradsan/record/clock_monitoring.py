@@ -163,7 +163,7 @@ class MonitoringClock:
         next_number = self._next_number
         local, mine = self._timelines.local, self._timelines.mine
         get_frame, answers = sys._getframe, self._user_code.answers
-        idle, n_left = self.idle, LINES_TO_SAMPLE
+        idle, in_reach, n_left = self.idle, self.idle.in_reach, LINES_TO_SAMPLE
 
         def on_line(code: CodeType, line: int) -> None:
             nonlocal n_left
@@ -177,6 +177,8 @@ class MonitoringClock:
                     idle.nominate(code)
                     self._visit_left()
             else:
+                if in_reach and entries[-1][1] is not code:
+                    self._doubt_caller(local.timeline or mine(), get_frame(1))
                 entries.append((number, code, line))
 
         def on_resume(code: CodeType, offset: int) -> None:
@@ -200,10 +202,7 @@ class MonitoringClock:
             if is_idle and id(code) in is_idle:
                 number, latest, _ = timeline.entries[-1]
                 if number != next_number():
-                    if idle.doubt(code):
-                        self._follow(code, self._local_events)
-                        if id(code) in idle.in_reach:
-                            timeline.doubt()
+                    self._doubt(timeline, code)
                 elif latest is not code:  # nothing that it called has returned to it
                     if id(code) not in idle.in_reach:
                         self._count_return(code)
@@ -215,6 +214,18 @@ class MonitoringClock:
             self._put_caller(timeline, frame)
 
         return on_return
+
+    def _doubt_caller(self, timeline: Timeline, frame: FrameType) -> None:
+        # NOTE [Idle with values in reach]
+        caller = self._user_code.innermost(frame.f_back)
+        if caller is not None and id(caller.f_code) in self.idle.ids and id(caller.f_code) in self.idle.in_reach:
+            self._doubt(timeline, caller.f_code)
+
+    def _doubt(self, timeline: Timeline, code: CodeType) -> None:
+        if self.idle.doubt(code):
+            self._follow(code, self._local_events)
+            if id(code) in self.idle.in_reach:
+                timeline.doubt()
 
     def _put_caller(self, timeline: Timeline, frame: FrameType) -> None:
         # NOTE [Return to the middle of a line]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from threading import get_ident
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from gradsan.record.clock import NextNumber, ThreadState, Timeline, Timelines
@@ -198,7 +198,7 @@ class SettraceClock:
 
     def _make_line_trace(self, timeline: Timeline) -> TraceFunction:
         entries, next_number = timeline.entries, self._next_number
-        idle, candidates = self.idle, self.idle.candidates
+        idle, candidates, in_reach = self.idle, self.idle.candidates, self.idle.in_reach
         n_left = LINES_TO_SAMPLE
 
         def trace_line(frame: FrameType, event: str, argument: object) -> TraceFunction:
@@ -212,6 +212,8 @@ class SettraceClock:
                         n_left = LINES_TO_SAMPLE
                         idle.nominate(frame.f_code)
                 else:
+                    if in_reach and entries[-1][1] is not frame.f_code:
+                        self._doubt_caller(timeline, frame)
                     entries.append((number, frame.f_code, frame.f_lineno))
             elif event == "return":
                 if candidates and id(frame.f_code) in candidates:
@@ -223,20 +225,30 @@ class SettraceClock:
         return trace_line
 
     def _make_idle_trace(self, timeline: Timeline) -> TraceFunction:
-        entries, next_number, idle = timeline.entries, self._next_number, self.idle
+        entries, next_number = timeline.entries, self._next_number
 
         def trace_idle(frame: FrameType, event: str, _argument: object) -> TraceFunction:
             if event == "return":
                 number, code, _ = entries[-1]
                 made_nodes = number != next_number()
-                if made_nodes and idle.doubt(frame.f_code) and id(frame.f_code) in idle.in_reach:
-                    timeline.doubt()
+                if made_nodes:
+                    self._doubt(timeline, frame.f_code)
                 if made_nodes or code is frame.f_code:  # the latter: what it called has returned to it
                     self._put_caller(timeline, frame)
             return trace_idle
 
         trace_idle.clock = self  # type: ignore[attr-defined]
         return trace_idle
+
+    def _doubt_caller(self, timeline: Timeline, frame: FrameType) -> None:
+        # NOTE [Idle with values in reach]
+        caller = self._user_code.innermost(frame.f_back)
+        if caller is not None and id(caller.f_code) in self.idle.ids and id(caller.f_code) in self.idle.in_reach:
+            self._doubt(timeline, caller.f_code)
+
+    def _doubt(self, timeline: Timeline, code: CodeType) -> None:
+        if self.idle.doubt(code) and id(code) in self.idle.in_reach:
+            timeline.doubt()
 
     def _put_caller(self, timeline: Timeline, frame: FrameType) -> None:
         # NOTE [Return to the middle of a line]

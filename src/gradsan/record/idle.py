@@ -9,7 +9,7 @@ on its caller's line, that node passes for its caller's line, and the function i
 # NOTE [Idle with values in reach] Nine of ten lines of a library that wraps tensors in classes of its own ask for
 # shapes and hand on arguments.  A function that has values of the framework's in reach is idle too once it has returned
 # many times, while nodes were being recorded, without making one.  It may still come to a branch that does: of nodes
-# that were made when it returns, the line is then not known, this once.
+# that were made when it returns, or when what it calls begins, the line is then not known, and it is followed again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LINES_TO_SAMPLE = 1024
 CLEAN_RETURNS = 2
 CLEAN_RETURNS_IN_REACH = 64
 MAX_DOUBTS = 3
-"""So often is an idle function followed again; one that has never made a node is then idle for good."""
+"""So often is an idle function followed again: then it is idle for good or, with values in reach, followed for good."""
 DEPTH = 3
 """Containers in containers that are looked into."""
 MAX_ITEMS = 6
@@ -98,6 +98,8 @@ class IdleCode:
         self._n_doubts[key] = self._n_doubts.get(key, 0) + 1
         if self._n_doubts[key] > MAX_DOUBTS:
             return False
+        if key in self.in_reach and self._n_doubts[key] == MAX_DOUBTS:
+            self._active.add(key)
         self.ids.discard(key)
         self._n_clean.pop(key, None)
         return True

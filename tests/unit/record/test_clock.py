@@ -473,6 +473,33 @@ class TestIdle:
         for each in set(nodes.lines) - {number}:
             assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
 
+    def test_a_node_that_such_a_function_makes_before_what_it_calls(
+        self, clock: LineClock, nodes: Nodes, idle: IdleCode
+    ) -> None:
+        def tick() -> None:
+            nodes.make()
+
+        def work(given: Value, make: Any = None) -> Any:
+            for _ in range(LINES_TO_SAMPLE // 8):
+                pass
+            make and make(given)
+            return make and tick()
+
+        clock.start()
+        for _ in range(2 * CLEAN_RETURNS_IN_REACH):
+            nodes.make()
+            work(Value())
+        assert id(work.__code__) in idle.ids
+        number = nodes.n
+        work(Value(), nodes.make)
+        assert not idle.ids
+        work(Value(), nodes.make)
+        clock.stop()
+        own = clock.timelines()[0]
+        assert own.site_of(number) is None
+        for each in set(nodes.lines) - {number}:
+            assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
+
     def test_returns_while_nothing_makes_nodes_do_not_count(self, core: Any, nodes: Nodes) -> None:
         idle = IdleCode(lambda value: isinstance(value, Value), lambda: False)
         clock = core(user_code(), nodes.next_number, idle)
