@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+import gradsan
 from gradsan.frameworks.torch import held
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.held import held_by, is_freed, tensor_in
+from gradsan.model.diagnostic import Role
 
 SHOWS_DATA = hasattr(torch._C._autograd.SavedTensor, "data")
 
@@ -106,3 +108,14 @@ def test_what_was_freed() -> None:
     y.sum().backward()
     assert is_freed(y.grad_fn)
     assert list(held_by(y.grad_fn)) in ([], [("_saved_result", (None, False))])
+
+
+def test_a_write_to_what_only_the_graph_holds() -> None:
+    with gradsan.watch() as session:
+        y = torch.nn.Linear(3, 3)(torch.ones(2, 3))
+        loss = y.pow(2).sum()
+        y /= 2
+        del y
+        with pytest.raises(RuntimeError):
+            loss.backward()
+    assert [label.role for label in session.findings[0].labels][:2] == [Role.SAVE, Role.WRITE]

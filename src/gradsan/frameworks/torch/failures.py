@@ -77,6 +77,7 @@ class _Explanation:
         self.root_number = root_number(roots)
         self.needed_at = needed_at
         self.raised_at = raised_at
+        recorder.writes.fold()  # NOTE [Before SavedTensor.data] in `held`
         self.conflicts = conflicts_of(roots)
         self.table = knowledge.load("torch")
         self.tree = module_tree()

@@ -5,7 +5,8 @@ Before, it has ``register_hooks`` only, and what it holds is had by unpacking it
 program pushes are therefore wrapped: while we look, they give a stand-in and tell what was packed.  What was
 overwritten the engine refuses to unpack; a pair of ours is then put on it, whose pack hook is given the tensor, and
 whose unpack hook goes on refusing in the engine's words.  A node that lists tensors does not tell which one it refuses:
-the pairs are put on one by one until it refuses another, or none.
+the pairs are put on one by one until it refuses another, or none.  The engine lets go of the tensor that it held, so
+writes that wait with a weak reference to it are folded before anybody looks.
 
 Source: torch/csrc/autograd/saved_variable.cpp, 2.6 to 2.13; checked on torch 2.6.0, 2.12.0 and 2.13.0.
 """

@@ -121,6 +121,7 @@ class _Look:
         return list(of_place.values())[:MAX_HISTORIES]
 
     def _all(self) -> Iterator[History]:
+        self.recorder.writes.fold()  # NOTE [Before SavedTensor.data] in `held`
         yield from self._of_roots()
         has_edges = bool(self.producers or self.cuts)
         hooked = self.recorder.hooks_were_used
