@@ -30,7 +30,8 @@ def user_frame(user_code: UserCode, frame: FrameType | None) -> UserFrame:
     while frame is not None:
         code = frame.f_code
         is_user = answers.get(code.co_filename)
-        if is_user or (is_user is None and user_code(code)):
+        is_user = is_user or (is_user is None and user_code(code))
+        if is_user and code.co_name not in user_code.handlers and not user_code.is_compiled(code):
             return code, frame.f_lasti, agent
         if agent is None and code.co_name == "forward":
             agent = module_of_frame(frame)
