@@ -125,8 +125,7 @@ class MonitoringClock:
         return self._timelines.local
 
     def _on_start(self, code: CodeType, _offset: int) -> object:
-        is_followed = self._tool >= 0 and self._user_code(code) and code.co_name not in self._user_code.handlers
-        if is_followed and not self._user_code.is_compiled(code):
+        if self._tool >= 0 and self._user_code.is_followed(code):
             self._follow(code, self._local_events)
         return self._monitoring.DISABLE
 
@@ -216,9 +215,8 @@ class MonitoringClock:
         return on_return
 
     def _doubt_caller(self, timeline: Timeline, frame: FrameType) -> None:
-        # NOTE [Idle with values in reach]
         caller = self._user_code.innermost(frame.f_back)
-        if caller is not None and id(caller.f_code) in self.idle.ids and id(caller.f_code) in self.idle.in_reach:
+        if caller is not None and self.idle.may_make_nodes(caller.f_code):
             self._doubt(timeline, caller.f_code)
 
     def _doubt(self, timeline: Timeline, code: CodeType) -> None:

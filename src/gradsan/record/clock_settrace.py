@@ -241,9 +241,8 @@ class SettraceClock:
         return trace_idle
 
     def _doubt_caller(self, timeline: Timeline, frame: FrameType) -> None:
-        # NOTE [Idle with values in reach]
         caller = self._user_code.innermost(frame.f_back)
-        if caller is not None and id(caller.f_code) in self.idle.ids and id(caller.f_code) in self.idle.in_reach:
+        if caller is not None and self.idle.may_make_nodes(caller.f_code):
             self._doubt(timeline, caller.f_code)
 
     def _doubt(self, timeline: Timeline, code: CodeType) -> None:

@@ -92,6 +92,10 @@ class UserCode:
                 self.on_new_file(filename)
         return answer
 
+    def is_followed(self, code: CodeType) -> bool:
+        """Return whether what code runs is told at its own lines, not at those of who called it."""
+        return self(code) and code.co_name not in self.handlers and not self.is_compiled(code)
+
     def is_compiled(self, code: CodeType) -> bool:
         """Return whether a compiler made this code of the user's: all of it stands on the line of the ``def``.
 
@@ -122,12 +126,10 @@ class UserCode:
 
     def innermost(self, frame: FrameType | None) -> FrameType | None:
         """Return the first frame of user code at or above ``frame``."""
-        answers, handlers = self.answers, self.handlers
+        answers = self.answers
         while frame is not None:
             code = frame.f_code
-            is_user = answers.get(code.co_filename)
-            is_user = is_user or (is_user is None and self(code))
-            if is_user and code.co_name not in handlers and not self.is_compiled(code):
+            if answers.get(code.co_filename) is not False and self.is_followed(code):
                 return frame
             frame = frame.f_back
         return None

@@ -88,6 +88,10 @@ class IdleCode:
         self.ids.add(key)
         return True
 
+    def may_make_nodes(self, code: CodeType) -> bool:
+        """Return whether a function is idle with values in reach, see the note."""
+        return id(code) in self.ids and id(code) in self.in_reach
+
     def doubt(self, code: CodeType) -> bool:
         """Note that a node was made in an idle function, or before it on its caller's line.
 

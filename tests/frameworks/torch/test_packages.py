@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,13 +29,8 @@ def copy_to(parameter, value):
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    home = tmp_path / "site-packages"
-    home.mkdir()
-    (home / "package_of_test.py").write_text(PACKAGE, encoding="utf-8")
-    monkeypatch.syspath_prepend(home)
-    yield import_module("package_of_test")
-    monkeypatch.delitem(__import__("sys").modules, "package_of_test")
+def package(install: Callable[[str, str], ModuleType]) -> ModuleType:
+    return install("package_of_test", PACKAGE)
 
 
 def told(session: Any) -> list[tuple[str, str, str]]:

@@ -3,8 +3,7 @@ trainer's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,13 +31,8 @@ def fit(optimizer, loss, later):
 
 
 @pytest.fixture
-def trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    home = tmp_path / "site-packages"
-    home.mkdir()
-    (home / "trainer_of_test.py").write_text(TRAINER, encoding="utf-8")
-    monkeypatch.syspath_prepend(home)
-    yield import_module("trainer_of_test")
-    monkeypatch.delitem(__import__("sys").modules, "trainer_of_test")
+def trainer(install: Callable[[str, str], ModuleType]) -> ModuleType:
+    return install("trainer_of_test", TRAINER)
 
 
 class Losses:

@@ -334,6 +334,14 @@ def test_lines_that_make_nothing_take_no_room(clock: LineClock, nodes: Nodes) ->
     assert len(clock.timelines()[0].entries) < 5
 
 
+def check_all_but(number: int, clock: LineClock, nodes: Nodes) -> None:
+    """Every node is found on its line, but for one whose line is not known."""
+    own = clock.timelines()[0]
+    assert own.site_of(number) is None
+    for each in set(nodes.lines) - {number}:
+        assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
+
+
 class TestIdle:
     """NOTE [Idle functions]."""
 
@@ -468,10 +476,7 @@ class TestIdle:
         nodes.make()
         work(Value(), nodes.make)
         clock.stop()
-        own = clock.timelines()[0]
-        assert own.site_of(number) is None
-        for each in set(nodes.lines) - {number}:
-            assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
+        check_all_but(number, clock, nodes)
 
     def test_a_node_that_such_a_function_makes_before_what_it_calls(
         self, clock: LineClock, nodes: Nodes, idle: IdleCode
@@ -495,10 +500,7 @@ class TestIdle:
         assert not idle.ids
         work(Value(), nodes.make)
         clock.stop()
-        own = clock.timelines()[0]
-        assert own.site_of(number) is None
-        for each in set(nodes.lines) - {number}:
-            assert own.site_of(each).line_number == nodes.lines[each]  # type: ignore[union-attr]
+        check_all_but(number, clock, nodes)
 
     def test_returns_while_nothing_makes_nodes_do_not_count(self, core: Any, nodes: Nodes) -> None:
         idle = IdleCode(lambda value: isinstance(value, Value), lambda: False)

@@ -29,9 +29,7 @@ def user_frame(user_code: UserCode, frame: FrameType | None) -> UserFrame:
     agent = None
     while frame is not None:
         code = frame.f_code
-        is_user = answers.get(code.co_filename)
-        is_user = is_user or (is_user is None and user_code(code))
-        if is_user and code.co_name not in user_code.handlers and not user_code.is_compiled(code):
+        if answers.get(code.co_filename) is not False and user_code.is_followed(code):
             return code, frame.f_lasti, agent
         if agent is None and code.co_name == "forward":
             agent = module_of_frame(frame)

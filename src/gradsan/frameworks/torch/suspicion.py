@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch.collectives import COLLECTIVES, leaves_all_as_it_is
+from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective, leaves_all_as_it_is
 from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
@@ -120,7 +120,7 @@ class Suspicion:
             suspect.alias = alias
             if isinstance(origin, torch.Tensor):
                 suspect.whole = region_of(origin)
-            suspect.is_on_tape = is_own and torch.is_grad_enabled() and operation not in COLLECTIVES
+            suspect.is_on_tape = is_own and torch.is_grad_enabled() and not is_collective(operation)
             if not suspect.is_on_tape:
                 has_history = _has_history(args)
                 suspect.keeps_derivative = operation in _ADDITIVE and not has_history
