@@ -141,8 +141,8 @@ class Captured:
         if self._user_code(function.__code__):
             self._functions.append(function)
             for name in dict.fromkeys(_names_in(function.__code__)):
-                value = function.__globals__.get(name)
-                if not isinstance(value, type) and type(value).__name__ != "module":
+                value = function.__globals__.get(name, function)  # an attribute's name is among them too
+                if value is not function and not isinstance(value, type) and type(value).__name__ != "module":
                     yield name, value
 
     def _is_users(self, kind: type) -> bool:
