@@ -134,6 +134,8 @@ class Witness(Enum):
     """One tensor that several steps wrote was kept at each of them."""
     GRADIENT_OF_TWO = "gradient-of-two"
     """One tensor was the gradient of two leaves, and both accumulated into it."""
+    LEAF_OVER_LEAF = "leaf-over-leaf"
+    """A parameter was made over the memory of another leaf, and a backward pass reached both."""
     STALE_CAST = "stale-cast"
     """A copy that autocast had cast was used after its leaf had been written."""
     STALE_GRADIENT = "stale-gradient"

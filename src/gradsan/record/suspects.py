@@ -97,6 +97,8 @@ class Suspect:
     """What the value was computed from; None where the copy was made in a module's forward, and is surely a cut."""
     frozen: Callable[[], object] | None = None
     """Weak reference to the parameter without a gradient into which the value went."""
+    is_in_forward: bool = False
+    """... in the forward of a module."""
     is_on_tape: bool = True
     keeps_derivative: bool = False
     """A constant was added: the derivative of what was there is as before."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gradsan.model.diagnostic import Diagnostic, Help, Role, Severity
 from gradsan.model.event import Detached, Written
-from gradsan.model.history import History
+from gradsan.model.history import History, Witness
 from gradsan.rules.base import Rule, relabelled
 
 NEW_LEAVES = ("Parameter", "tensor")
@@ -33,7 +33,11 @@ the error that `backward` would raise is gone, and so are all gradients.
 Inside a module's forward, and with `torch.tensor`, this is an error.
 Elsewhere `nn.Parameter(f(x))` may be the start of an optimization over its value:
 it is a warning, and only where what computed the value has no gradient and no optimizer owns the new parameter.
-`nn.Parameter(f(x).detach())` says that it is meant."""
+`nn.Parameter(f(x).detach())` says that it is meant.
+
+`nn.Parameter(p)` of a parameter makes a second leaf over one memory, where `other.weight = p` would share the leaf.
+What flows through the one is not in the gradient of the other:
+under the audit it is a warning where one backward pass reaches both, unless plain SGD steps both."""
     example = """\
 import torch
 
@@ -80,6 +84,8 @@ print(model.scale.grad)  # 4
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak where a new leaf cut the graph."""
+        if history.witness is Witness.LEAF_OVER_LEAF:
+            return self._of_second_leaf(history)
         written = history.first(Written)
         if history.refusal is not None or written is None or written.operation not in NEW_LEAVES:
             return None
@@ -101,6 +107,17 @@ print(model.scale.grad)  # 4
         finding = relabelled(finding, Role.WRITE, "a new leaf, without the history of the value")
         finding = relabelled(finding, Role.RAISE, "this backward does not reach beyond it")
         return finding if cuts[0].is_sure else replace(finding, severity=Severity.WARNING)
+
+    def _of_second_leaf(self, history: History) -> Diagnostic:
+        finding = self.diagnose(
+            history,
+            "a parameter was wrapped as a new one: two leaves have one memory, and each gets a part of the gradient",
+            notes=("the optimizer steps each of them with its own part, or one of them not at all",),
+            helps=(Help("share the parameter itself", "self.head.weight = self.embed.weight"),),
+        )
+        finding = relabelled(finding, Role.WRITE, "a second leaf over this memory")
+        finding = relabelled(finding, Role.RAISE, "this backward reaches both")
+        return replace(finding, severity=Severity.WARNING)
 
 
 def _of_parameter() -> tuple[Help, ...]:

@@ -30,6 +30,7 @@ from gradsan.frameworks.torch.audit_expanded import ExpandedAudit
 from gradsan.frameworks.torch.audit_functions import FunctionAudit
 from gradsan.frameworks.torch.audit_gradients import GradientAudit
 from gradsan.frameworks.torch.audit_handed_out import HandedOut
+from gradsan.frameworks.torch.audit_leaves import LeafAudit
 from gradsan.frameworks.torch.audit_optimizers import OptimizerAudit
 from gradsan.frameworks.torch.audit_regions import RegionAudit
 from gradsan.frameworks.torch.audit_states import StateAudit
@@ -106,6 +107,7 @@ class Audit:
             StateAudit(self),
             ExpandedAudit(self),
             AutocastAudit(self),
+            LeafAudit(self),
             self._unpacked,
         )
         self._pair: Pair = (self._make_pack(), self._make_unpack())

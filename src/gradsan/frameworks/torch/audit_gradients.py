@@ -21,7 +21,7 @@ import torch
 
 from gradsan.frameworks.torch.audit_histories import HistoryAudit
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.graph import nodes_between
+from gradsan.frameworks.torch.graph import leaves_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.overlap import overlaps
 from gradsan.frameworks.torch.regions import PLAIN, key_of
@@ -154,7 +154,7 @@ class GradientAudit:
             return
         keys = {key for leaf, _ in given.values() if (key := key_of(leaf.grad)) is not None}
         reached: dict[int, list[Any]] = {}
-        for leaf in _leaves(roots, inputs):
+        for leaf in leaves_of(roots, inputs):
             key = None if leaf.grad is None else key_of(leaf.grad)
             if key in keys and key is not None:
                 reached.setdefault(key, []).append(leaf)
@@ -199,14 +199,6 @@ class GradientAudit:
 
 def _note_nothing(_leaf: Any) -> None:
     """Stand in for who follows assignments."""
-
-
-def _leaves(roots: Any, inputs: Any) -> Iterator[Any]:
-    chosen = {id(each) for each in inputs or ()}
-    for node in nodes_between(roots, ()):
-        leaf = getattr(node, "variable", None)
-        if leaf is not None and (not chosen or id(leaf) in chosen):
-            yield leaf
 
 
 def _share(one: Any, other: Any) -> bool:

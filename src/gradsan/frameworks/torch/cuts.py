@@ -5,6 +5,15 @@ an average.  It is told there, as a warning, only where nothing says that it was
 part in the backward pass and has no gradient, no optimizer owns the leaf, and the gradient of the leaf was not asked
 for by name.  What the same line wrote is not counted among what computed the value: parameters that are moved by their
 own gradients (``p.data -= rate * grad``) were moved on purpose, the rate was not cut on purpose.
+
+# NOTE [Awaited] Adapters are merged into a frozen weight for evaluation, at the end of their training, or for good.  A
+merge outside of a module's forward is told only while their training waits for gradients: an optimizer owns them, or
+the program has none, and no step has moved them yet.  They have other shapes than the weight: a weight that is averaged
+or followed is no adapter.
+
+# NOTE [Merged and not seen again] A layer whose weight is frozen and whose input has no history makes no node: no graph
+tells that it computed with what was merged.  What adapters are merged into is told where the value is still there, and
+is awaited.
 """
 
 from __future__ import annotations
@@ -20,6 +29,7 @@ import torch
 from torch.optim.optimizer import Optimizer
 
 from gradsan.frameworks.torch.graph import VIEWS, has_node, node_of, nodes_of
+from gradsan.frameworks.torch.optimizers import StepLog, parameters_of
 from gradsan.frameworks.torch.storages import storage_key
 
 MAX_NODES = 32
@@ -81,8 +91,32 @@ def is_meant(upstream: Upstream, leaf: torch.Tensor, roots: Any, written: frozen
         variable = getattr(node, "variable", None)
         if any(variable is each for each in leaves) if variable is not None else _is_of(node, upstream):
             return True
-    optimizers = (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
-    return any(leaf is each for optimizer in optimizers for group in optimizer.param_groups for each in group["params"])
+    return any(leaf is each for optimizer in _optimizers() for each in parameters_of(optimizer))
+
+
+def is_awaited(upstream: Upstream, steps: StepLog) -> bool:
+    """Return whether gradients are still to come for what computed a value; see NOTE [Awaited]."""
+    leaves = [each() for each in upstream.leaves]
+    if any(leaf is None or _is_stepped(leaf, steps) for leaf in leaves):
+        return False
+    optimizers = list(_optimizers())
+    owned = {id(each) for optimizer in optimizers for each in parameters_of(optimizer)}
+    return not optimizers or any(id(leaf) in owned for leaf in leaves)
+
+
+def is_made_of_others(weight: torch.Tensor, upstream: Upstream) -> bool:
+    """Return whether a value was computed of leaves that have other shapes than the weight into which it went."""
+    leaves = [each() for each in upstream.leaves]
+    return all(leaf is not None and leaf.shape != weight.shape for leaf in leaves)
+
+
+def _is_stepped(leaf: Any, steps: StepLog) -> bool:
+    key = storage_key(leaf)
+    return key is None or any(True for _ in steps.writes_to(key))
+
+
+def _optimizers() -> Iterator[Optimizer]:
+    return (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
 
 
 def _is_of(node: Any, upstream: Upstream) -> bool:

@@ -126,6 +126,15 @@ def nodes_between(roots: Any, inputs: Any) -> Iterator[Any]:
     yield from (node for node in nodes if node in needed and node not in ends)
 
 
+def leaves_of(roots: Any, inputs: Any) -> Iterator[torch.Tensor]:
+    """Yield the leaves into which a backward pass from ``roots`` accumulates; only ``inputs``, where there are any."""
+    chosen = {id(each) for each in inputs or ()}
+    for node in nodes_of(roots):
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and (not chosen or id(leaf) in chosen):
+            yield leaf
+
+
 def leading_to(nodes: Iterable[Any], ends: Iterable[Any]) -> set[Any]:
     """Return the nodes of a graph from which a backward reaches one of ``ends``, these included."""
     users: dict[Any, list[Any]] = {}

@@ -14,7 +14,7 @@ import torch
 
 from gradsan.frameworks.torch.checkpointed import leaves_of_reentrant, packed_note
 from gradsan.frameworks.torch.collectives import is_collective
-from gradsan.frameworks.torch.cuts import Upstream, is_meant
+from gradsan.frameworks.torch.cuts import Upstream, is_awaited, is_made_of_others, is_meant
 from gradsan.frameworks.torch.graph import (
     conflict_of,
     has_node,
@@ -137,6 +137,8 @@ class _Look:
                 for child, _ in node.next_functions:
                     if child is not None:
                         yield from self._of_edge(node, child, number)
+        for key, cut in self.cuts.items():
+            yield from self._of_unread(key, cut)
 
     def of_slots(self, node: Any, since: int = -1) -> Iterator[History]:
         """Yield what a node saved and was overwritten after that, by events whose order is above ``since``."""
@@ -239,8 +241,23 @@ class _Look:
             parameter = None if cut.frozen is None else cut.frozen()
             if not isinstance(parameter, torch.Tensor) or self._was_used_between(cut.number, number):
                 continue
-            if self._ends_gradient(cut, parameter):
+            is_told = cut.is_in_forward or is_awaited(cut.upstream, self.recorder.steps)
+            if is_told and self._ends_gradient(cut, parameter):
                 yield self.told.cut(cut, parameter)
+
+    def _of_unread(self, key: int, cut: Suspect) -> Iterator[History]:
+        """See NOTE [Merged and not seen again] in `cuts`."""
+        parameter = None if cut.frozen is None else cut.frozen()
+        if not isinstance(parameter, torch.Tensor) or not isinstance(cut.upstream, Upstream):
+            return
+        # One line may also take out what it has put in.
+        is_there = storage_key(parameter) == key and cut.n_times == 1
+        is_there = is_there and all(each.order <= cut.order for each in self.recorder.suspects.writes_to(key))
+        if not is_there or self._was_used_between(cut.number, self.recorder.next_number()):
+            return
+        is_told = is_made_of_others(parameter, cut.upstream) and is_awaited(cut.upstream, self.recorder.steps)
+        if is_told and self._ends_gradient(cut, parameter):
+            yield self.told.cut(cut, parameter)
 
     def _ends_gradient(self, cut: Suspect, leaf: torch.Tensor) -> bool:
         # NOTE [Meant as a value] in `cuts`

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective, leaves_all_as_it_is
-from gradsan.frameworks.torch.cuts import upstream_of, values_with_history
+from gradsan.frameworks.torch.cuts import is_made_of_others, upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
 from gradsan.frameworks.torch.graph import has_node, producers_of
@@ -61,6 +61,8 @@ class Suspicion:
         """Called with an alias that the program was given, and where."""
         self.on_copy: Callable[[Any, Any], None] | None = None
         """Called with a tensor and what was copied into it off the tape."""
+        self.on_leaf: Callable[[Any, Any], None] | None = None
+        """Told of a leaf over whose memory a parameter was made, and of the parameter."""
 
     def wrap(self, patches: Patches) -> None:
         """Wrap what hands out aliases and what writes unseen.
@@ -159,8 +161,11 @@ class Suspicion:
     def _note_cut(self, suspect: Suspect, written: object, values: tuple[Any, ...], frame: FrameType) -> None:
         """Remember that a value with history goes where no history is kept."""
         if isinstance(written, torch.nn.Parameter) and not written.requires_grad:
-            suspect.upstream = upstream_of(values_with_history(values)) if is_in_training(frame) else None
-            suspect.cuts_graph, suspect.frozen = suspect.upstream is not None, weakref.ref(written)
+            suspect.is_in_forward, suspect.frozen = is_in_forward(frame), weakref.ref(written)
+            is_merged = not suspect.is_in_forward or is_in_training(frame)
+            upstream = upstream_of(values_with_history(values)) if is_merged else None
+            if upstream is not None and (suspect.is_in_forward or is_made_of_others(written, upstream)):
+                suspect.upstream, suspect.cuts_graph = upstream, True
         elif suspect.operation == "tensor" or is_in_forward(frame):
             suspect.cuts_graph = True
         elif isinstance(written, torch.Tensor) and not has_node(written) and written.requires_grad:
@@ -232,13 +237,15 @@ class Suspicion:
         @functools.wraps(original)
         def new(cls: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
             parameter = original(cls, data, *args, **kwargs)
-            if type(data) is torch.Tensor and not torch.compiler.is_compiling() and torch.is_grad_enabled():
+            if type(data) in PLAIN and not torch.compiler.is_compiling() and torch.is_grad_enabled():
                 note(data, parameter, sys._getframe(1))
             return parameter
 
         def note(data: Any, parameter: Any, frame: FrameType) -> None:
             if has_node(data):
                 self.note_write(parameter, "Parameter", self._recorder.next_number(), frame, (data,))
+            elif self.on_leaf is not None and data.requires_grad and parameter.requires_grad:
+                self.on_leaf(data, parameter)
 
         return new
 
