@@ -11,6 +11,7 @@ from gradsan.model.span import Span
 
 if TYPE_CHECKING:
     from gradsan.model.history import History
+    from gradsan.model.printer import Printer
 
 
 class Severity(Enum):
@@ -93,6 +94,14 @@ class Diagnostic:
     """What a measurement found, the largest error first."""
     history: History | None = field(default=None, compare=False, repr=False)
     """What the finding was judged on; the cures are chosen by it."""
+
+    def __str__(self) -> str:
+        span = self.primary
+        where = "" if span is None else f"{span.path}:{span.line}:{span.column}: "
+        return f"{where}{self.severity.value}[{self.code}]: {self.message}"
+
+    def _repr_pretty_(self, printer: Printer, _is_cycle: bool) -> None:
+        printer.text(str(self))
 
     def labels_of(self, role: Role) -> tuple[Label, ...]:
         """Return the labels of one role, in order."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradsan.model.printer import Printer
 
 TOLERANCE = 1e-5
 """Relative error up to which a gradient counts as equal to a witness; finite differences in float64 are good to about
@@ -65,3 +69,6 @@ class Verification:
         verdict = "the true gradient" if self.is_true else "not the true gradient"
         told = f"{verdict}, by {self.witness}: relative error {worst:.1e} in {name}"
         return "; not compared with ".join((told, *self.not_compared))
+
+    def _repr_pretty_(self, printer: Printer, _is_cycle: bool) -> None:
+        printer.text(str(self))

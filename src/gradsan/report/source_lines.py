@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -20,3 +21,14 @@ def read_lines(path: str) -> Sequence[str]:
         return linecache.getlines(path)
     except (OSError, ValueError, MemoryError):
         return ()
+
+
+def cell_name(path: str) -> str | None:
+    """Return what IPython calls a cell in its tracebacks, ``Cell In[3]``; None for what is no cell of this process.
+
+    Source: `IPython.core.compilerop.CachingCompiler.format_code_name`, IPython 8 and 9.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    names = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    name = names(path) if names is not None else None
+    return None if name is None else " ".join(name)

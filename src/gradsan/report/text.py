@@ -16,7 +16,7 @@ from gradsan.model.span import Span
 from gradsan.report.cells import printable
 from gradsan.report.excerpt import Mark, Paper, draw_excerpt
 from gradsan.report.repair_text import repair_lines
-from gradsan.report.source_lines import LinesOf, read_lines
+from gradsan.report.source_lines import LinesOf, cell_name, read_lines
 from gradsan.report.styled import Line, Segment, Style, ansi, plain
 from gradsan.report.suggestion import draw_suggestion
 
@@ -201,7 +201,7 @@ def _summary(report: Report, width: int, encoding: str) -> Iterator[Line]:
 
 def place(span: Span, report: Report) -> str:
     """Return ``path:line:column``, without the column where it is not known."""
-    path = report.shown_path(span.path)
+    path = cell_name(span.path) or report.shown_path(span.path)
     is_whole_line = (span.end_line, span.end_column) <= (span.line, span.column)
     return f"{path}:{span.line}" if is_whole_line else f"{path}:{span.line}:{span.column}"
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from gradsan.model.copied import Copied
 from gradsan.model.diagnostic import Diagnostic
@@ -20,6 +21,9 @@ from gradsan.tasks.protect import Protect
 from gradsan.tasks.run import Options
 from gradsan.tasks.verify import verify as verify_function
 from gradsan.tasks.watch import Watch
+
+if TYPE_CHECKING:
+    from gradsan.model.printer import Printer
 
 _enabled: _Enabled | None = None
 
@@ -47,6 +51,9 @@ class WatchSession:
 
     def __str__(self) -> str:
         return render(self._watch.report)
+
+    def _repr_pretty_(self, printer: Printer, _is_cycle: bool) -> None:
+        printer.text(str(self))
 
 
 class ProtectSession:
