@@ -59,6 +59,40 @@ def test_writes_that_no_wrapper_sees(before: str, after: str, added: Added) -> N
     assert told == [after]
 
 
+SALIENCY = """
+    import torch
+    import torch.nn.functional as F
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            {activation}
+            return x.pow(2).sum()
+
+    def saliency(net):
+        image = torch.tensor([-1.0, 2.0, 3.0], requires_grad=True)
+        net(image).backward()
+        {after}
+        return image.grad
+
+    print(saliency(Net()).sum())
+    """
+
+
+def test_an_activation_of_a_leaf_whose_gradient_is_asked_for(added: Added) -> None:
+    told = added(SALIENCY.format(activation="x = F.relu(x, inplace=True)", after="pass"))
+    assert told == ["x = F.relu(x, inplace=False)"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "after"),
+    [("F.relu(x, inplace=True)", "pass"), ("pass", "F.relu(image, inplace=True)")],
+    ids=["its result dropped", "a leaf projected after the backward"],
+)
+def test_an_activation_that_sets_a_leaf_is_not_written_out_of_place(activation: str, after: str, repair: Repair) -> None:
+    report = repair(SALIENCY.format(activation=activation, after=after))
+    assert "inplace=False" not in str(report)
+
+
 @pytest.mark.parametrize(
     "calls",
     [

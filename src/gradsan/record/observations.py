@@ -107,6 +107,8 @@ class Observations:
     """The paths of gradients, ``total.grad``, that nobody asked for: neither the program nor an optimizer."""
     n_missed: int = 0
     """How often the gradient of a step of the computation was asked for, and was None."""
+    n_dropped: int = 0
+    """How many results of activations, made in the place of a write to a leaf, no gradient went through."""
     takes_view: bool = False
     """Whether the program went on with a view of a parameter that a refused write had gone through."""
     writes_output: bool = False

@@ -293,7 +293,7 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
             return f"a gradient that is asked for, and {_GONE}"
         is_other = edited.status != model.status
         return f"the exit status ({edited.status}, not {model.status})" if is_other else "the exception it ends in"
-    if _misses(edited, model) and _misses(edited, reference.protected):
+    if misses(edited, model) and misses(edited, reference.protected):
         return f"a gradient that is asked for, and {_GONE}"
     n_got, n_wanted = len(edited.observations.passes), len(model.observations.passes)
     if n_got != n_wanted:
@@ -309,8 +309,8 @@ def _differs_at_end(reference: Reference, model: Seen, edited: Seen, *, with_gra
     return _state_differs(reference, model, edited) or _missing_gradient(reference, protected, edited.observations)
 
 
-def _misses(one: Seen, other: Seen) -> bool:
-    """Whether more gradients were asked for in vain than in another run: of leaves that are none any more."""
+def misses(one: Seen, other: Seen) -> bool:
+    """Return whether more gradients were asked for in vain than in another run: of leaves that are none any more."""
     return one.observations.n_missed > other.observations.n_missed
 
 

@@ -31,7 +31,7 @@ from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import MEANT, SEEN, SHOWN_LATER, UNDECIDED, cures_of, sets_state
 from gradsan.tasks.fix_files import is_in_project
-from gradsan.tasks.fix_proof import Edits, Proof, Reference, prove, unstable_paths
+from gradsan.tasks.fix_proof import Edits, Proof, Reference, misses, prove, unstable_paths
 from gradsan.tasks.fix_prune import without
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.run import Program
@@ -162,6 +162,9 @@ class Search:
             self.is_apart = True
             protected = self._hold({}, Mode.PROTECTED)
         replaced = self._hold({}, Mode.REPLACED) if protected.observations.refused else None
+        if replaced is not None and misses(replaced, protected):  # a leaf's gradient is asked for
+            kept = self._hold({}, Mode.RESULT)
+            replaced = replaced if misses(kept, protected) or kept.observations.n_dropped else kept
         return Reference(protected, replaced)
 
     def _repaired(self, step: Step, *, rounds: int) -> Step | None:

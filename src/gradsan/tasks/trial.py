@@ -52,6 +52,8 @@ class Mode(Enum):
     """Saved tensors are protected; refused writes are performed, seen by every alias, without a gradient."""
     REPLACED = "replaced"
     """Saved tensors are protected; refused writes are performed out of place, with their gradient."""
+    RESULT = "result"
+    """As `REPLACED`, but what an activation makes of a leaf in place is its result: the leaf stays one."""
     RECORDED = "recorded"
     """Saved tensors are protected; writes off the tape are recorded where a gradient flows."""
     JOINED = "joined"

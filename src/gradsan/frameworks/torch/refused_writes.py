@@ -11,6 +11,10 @@ import torch.nn.functional
 
 from gradsan.frameworks.torch.joined import swap
 from gradsan.record.frames import is_ours
+from gradsan.record.observations import Observations
+
+OUT_OF_PLACE = ("replaced", "result")
+"""The ways of performing a refused write that no alias sees; see NOTE [Refused writes] in `witness`."""
 
 _PLAIN_INDEX = (int, slice, tuple, type(Ellipsis))
 
@@ -45,7 +49,33 @@ def write_to_copy_of_leaf(write: Callable[..., Any], view: Any, rest: tuple[Any,
     return True
 
 
-def is_for_a_flag() -> bool:
+def is_result_only(tensor: Any, *, is_of_any_leaf: bool) -> bool:
+    """Whether what an activation makes of a tensor in place, out of place, is its result, and the tensor stays itself.
+
+    Args:
+        tensor: What is written.
+        is_of_any_leaf: Whether that goes for every leaf, for parameters only if not.
+    """
+    is_own = tensor.is_leaf and tensor.requires_grad if is_of_any_leaf else isinstance(tensor, torch.nn.Parameter)
+    return is_own and _is_for_a_flag()
+
+
+def note_use(observations: Observations, result: torch.Tensor) -> torch.Tensor:
+    """Count a result as dropped until a gradient comes through it: who goes on with the leaf meant to set its value."""
+    observations.n_dropped += 1
+    used: list[bool] = []
+
+    def use(_: torch.Tensor) -> None:
+        if not used:
+            used.append(True)
+            observations.n_dropped -= 1
+
+    if result.requires_grad:
+        result.register_hook(use)
+    return result
+
+
+def _is_for_a_flag() -> bool:
     """Whether the caller writes for an activation that was given ``inplace=True``: its caller goes on with the result.
 
     Source: torch/nn/functional.py, 2.13.0.

@@ -3,7 +3,8 @@
 # NOTE [Refused writes] A program whose write is refused has no values after that line.  To know them, the write is
 performed all the same: "replaced" computes the written tensor out of place and puts it where the old one stood
 (`swap_tensors`), so that its gradient is recorded and no alias sees it; a view of a leaf becomes one of a copy of the
-leaf, which takes the leaf's place; what an activation makes of a parameter in place is its result only.  "values" lets
+leaf, which takes the leaf's place; what an activation makes of a parameter in place is its result only, and in "result"
+what it makes of any leaf, so that whoever holds the leaf finds its gradient there.  "values" lets
 the new tensor have the memory of the old one, so that every alias sees it, but has no gradient of it; a leaf, which is
 to stay one, is written through ``.data``.  Where both lead to the same values, nobody needed the alias, and the
 gradients of "replaced" are those that the program means.
@@ -42,7 +43,7 @@ from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.passes import Passes, leaves_of
-from gradsan.frameworks.torch.refused_writes import is_for_a_flag, is_put_back, write_to_copy_of_leaf
+from gradsan.frameworks.torch.refused_writes import OUT_OF_PLACE, is_put_back, is_result_only, note_use, write_to_copy_of_leaf
 from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
@@ -61,8 +62,8 @@ class Witness:
     """Notes roots, leaves and gradients of each backward pass, and the state that the program leaves behind.
 
     Args:
-        performs_refused: "values" or "replaced", see NOTE [Refused writes]; "recorded", see NOTE [Recorded writes];
-            "joined", see NOTE [Joined graphs] in `joined`; "kept", see NOTE [Kept and shared gradients] in
+        performs_refused: "values", "replaced" or "result", see NOTE [Refused writes]; "recorded", see NOTE [Recorded
+            writes]; "joined", see NOTE [Joined graphs] in `joined`; "kept", see NOTE [Kept and shared gradients] in
             `own_copies`; empty to let the program do what it does.
         files: The program's source files, for the functions that it calls with ``out=``.
         is_interpreted: Whether what the program compiles stays Python.
@@ -107,7 +108,7 @@ class Witness:
         self._handles = [register_optimizer_step_post_hook(self._note_update)]
         if self._performs_refused:
             give_copies(self._patches)
-            is_seen = self._performs_refused != "replaced"
+            is_seen = self._performs_refused not in OUT_OF_PLACE
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
             self._wrap_writes()
@@ -282,9 +283,9 @@ class Witness:
             return tensor
         if self._is_of_free_leaf(refusal, tensor) and write_to_copy_of_leaf(write, tensor, rest, kwargs):
             return tensor
-        is_result = self._performs_refused == "replaced" and isinstance(tensor, torch.nn.Parameter) and is_for_a_flag()
-        if is_result:
-            return write(tensor.clone(), *rest, **kwargs)
+        way = self._performs_refused
+        if way in OUT_OF_PLACE and is_result_only(tensor, is_of_any_leaf=way == "result"):
+            return note_use(self.observations, write(tensor.clone(), *rest, **kwargs))
         copy = (tensor.detach().requires_grad_() if is_leaf else tensor).clone()
         write(copy, *rest, **kwargs)
         if self._performs_refused == "values" and copy.shape == tensor.shape:  # `squeeze_` writes no memory
@@ -299,7 +300,7 @@ class Witness:
 
     def _is_of_free_leaf(self, refusal: Refusal, tensor: Any) -> bool:
         """Whether a write out of place goes into a view of a leaf that no optimizer trains."""
-        is_view = refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused == "replaced"
+        is_view = refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused in OUT_OF_PLACE
         return is_view and tensor._base is not None and tensor._base not in self._trained
 
     def _perform_out(self, out: Any, result: Any, arguments: tuple[Any, ...]) -> Any:
