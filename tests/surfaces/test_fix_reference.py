@@ -88,7 +88,9 @@ def test_an_activation_of_a_leaf_whose_gradient_is_asked_for(added: Added) -> No
     [("F.relu(x, inplace=True)", "pass"), ("pass", "F.relu(image, inplace=True)")],
     ids=["its result dropped", "a leaf projected after the backward"],
 )
-def test_an_activation_that_sets_a_leaf_is_not_written_out_of_place(activation: str, after: str, repair: Repair) -> None:
+def test_an_activation_that_sets_a_leaf_is_not_written_out_of_place(
+    activation: str, after: str, repair: Repair
+) -> None:
     report = repair(SALIENCY.format(activation=activation, after=after))
     assert "inplace=False" not in str(report)
 

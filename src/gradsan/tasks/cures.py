@@ -182,8 +182,10 @@ def _of_overwritten(history: History, writes: list[Written], files: Sequence[str
         yield from region_kept.propose([*spans, *files])
     if history.subject.kind in _STATE:
         kind = "parameters" if history.subject.kind is TensorKind.PARAMETER else "buffers"
-        for saved in history.all(Saved):
-            yield from () if saved.span is None else module_copies.propose(saved.span, kind=kind)
+        attribute = history.subject.qualified_name.rpartition(".")[2]
+        for span in (saved.span for saved in history.all(Saved) if saved.span is not None):
+            yield from module_copies.propose(span, kind=kind)
+            yield from clone_at_save.propose_state(span, attribute)
 
 
 def _is_region(history: History) -> bool:

@@ -147,7 +147,7 @@ class HistoryAudit:
         log = None if key is None else recorder.writes.find(key)
         runs = [run for run in log.runs if run.last_after > since] if log is not None else []
         last = max(runs, key=lambda run: run.last_order, default=None)
-        place = last.site if last is not None else recorder.backwards[-1][2] if recorder.backwards else None
+        place = last.site if last is not None else recorder.backwards[-1].site if recorder.backwards else None
         written = self._audit.written(place, "backward" if last is None else last.operation)
         number = SequenceNumber(recorder.next_number())
         span = span_of(needed_at)

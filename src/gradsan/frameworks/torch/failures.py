@@ -169,10 +169,10 @@ class _Explanation:
         The nodes of a gradient that is differentiated itself (``create_graph=True``) save what its formulas use.
         """
         made = conflict.slot.number
-        began = max((number for number, _, _ in self.recorder.backwards if number <= made), default=None)
+        began = max((each.number for each in self.recorder.backwards if each.number <= made), default=None)
         if began is None or key is None:
             return None
-        site, sites = self.recorder.site_of(made), [site for number, _, site in self.recorder.backwards]
+        site, sites = self.recorder.site_of(made), [each.site for each in self.recorder.backwards]
         if site is None or not any(each is not None and _is_same_line(each, site) for each in sites):
             return None
         elders = [
@@ -237,8 +237,8 @@ class _Explanation:
         if saved_at is None or not writes:
             return None
         first = writes[0]
-        if first.writer is not Writer.OPTIMIZER and not self.recorder.ran_backward(number, first.sequence):
-            return False  # weights set by hand between two forward passes: no step has ended
+        if not self.recorder.kept_graph(number, first.sequence):
+            return False  # no backward went over it before: an earlier step's would have freed what it saved
         return self.recorder.runs_again(saved_at, after=first.sequence)
 
     def _operation_of(self, node: Any, attribute: str) -> tuple[str, str]:

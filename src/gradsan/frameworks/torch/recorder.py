@@ -31,7 +31,7 @@ from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.compiling import COMPILED_MARK, COMPILER
 from gradsan.frameworks.torch.full_trace import FullTrace
 from gradsan.frameworks.torch.gates import backward_gate, module_gate
-from gradsan.frameworks.torch.running import Running
+from gradsan.frameworks.torch.running import Ended, Running
 from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
 from gradsan.frameworks.torch.suspicion import DataDoor, Suspicion
@@ -91,7 +91,7 @@ class Recorder:
         self.checkpointed = CheckpointedRegions(self)
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
-        self.backwards: deque[tuple[int, int, Site | None]] = deque(maxlen=4096)
+        self.backwards: deque[Ended] = deque(maxlen=4096)
         self.constructions: weakref.WeakKeyDictionary[object, Site] = weakref.WeakKeyDictionary()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
@@ -292,7 +292,11 @@ class Recorder:
 
     def ran_backward(self, start: int, end: int) -> bool:
         """Return whether a backward pass began between two sequence numbers."""
-        return any(start <= number <= end for number, _, _ in self.backwards)
+        return any(start <= each.number <= end for each in self.backwards)
+
+    def kept_graph(self, start: int, end: int) -> bool:
+        """Return whether a backward pass that kept its graph for another one began between two sequence numbers."""
+        return any(start <= each.number <= end and each.keeps_graph for each in self.backwards)
 
     def may_be_held(self, tensor: Any, n_own: int = 0) -> bool:
         """Return whether a graph may hold a tensor; what Python alone holds for it is not in the engine's counts.

@@ -71,7 +71,7 @@ def note_use(observations: Observations, result: torch.Tensor) -> torch.Tensor:
             observations.n_dropped -= 1
 
     if result.requires_grad:
-        result.register_hook(use)
+        result.register_hook(use)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -8,8 +8,8 @@ audit, which compares what each node gets, finds such a write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -50,6 +50,34 @@ class Running:
         for node in dict.fromkeys(self._nodes.get(key, ())):
             if node is not present:
                 yield node
+
+
+class Ended(NamedTuple):
+    """One backward pass that has ended."""
+
+    number: int
+    """Nodes made before it have a lower number."""
+    order: int
+    """Its end among the events of the session."""
+    site: Site | None
+    keeps_graph: bool
+    """Whether its graph stays for another pass that is to go over it again.
+
+    A gradient that is asked for with ``create_graph=True`` is a step of a computation, whose one backward comes later.
+    """
+
+
+def keeps_for_later(arguments: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Return whether a pass keeps its graph for another one; see `Ended`.
+
+    Args:
+        arguments: What the engine is given behind the roots: gradients, ``keep_graph``, ``create_graph``, ...
+        named: Its named arguments.
+
+    Source: torch/autograd/__init__.py, `backward` and `grad`, 2.13.0.
+    """
+    keeps_graph, creates_graph = (len(arguments) <= at or bool(arguments[at]) for at in (1, 2))
+    return keeps_graph and not (creates_graph and not named.get("accumulate_grad", False))
 
 
 def is_run_again(running: list[Running], number: int | None) -> bool:

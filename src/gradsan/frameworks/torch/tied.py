@@ -33,7 +33,8 @@ _AUGMENTED = {"add_": "+=", "sub_": "-=", "mul_": "*=", "div_": "/="}
 def tied_histories(recorder: Recorder, text: ErrorText, roots: Any, raised_at: Site | None) -> list[History]:
     """Return the history of the write that tied the graphs; empty where none did.  See NOTE [Tied graphs]."""
     root = root_number(roots)
-    began = max((number for number, _, _ in recorder.backwards if root is not None and number <= root), default=None)
+    numbers = (each.number for each in recorder.backwards)
+    began = max((number for number in numbers if root is not None and number <= root), default=None)
     if began is None:
         return []
     told = [written for node, kept in _ties(recorder, roots, began) if (written := _written(recorder, node, kept))]

@@ -43,7 +43,13 @@ from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.passes import Passes, leaves_of
-from gradsan.frameworks.torch.refused_writes import OUT_OF_PLACE, is_put_back, is_result_only, note_use, write_to_copy_of_leaf
+from gradsan.frameworks.torch.refused_writes import (
+    OUT_OF_PLACE,
+    is_put_back,
+    is_result_only,
+    note_use,
+    write_to_copy_of_leaf,
+)
 from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views

@@ -33,7 +33,7 @@ from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
 from gradsan.frameworks.torch.graph import has_node
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS, physical, values_of
-from gradsan.frameworks.torch.running import Running
+from gradsan.frameworks.torch.running import Ended, Running, keeps_for_later
 from gradsan.frameworks.torch.storages import TENSOR_ALONE, WITH_OBJECT, n_holders, storage_key
 from gradsan.frameworks.torch.waiting import waiting_for
 from gradsan.record.frames import Site, site_at, site_in_program
@@ -221,7 +221,8 @@ class Wrappers:
             finally:
                 threads.remove(thread)
                 all_running.remove(running)
-            recorder.backwards.append((number, recorder.writes.next_order(), site))
+            keeps_graph = keeps_graph and keeps_for_later(args, kwargs)
+            recorder.backwards.append(Ended(number, recorder.writes.next_order(), site, keeps_graph))
             return result
 
         return run_backward

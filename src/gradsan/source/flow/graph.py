@@ -52,7 +52,7 @@ class Node:
     parents: tuple[Node, ...] = ()
     is_freed: bool = False
     is_held: bool = False
-    """A backward pass went through it, but the graph was retained."""
+    """A backward pass went through it, and retained the graph for another one."""
     sequence: int = field(default_factory=next_sequence)
     leaves: tuple[Storage, ...] = ()
     """Parameters and other leaves that a backward pass through it gives a gradient."""

@@ -100,8 +100,6 @@ class Machine:
     unrecorded: list[Unrecorded] = field(default_factory=list)
     last_saves: dict[tuple[int, str], int] = field(default_factory=dict)
     """When each place last saved its operand."""
-    backward_passes: list[int] = field(default_factory=list)
-    """When each ran."""
     regrads: list[Regrad] = field(default_factory=list)
     """Tensors whose gradient was switched, with what they were."""
     touched: list[Storage] = field(default_factory=list)
@@ -200,7 +198,6 @@ class Machine:
             self.presumed,
         ):
             known.clear()
-        self.backward_passes.clear()
         self.is_open = self.has_stale_views = self.has_off_tape = False
         self.fed_back = self.late_from = None
         self.grad_enabled = True

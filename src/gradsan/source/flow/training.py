@@ -7,8 +7,8 @@ import ast
 from gradsan.model.event import Writer
 from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.evaluating import derived
-from gradsan.source.flow.graph import Conflict, Grad, Node, contradicts, next_sequence, reachable
-from gradsan.source.flow.machine import Arguments, Frame, Machine, call
+from gradsan.source.flow.graph import Grad, Node, contradicts, reachable
+from gradsan.source.flow.machine import Arguments, Frame, call
 from gradsan.source.flow.tensors import fresh, grad_of, nodes_and_grad
 from gradsan.source.flow.values import (
     NONE,
@@ -28,8 +28,18 @@ from gradsan.source.flow.writes import write
 from gradsan.source.reach import has_backward
 
 
-def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.AST) -> None:
-    """Run a backward pass: settle which overwritten values it needs, and free the graph."""
+def run_backward(
+    frame: Frame, roots: list[Value], *, retains: bool, node: ast.AST, is_differentiated: bool = False
+) -> None:
+    """Run a backward pass: settle which overwritten values it needs, and free the graph.
+
+    Args:
+        frame: Where it runs.
+        roots: What is differentiated.
+        retains: Whether the graph stays.
+        node: The call.
+        is_differentiated: Whether it stays because the gradients themselves are steps of a computation.
+    """
     machine = frame.machine
     starts = [n for value in roots for n in nodes_of(value)]
     reached = reachable(starts)
@@ -43,10 +53,9 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
             conflict.root_sequence = youngest
             saved = (id(conflict.save.place.node), conflict.save.operand)
             is_later = machine.last_saves.get(saved, 0) > conflict.write.sequence
-            conflict.is_superseded = is_later and _is_step(machine, conflict)
+            conflict.is_superseded = is_later and conflict.save.node.is_held
     for use in machine.unrecorded:
         use.is_needed = use.is_needed or (id(use.node) in reached and not contradicts(machine.guard, use.guard))
-    machine.backward_passes.append(next_sequence())
     stack, seen = list(starts), set[int]()
     while stack:
         at = stack.pop()
@@ -56,16 +65,8 @@ def run_backward(frame: Frame, roots: list[Value], *, retains: bool, node: ast.A
         stack.extend(at.parents)
         for storage in at.leaves:
             storage.has_gradient = True
-        if retains:
-            at.is_held = True
-        else:
-            at.is_freed = True
-
-
-def _is_step(machine: Machine, conflict: Conflict) -> bool:
-    """Whether a write ends a training step: an optimizer's, or one with a backward pass before it."""
-    passes = (conflict.save.sequence <= at <= conflict.write.sequence for at in machine.backward_passes)
-    return conflict.write.writer is Writer.OPTIMIZER or any(passes)
+        at.is_freed = at.is_freed or not retains
+        at.is_held = at.is_held or (retains and not is_differentiated)
 
 
 def call_backward(frame: Frame, root: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -97,7 +98,8 @@ def call_grad(frame: Frame, arguments: Arguments, node: ast.AST) -> Value:
     create = arguments.get(4, "create_graph")
     creates = _may_be_true(create)
     graph, _, roots = nodes_and_grad(frame, [outputs])
-    run_backward(frame, [outputs], retains=creates or _may_be_true(retain), node=node)
+    retains = creates or _may_be_true(retain)
+    run_backward(frame, [outputs], retains=retains, node=node, is_differentiated=creates)
     n_inputs = len(inputs.items) if isinstance(inputs, Sequence) else 1
     exact = not isinstance(inputs, Sequence) or inputs.is_exact
     results: list[Value] = []

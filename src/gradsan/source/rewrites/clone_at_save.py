@@ -82,6 +82,20 @@ def propose_named(span: Span, name: str) -> Fix | None:
     return _of_named(*found, name, span.path, f"clone `{name}` where it is saved")
 
 
+def propose_state(span: Span, attribute: str) -> Iterator[Fix]:
+    """Yield the fixes that clone a module's own parameter or buffer, where the saving expression names one like it.
+
+    Args:
+        span: The expression or statement that saved.
+        attribute: What the module calls it: ``gain`` of ``self.gain``.
+    """
+    found = locate(span)
+    inside = () if found is None else ast.walk(found[1])
+    for name in dict.fromkeys(dotted_name(n) for n in inside if isinstance(n, ast.Attribute) and n.attr == attribute):
+        fix = propose_named(span, name)
+        yield from () if fix is None else (fix,)
+
+
 def propose_given(write: Span, name: str) -> Fix | None:
     """Return the fix that clones what the statement of a write reads of the very tensor: what it calls saves that.
 

@@ -1,0 +1,30 @@
+# framework: torch
+# outcome: raises
+"""A meta-learner steps on the support set, and adds a penalty of that step's gradient to the query loss."""
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+learner = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+optimizer = torch.optim.SGD(learner.parameters(), lr=0.05)
+support, query = torch.randn(6, 3), torch.randn(6, 3)
+
+
+def predict(x):
+    return learner(x).squeeze(1)  #~ label: saved
+
+
+def adapt():
+    loss = (predict(support) - 1).pow(2).mean()
+    gradients = torch.autograd.grad(loss, list(learner.parameters()), create_graph=True)
+    for parameter, gradient in zip(learner.parameters(), gradients, strict=True):
+        parameter.grad = gradient.detach().clone()
+    optimizer.step()  #~ error[GS102]: before the backward that needed its old value
+    return sum(gradient.pow(2).sum() for gradient in gradients)
+
+
+penalty = adapt()
+loss = predict(query).pow(2).mean() + 0.1 * penalty
+optimizer.zero_grad()
+loss.backward()  #~ label: backward needed the saved value
