@@ -138,6 +138,8 @@ class Witness(Enum):
     """A parameter was made over the memory of another leaf, and a backward pass reached both."""
     STALE_CAST = "stale-cast"
     """A copy that autocast had cast was used after its leaf had been written."""
+    DROPPED_VIEW = "dropped-view"
+    """An optimizer stepped while gradients that had been views of a buffer were not in it any more."""
     STALE_GRADIENT = "stale-gradient"
     """An optimizer stepped a second time with the same gradient tensor, which was another leaf's too."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.diagnostic import Diagnostic, Help, Role
 from gradsan.model.history import History, Witness
-from gradsan.rules.base import Rule
+from gradsan.rules.base import Rule, relabelled
 
 
 class StaleGradientStepped(Rule):
@@ -19,7 +19,10 @@ class StaleGradientStepped(Rule):
 It works only while that tensor stays the local leaf's gradient.
 `zero_grad()` drops it (`set_to_none` is the default since torch 2.0),
 the next backward makes a new tensor for the local leaf,
-and the shared leaf keeps the old one: its optimizer applies the first gradient for ever."""
+and the shared leaf keeps the old one: its optimizer applies the first gradient for ever.
+
+`p.grad = bucket[a:b].view_as(p)` works as long: once `zero_grad()` has dropped the views,
+backward fills new tensors, and what is reduced or stepped out of the bucket is what it held before."""
     example = """\
 import torch
 
@@ -53,6 +56,14 @@ print(shared.weight.grad)  # 2, 2
 
     def judge(self, history: History) -> Diagnostic | None:
         """Speak about what the audit saw by its witness."""
+        if history.witness is Witness.DROPPED_VIEW:
+            finding = self.diagnose(
+                history,
+                "gradients that were views of a buffer were dropped, and backward does not fill the buffer any more",
+                helps=(Help("zero them in place", "model.zero_grad(set_to_none=False)"),),
+            )
+            finding = relabelled(finding, Role.WRITE, "drops the views of the buffer")
+            return relabelled(finding, Role.RAISE, "stepped without what backward computed")
         if history.witness is not Witness.STALE_GRADIENT:
             return None
         return self.diagnose(

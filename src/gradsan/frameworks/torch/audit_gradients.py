@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradsan.frameworks.torch.audit_buckets import BucketAudit
 from gradsan.frameworks.torch.audit_histories import HistoryAudit
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import leaves_of
@@ -53,6 +54,7 @@ class GradientAudit:
         self._patches = Patches()
         self._is_following = self._is_reading = False
         self.histories = HistoryAudit(audit)
+        self._buckets = BucketAudit(audit)
         self._before: Callable[[str], None] = lambda _filename: None
 
     def wrap(self, _patches: Patches) -> None:
@@ -72,6 +74,7 @@ class GradientAudit:
         if users.on_new_file == self._look_into:
             users.on_new_file = self._before
         self._patches.restore()
+        self._buckets.unwrap()
 
     def _look_into(self, filename: str) -> None:
         self._before(filename)
@@ -132,6 +135,7 @@ class GradientAudit:
         with recorder.border():
             if len(self._given) >= MAX_GIVEN:
                 self._given = {key: each for key, each in self._given.items() if each[0]() is not None}
+            self._buckets.note(leaf)
             self._given.pop(id(leaf), None)  # the youngest stands last
             self._given[id(leaf)] = weakref.ref(leaf), current_site(recorder.user_code)
             key, other = key_of(leaf.grad), last_read()
