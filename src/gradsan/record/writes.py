@@ -137,7 +137,7 @@ class StorageLog:
 def _is_same(agent: Callable[[], object] | None, other: Callable[[], object] | None) -> bool:
     if agent is None or other is None:
         return agent is other
-    return agent is other or agent() is other()
+    return agent is other or (agent() is other() and agent() is not None)
 
 
 class WriteLog:

@@ -7,7 +7,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 
 from gradsan import knowledge
-from gradsan.source.program import last_name
+from gradsan.source.program import dotted_name, last_name
 
 _BINARY: dict[type[ast.operator], frozenset[str]] = {
     ast.Add: frozenset({"add"}),
@@ -113,7 +113,7 @@ def performers(roots: Sequence[ast.AST], operation: str, line: int) -> list[ast.
         return []
     nodes = [node for root in roots for node in walk(root)]
     makers = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    nodes = [node for node in nodes if id(node) not in makers]
+    nodes = [node for node in nodes if id(node) not in makers and not _is_construction(node)]
     found = [node for node in nodes if _performs(node, wanted, operation)]
     if knowledge.load().mutates(operation):
         found = _writers(found) or found
@@ -136,6 +136,14 @@ def walk(root: ast.AST) -> Iterator[ast.stmt | ast.expr]:
         yield root
     for child in ast.iter_child_nodes(root):
         yield from walk(child)
+
+
+def _is_construction(node: ast.AST) -> bool:
+    """Whether a call constructs a module, ``nn.Tanh()``, that something else calls."""
+    if not isinstance(node, ast.Call) or isinstance(node.func, ast.Call) or not _is_literal(*node.args):
+        return False
+    name = dotted_name(node.func)
+    return name.rpartition(".")[2][:1].isupper() and name.partition(".")[0] != "self"
 
 
 def call_name(call: ast.Call) -> str:

@@ -241,6 +241,7 @@ def _of_write(write: Written, files: Sequence[str]) -> Iterator[Fix | None]:
     if write.writer is Writer.MODULE:
         yield out_of_place.propose(span)  # `F.dropout(h, inplace=True)` names its flag where it is called
         yield clone_at_save.propose_input(span)
+        yield from _before_write(write)
         return
     yield from _out_of_place(write)
     yield from _before_write(write)

@@ -279,7 +279,6 @@ class _Explanation:
 
     def _written(self, run: Run, key: int | None, *, expected: Version, found: Version, text: ErrorText) -> Written:
         agent = None if run.agent is None else run.agent()
-        created = self.recorder.constructions.get(agent) if agent is not None else None
         n_times = run.n_times
         if run.writer is Writer.OPTIMIZER:
             before, after, writer = expected, found, Writer.OPTIMIZER
@@ -287,7 +286,7 @@ class _Explanation:
             before, after = Version(max(run.first_before, expected)), Version(min(run.last_after, found))
             n_times = min(n_times, after - before)
             writer = Writer.BACKWARD if run.flags & IN_BACKWARD else run.writer
-            writer = Writer.MODULE if agent is not None else writer
+            writer = Writer.MODULE if run.agent is not None else writer
         access = self._access_of(run, key)
         access = Access.BASE if _is_base_written(text) and access is Access.ITSELF else access
         return Written(
@@ -301,7 +300,7 @@ class _Explanation:
             writer=writer,
             grad_enabled=bool(run.flags & GRAD_ENABLED),
             n_times=n_times,
-            created=span_of(created),
+            created=span_of(self.recorder.constructions.of(run.agent)),
             module="" if agent is None else self.tree.path_of(agent),
         )
 

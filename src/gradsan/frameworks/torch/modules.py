@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import inspect
@@ -32,8 +31,40 @@ def classes_with_inplace_flag() -> Iterator[type]:
     yield torch.nn.modules.dropout._DropoutNd
 
 
+class Constructions:
+    """Where modules were constructed, for a while also those that are gone: ``Net()(x)`` holds none until its backward.
+
+    A module is known by its one plain weak reference, which writes on its behalf keep as well.
+    """
+
+    MAX_MODULES = 8192
+
+    def __init__(self) -> None:
+        self._sites: dict[int, tuple[weakref.ref[object], Site]] = {}
+
+    def note(self, module: object, site: Site) -> None:
+        """Remember where a module was constructed."""
+        reference = weakref.ref(module)
+        self._sites[id(reference)] = (reference, site)
+        if len(self._sites) > self.MAX_MODULES:
+            self._forget()
+
+    def of(self, agent: Callable[[], object] | None) -> Site | None:
+        """Return where the module behind a weak reference was constructed."""
+        reference, site = self._sites.get(id(agent), (None, None))
+        return site if reference is agent else None
+
+    def _forget(self) -> None:
+        """Forget the older half of those that are gone, or of all."""
+        known = list(self._sites.items())
+        gone = [number for number, (reference, _) in known if reference() is None]
+        numbers = gone if len(gone) > len(known) // 2 else list(self._sites)
+        for number in numbers[: len(numbers) // 2]:
+            del self._sites[number]
+
+
 def construction_wrapper(
-    original: Callable[..., None], constructions: weakref.WeakKeyDictionary[object, Site], user_code: UserCode
+    original: Callable[..., None], constructions: Constructions, user_code: UserCode
 ) -> Callable[..., None]:
     """Return a ``Module.__init__`` that also notes the user's line that constructs a module with the flag.
 
@@ -44,9 +75,7 @@ def construction_wrapper(
     def note(module: Any, frame: FrameType) -> None:
         user_frame = user_code.innermost(frame) if isinstance(module, owners) else None
         if user_frame is not None:
-            # A program's module can refuse to be hashed, before it has its attributes or for good.
-            with contextlib.suppress(Exception):
-                constructions[module] = Site(user_frame.f_code, user_frame.f_lasti)
+            constructions.note(module, Site(user_frame.f_code, user_frame.f_lasti))
 
     # A compiler that traces a construction looks into the cells of this closure: they hold functions only.
     @functools.wraps(original)

@@ -92,7 +92,7 @@ class Recorder:
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
         self.backwards: deque[Ended] = deque(maxlen=4096)
-        self.constructions: weakref.WeakKeyDictionary[object, Site] = weakref.WeakKeyDictionary()
+        self.constructions = modules.Constructions()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
         self.backward_threads: list[int] = []

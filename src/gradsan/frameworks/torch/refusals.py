@@ -161,7 +161,6 @@ def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> H
     span = span_of(site)
     tree = module_tree()
     agent = None if attempt.agent is None else attempt.agent()
-    created = recorder.constructions.get(agent) if agent is not None else None
     number = SequenceNumber(recorder.next_number())
     version = Version(0)
     written = Written(
@@ -170,9 +169,9 @@ def _refused_history(recorder: Recorder, attempt: Attempt, text: ErrorText) -> H
         version_before=version,
         version=version,
         sequence=number,
-        writer=Writer.MODULE if agent is not None else Writer.PROGRAM,
+        writer=Writer.PROGRAM if attempt.agent is None else Writer.MODULE,
         grad_enabled=torch.is_grad_enabled(),
-        created=span_of(created),
+        created=span_of(recorder.constructions.of(attempt.agent)),
         module="" if agent is None else tree.path_of(agent),
     )
     events: list[Event] = [written, Raised(span=span, refusal=text.refusal, message=text.sentence, sequence=number)]

@@ -49,14 +49,16 @@ def write_to_copy_of_leaf(write: Callable[..., Any], view: Any, rest: tuple[Any,
     return True
 
 
-def is_result_only(tensor: Any, *, is_of_any_leaf: bool) -> bool:
-    """Whether what an activation makes of a tensor in place, out of place, is its result, and the tensor stays itself.
+def is_result_only(tensor: Any, way: str) -> bool:
+    """Whether what an activation makes of a tensor is its result, and the tensor stays itself.
 
     Args:
         tensor: What is written.
-        is_of_any_leaf: Whether that goes for every leaf, for parameters only if not.
+        way: How refused writes are performed; see NOTE [Refused writes] in `witness`.
     """
-    is_own = tensor.is_leaf and tensor.requires_grad if is_of_any_leaf else isinstance(tensor, torch.nn.Parameter)
+    if way not in OUT_OF_PLACE:
+        return False
+    is_own = tensor.is_leaf and tensor.requires_grad if way == "result" else isinstance(tensor, torch.nn.Parameter)
     return is_own and _is_for_a_flag()
 
 

@@ -35,7 +35,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from gradsan.frameworks.torch import doors
+from gradsan.frameworks.torch import doors, refused_writes
 from gradsan.frameworks.torch.apart import Apart
 from gradsan.frameworks.torch.compiling import count_compiled
 from gradsan.frameworks.torch.joined import join, swap, take_place
@@ -43,13 +43,6 @@ from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
 from gradsan.frameworks.torch.passes import Passes, leaves_of
-from gradsan.frameworks.torch.refused_writes import (
-    OUT_OF_PLACE,
-    is_put_back,
-    is_result_only,
-    note_use,
-    write_to_copy_of_leaf,
-)
 from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
@@ -114,7 +107,7 @@ class Witness:
         self._handles = [register_optimizer_step_post_hook(self._note_update)]
         if self._performs_refused:
             give_copies(self._patches)
-            is_seen = self._performs_refused not in OUT_OF_PLACE
+            is_seen = self._performs_refused not in refused_writes.OUT_OF_PLACE
             OwnFunctions(self._patches, self.observations, is_seen=is_seen).wrap()
             give_single_views(self._patches)
             self._wrap_writes()
@@ -287,11 +280,10 @@ class Witness:
             with torch.no_grad():
                 write(tensor.data, *rest, **kwargs)
             return tensor
-        if self._is_of_free_leaf(refusal, tensor) and write_to_copy_of_leaf(write, tensor, rest, kwargs):
+        if self._is_of_free_leaf(refusal, tensor) and refused_writes.write_to_copy_of_leaf(write, tensor, rest, kwargs):
             return tensor
-        way = self._performs_refused
-        if way in OUT_OF_PLACE and is_result_only(tensor, is_of_any_leaf=way == "result"):
-            return note_use(self.observations, write(tensor.clone(), *rest, **kwargs))
+        if refused_writes.is_result_only(tensor, self._performs_refused):
+            return refused_writes.note_use(self.observations, write(tensor.clone(), *rest, **kwargs))
         copy = (tensor.detach().requires_grad_() if is_leaf else tensor).clone()
         write(copy, *rest, **kwargs)
         if self._performs_refused == "values" and copy.shape == tensor.shape:  # `squeeze_` writes no memory
@@ -306,7 +298,9 @@ class Witness:
 
     def _is_of_free_leaf(self, refusal: Refusal, tensor: Any) -> bool:
         """Whether a write out of place goes into a view of a leaf that no optimizer trains."""
-        is_view = refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused in OUT_OF_PLACE
+        is_view = (
+            refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused in refused_writes.OUT_OF_PLACE
+        )
         return is_view and tensor._base is not None and tensor._base not in self._trained
 
     def _perform_out(self, out: Any, result: Any, arguments: tuple[Any, ...]) -> Any:
@@ -331,7 +325,7 @@ class Witness:
             refusal=refusal.value,
             is_on_leaf=refusal in _LEAF_REFUSALS or (refusal is Refusal.OUT_WITH_GRADIENT and _is_trained(tensor)),
             is_on_parameter=is_trained or isinstance(base, torch.nn.Parameter),
-            cuts=any(not is_put_back(tensor, each, arguments[0]) for each in given),
+            cuts=any(not refused_writes.is_put_back(tensor, each, arguments[0]) for each in given),
         )
 
     def _note_update(self, optimizer: Any, *_: Any) -> None:
