@@ -59,6 +59,26 @@ def test_writes_that_no_wrapper_sees(before: str, after: str, added: Added) -> N
     assert told == [after]
 
 
+def test_a_write_of_an_installed_package(added: Added) -> None:
+    told = added("""
+    import pathlib
+    import sys
+
+    import torch
+
+    home = pathlib.Path("site-packages")
+    home.mkdir(exist_ok=True)
+    (home / "scaling_of_test.py").write_text("def halve(values):\\n    values.mul_(0.5)\\n    return values\\n")
+    sys.path.insert(0, str(home))
+    import scaling_of_test
+
+    w = torch.randn(3, requires_grad=True)
+    share = torch.sigmoid(w)
+    scaling_of_test.halve(share).sum().backward()
+    """)
+    assert told == ["share = share.clone()"]
+
+
 SALIENCY = """
     import torch
     import torch.nn.functional as F

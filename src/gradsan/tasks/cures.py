@@ -97,6 +97,9 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
     refusal = None if history.refusal is None else history.refusal.refusal
     yield from _of_leaves_and_gradients(history, files)
     writes = [write for write in history.all(Written) if write.span is not None]
+    for write in writes:
+        # What an installed package writes can be mended where the program calls it only.
+        yield from () if write.in_program is None else clone_before_write.propose_argument(write.in_program)
     mode = next((view.span for view in history.all(Viewed) if view.kind is ViewKind.INFERENCE), None)
     match refusal:
         case Refusal.LEAF | Refusal.LEAF_VIEW:

@@ -11,9 +11,16 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gradsan.model.diagnostic import Diagnostic
+from gradsan.model.diagnostic import Diagnostic, Help
+from gradsan.model.event import Saved, Writer, Written
+from gradsan.model.history import TensorKind
+from gradsan.model.rewrite import Remedy
+from gradsan.record.frames import is_installed
 from gradsan.source import program as parsed
 from gradsan.source.program import Program
+
+_AT_WRITE = frozenset({Remedy.OUT_OF_PLACE, Remedy.COPY_BEFORE_WRITE, Remedy.INPLACE_FLAG, Remedy.OFF_TAPE})
+"""What is done on the line that writes, or where the module that writes is constructed."""
 
 
 def in_own_names(finding: Diagnostic) -> Diagnostic:
@@ -28,6 +35,28 @@ def in_own_names(finding: Diagnostic) -> Diagnostic:
     known = {name for program in programs for name in _names_in(program)}
     helps = tuple(help_ if can_be_written(help_.code, known) else replace(help_, code="") for help_ in finding.helps)
     return replace(finding, helps=helps)
+
+
+def for_the_program(finding: Diagnostic) -> Diagnostic:
+    """Return the finding without what would edit an installed package; where one wrote, with what its caller can do.
+
+    To be called with the fixes in it.
+    """
+    history = finding.history
+    if history is None or not any(_is_of_package(write) for write in history.all(Written)):
+        return finding
+    fixes = tuple(fix for fix in finding.fixes if not any(is_installed(edit.path) for edit in fix.edits))
+    saved = [each.span for each in history.all(Saved) if each.span is not None]
+    left_out = _AT_WRITE if any(not is_installed(span.path) for span in saved) else _AT_WRITE | {Remedy.COPY_AT_SAVE}
+    helps = tuple(help_ for help_ in finding.helps if help_.remedy not in left_out)
+    if history.subject.kind in (TensorKind.INTERMEDIATE, TensorKind.LEAF):
+        own = Help("let the package write to a copy, made before the call", "", Remedy.COPY_BEFORE_WRITE)
+        helps = (own, *helps)
+    return replace(finding, fixes=fixes, helps=helps)
+
+
+def _is_of_package(write: Written) -> bool:
+    return write.in_program not in (None, write.span) and write.writer in (Writer.PROGRAM, Writer.MODULE)
 
 
 def can_be_written(code: str, known: set[str]) -> bool:

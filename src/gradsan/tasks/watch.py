@@ -17,7 +17,6 @@ from gradsan.model.diagnostic import Diagnostic, Role, Severity
 from gradsan.model.errors import SilentCorruption
 from gradsan.model.history import History
 from gradsan.model.report import Report
-from gradsan.model.rewrite import Fix
 from gradsan.model.span import Span
 from gradsan.record.session import Options, Session
 from gradsan.tasks.children import ChildFindings
@@ -119,14 +118,14 @@ class Watch:
         return tuple(self._cured(finding) for finding in self.findings)
 
     def _cured(self, finding: Diagnostic) -> Diagnostic:
-        fixes: tuple[Fix, ...] = ()
         with self._session.border():
             from gradsan.tasks.cures import cures_of  # NOTE [Most runs find nothing]
-            from gradsan.tasks.proposals import in_own_names
+            from gradsan.tasks.proposals import for_the_program, in_own_names
 
-            fixes = cures_of(finding)
-            finding = in_own_names(finding)
-        return replace(finding, fixes=fixes)
+            finding = replace(finding, fixes=cures_of(finding))
+            for step in (in_own_names, for_the_program):
+                finding = step(finding)
+        return finding
 
     def _listen(self, history: History, exception: BaseException | None) -> str:
         from gradsan.tasks.precision import make_precise  # NOTE [Most runs find nothing]

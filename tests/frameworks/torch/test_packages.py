@@ -76,6 +76,18 @@ def test_a_write_unseen_by_the_counter(package: ModuleType) -> None:
     assert told(session)[1:3] == [called, ("WRITE", "package_of_test.py", "copy_to")]
 
 
+def test_what_is_proposed_is_for_the_program_to_do(package: ModuleType) -> None:
+    with gradsan.watch() as session:
+        values = torch.ones(3, requires_grad=True).exp()
+        package.double(values)
+        with pytest.raises(RuntimeError):
+            values.sum().backward()
+    finding = session.report.findings[0]
+    assert finding.helps[0].text == "let the package write to a copy, made before the call"
+    assert finding.fixes[0].title == "clone `values` before the call that writes to it"
+    assert {Path(edit.path).name for fix in finding.fixes for edit in fix.edits} == {"test_packages.py"}
+
+
 def test_a_write_of_the_program_itself() -> None:
     with gradsan.watch() as session:
         values = torch.ones(3, requires_grad=True).exp()

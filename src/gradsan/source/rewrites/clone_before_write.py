@@ -6,6 +6,7 @@ Before a loop, where nothing in it could save what the loop writes.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from gradsan.knowledge.remedies import is_window
 from gradsan.model.rewrite import Applicability, Fix, Remedy
@@ -13,7 +14,7 @@ from gradsan.model.span import Span
 from gradsan.source.program import Program, dotted_name
 from gradsan.source.rewrites.editing import indentation, insert, locate
 from gradsan.source.rewrites.visibility import is_only_name, without_views
-from gradsan.source.targets import written_by
+from gradsan.source.targets import is_module_name, written_by
 
 
 def propose(span: Span) -> Fix | None:
@@ -97,6 +98,26 @@ def propose_base(span: Span) -> Fix | None:
         return None
     edit = insert(span.path, place.lineno, 1, f"{blanks}{base} = {base}.clone()\n")
     return Fix(f"clone `{base}` before a view of it is taken", Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
+
+
+def propose_argument(span: Span) -> Iterator[Fix]:
+    """Yield the fixes that clone what a call is given, on the line before: what is called writes to it.
+
+    Args:
+        span: The call, ``package.normalise_(scores)``.
+    """
+    found = locate(span)
+    statement = None if found is None else found[0].statement_of(found[1])
+    blanks = None if found is None or statement is None or _is_header(statement) else indentation(found[0], statement)
+    if found is None or statement is None or blanks is None:
+        return
+    calls = [node for node in ast.walk(found[1]) if isinstance(node, ast.Call)]
+    given = [each for call in calls for each in (*call.args, *(named.value for named in call.keywords))]
+    named = [dotted_name(each) for each in given if not is_module_name(found[0], each)]
+    for name in dict.fromkeys(name for name in named if name not in ("", "self")):
+        edit = insert(span.path, statement.lineno, 1, f"{blanks}{name} = {name}.clone()\n")
+        title = f"clone `{name}` before the call that writes to it"
+        yield Fix(title, Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
 
 
 def _taken_from(program: Program, name: str, node: ast.AST) -> tuple[str, ast.stmt] | None:
