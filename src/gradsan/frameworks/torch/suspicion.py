@@ -9,7 +9,6 @@ running statistics, and any write at all once saved-tensor hooks have switched t
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 import weakref
 from collections.abc import Callable
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective, leaves_all_as_it_is
+from gradsan.frameworks.torch import collectives
+from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective
 from gradsan.frameworks.torch.cuts import is_made_of_others, upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
@@ -83,7 +83,9 @@ class Suspicion:
         if torch.distributed.is_available():
             for name in COLLECTIVES:
                 original = getattr(torch.distributed, name)
-                patches.set(torch.distributed, name, self._collective(original, name))
+                patches.set(
+                    torch.distributed, name, collectives.wrapper(self._recorder, original, name, self.note_write)
+                )
 
     def note_alias(self, tensor: Any, other: Any, access: Access, frame: FrameType) -> None:
         """Remember that a tensor's storage can now be reached through another tensor."""
@@ -296,22 +298,6 @@ class Suspicion:
                 self._log.add_given_up(storage._cdata, storage._weak_ref(), given_up)
 
         return resize_
-
-    def _collective(self, original: Callee, operation: str) -> Callee:
-        first = next(iter(inspect.signature(original).parameters))
-
-        @functools.wraps(original)
-        def collective(*args: Any, **kwargs: Any) -> Any:
-            if not (torch.compiler.is_compiling() or leaves_all_as_it_is(operation, args[1:], kwargs)):
-                note(args[0] if args else kwargs.get(first), sys._getframe(1))
-            return original(*args, **kwargs)
-
-        def note(written: Any, frame: FrameType) -> None:
-            for tensor in written if isinstance(written, (list, tuple)) else (written,):
-                if isinstance(tensor, torch.Tensor):
-                    self.note_write(tensor, operation, self._recorder.next_number(), frame)
-
-        return collective
 
 
 class DataDoor:
