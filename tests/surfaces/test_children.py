@@ -81,6 +81,29 @@ if __name__ == "__main__":
 ADDED = SHARED.splitlines().index("        weight.add_(0.5)") + 1
 
 
+ARRAY = """\
+import multiprocessing
+
+import numpy as np
+import torch
+
+
+def work(frame):
+    np.frombuffer(frame)[:] = 2.0
+
+
+if __name__ == "__main__":
+    frame = multiprocessing.RawArray("d", 3)
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    loss = (x * torch.from_numpy(np.frombuffer(frame))).sum()
+    worker = multiprocessing.get_context("fork").Process(target=work, args=(frame,))
+    worker.start()
+    worker.join()
+    loss.backward()
+"""
+FILLED = ARRAY.splitlines().index("    np.frombuffer(frame)[:] = 2.0") + 1
+
+
 def report_of(folder: Path, source: str, *arguments: str, audit: bool = False) -> dict[str, Any]:
     (folder / "program.py").write_text(source)
     command = [sys.executable, "-m", "gradsan", "run", "--output-format=json", "--output=report.json"]
@@ -125,3 +148,11 @@ def test_a_process_that_writes_to_shared_memory_names_its_own_line(method: str, 
     [finding] = report_of(tmp_path, SHARED, method, audit=True)["findings"]
     [write] = [span for span in finding["spans"] if span["role"] == "write"]
     assert (finding["code"], write["line"]) == ("GS350", ADDED)
+
+
+@needs_fork
+@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped where is read from /proc")
+def test_a_process_that_writes_to_an_array_in_a_mapping_names_its_own_line(tmp_path: Path) -> None:
+    [finding] = report_of(tmp_path, ARRAY, audit=True)["findings"]
+    [write] = [span for span in finding["spans"] if span["role"] == "write"]
+    assert (finding["code"], write["line"]) == ("GS350", FILLED)

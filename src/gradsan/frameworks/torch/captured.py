@@ -6,9 +6,10 @@ import functools
 import inspect
 import sys
 import weakref
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import CodeType, FrameType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from gradsan.record.frames import Site, UserCode, is_installed
 
 MAX_DEPTH = 5
 MAX_ELEMENTS = 64
+_NAMESPACES = (SimpleNamespace, Namespace)
 _RANDOM_MODULES = ("random", "numpy.random")
 _DRAWS = frozenset(
     {
@@ -103,7 +105,7 @@ class Captured:
             return
         if isinstance(value, torch.nn.Module):
             self.tokens[path] = weakref.ref(value)
-        if depth == 0 or isinstance(value, (bytes, type)) or id(value) in self._seen:
+        if depth == 0 or isinstance(value, bytes) or id(value) in self._seen:
             return
         self._seen.add(id(value))
         for name, inner in self._inside(value):
@@ -122,8 +124,18 @@ class Captured:
             yield from ((f"[{n}]", each) for n, each in enumerate(value[:MAX_ELEMENTS]))
         elif isinstance(value, dict):
             yield from ((str(key), each) for key, each in list(value.items())[:MAX_ELEMENTS])
-        elif self._is_users(type(value)):
+        elif isinstance(value, type):
+            yield from self._of_class(value)
+        elif isinstance(value, _NAMESPACES) or self._is_users(type(value)):
             yield from vars(value).items() if hasattr(value, "__dict__") else ()
+
+    def _of_class(self, kind: type) -> Iterator[tuple[str, Any]]:
+        """Yield the settings that a class of the program's holds itself."""
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if file in self._user_code.users and not is_installed(file):
+            yield from (
+                (name, each) for name, each in vars(kind).items() if isinstance(each, (int, float, torch.Tensor))
+            )
 
     def _of_module(self, root: torch.nn.Module) -> Iterator[tuple[str, Any]]:
         for module in root.modules():
@@ -142,7 +154,7 @@ class Captured:
             self._functions.append(function)
             for name in dict.fromkeys(_names_in(function.__code__)):
                 value = function.__globals__.get(name, function)  # an attribute's name is among them too
-                if value is not function and not isinstance(value, type) and type(value).__name__ != "module":
+                if value is not function and type(value).__name__ != "module":
                     yield name, value
 
     def _is_users(self, kind: type) -> bool:

@@ -93,13 +93,15 @@ class Exposure:
 
     def note_write_of_child(self, tensor: Any, _operation: str) -> None:
         """Tell the parent that this child is about to write to shared memory; a guard of the recorder."""
-        self.tell_parent(tensor, current_site(self._user_code))
+        with suppress(*REFUSALS):
+            if tensor.untyped_storage().is_shared():
+                self.tell_parent(tensor, current_site(self._user_code))
 
     def tell_parent(self, tensor: Any, site: Site | None) -> None:
         """Write the place that wrote to shared memory where the parent will read it."""
         try:
             storage = tensor.untyped_storage()
-            if site is None or not storage.is_shared():
+            if site is None or not (storage.is_shared() or is_shared(tensor)):  # an array over a mapping is not known
                 return
             span = site.span()
             place = storage.data_ptr(), span
