@@ -96,3 +96,33 @@ def test_nothing_is_said_of_what_another_name_holds(tmp_path: Path, first: str, 
 def test_the_parameters_of_an_optimizer_are_those_it_was_given(tmp_path: Path) -> None:
     assert errors(tmp_path, filled(STEPPED, FIRST="pass", SECOND="loss.backward()"))
     assert errors(tmp_path, filled(STEPPED, FIRST="loss.backward()", SECOND="pass")) == set()
+
+
+LEVELS = """\
+class Pyramid(nn.Module):
+    def __init__(self, first, last):
+        super().__init__()
+        self.levels = nn.ModuleList()
+        for i in range(first, last):
+            level = nn.Sequential()
+            if i == 0:
+                level.add_module("conv" + str(i), nn.Sequential(nn.Conv2d(3, 3, 1), nn.BASE()))
+                self.levels.append(level)
+                continue
+            for j in range(i):
+                level.add_module("conv" + str(j), nn.Conv2d(3, 3, 1))
+                level.add_module("up" + str(j), nn.Upsample(scale_factor=2))
+            self.levels.append(level)
+
+    def forward(self, features):
+        total = self.levels[0](features[0])
+        for i in range(1, len(features)):
+            total += self.levels[i](features[i])
+        return total
+"""
+
+
+def test_a_stack_that_a_loop_fills_one_way_or_the_other_runs_either(tmp_path: Path) -> None:
+    line = next(number for number, text in enumerate(LEVELS.splitlines(), start=1) if "total += " in text)
+    assert errors(tmp_path, LEVELS.replace("BASE", "ReLU")) == {("GS101", line)}
+    assert errors(tmp_path, LEVELS.replace("BASE", "Identity")) == set()

@@ -8,6 +8,46 @@ import pytest
 from tests.unit.source.test_flow import errors
 
 TOLD = {
+    "an optimizer steps a network that the project doesn't define": """\
+import networks
+
+def fit(loader):
+    net = networks.Net(3)
+    opt = torch.optim.Adam(net.parameters())
+    for x, y in loader:
+        shares = torch.exp(net(x))
+        shares /= shares.sum(1, keepdim=True)
+        loss = (shares - y).abs().sum()
+        loss.backward()
+        opt.step()
+""",
+    "one of many ways to compute a value gives a view of several": """\
+class Attention(nn.Module):
+    def __init__(self, is_split):
+        super().__init__()
+        self.is_split = is_split
+        self.one, self.two, self.all = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 12)
+
+    def query(self, x):
+        return self.one(x) if self.is_split else self.two(x)
+
+    def forward(self, x, y, z):
+        if x.data_ptr() == y.data_ptr() == z.data_ptr():
+            q, k, v = self.all(x).chunk(3, dim=-1)
+        elif y.data_ptr() == z.data_ptr():
+            q, k, v = self.query(x), self.one(y), self.two(y)
+        else:
+            q, k, v = self.query(x), self.one(y), self.two(z)
+        q *= 0.5
+        return q + k + v
+""",
+    "a matrix that was moved is added to its transpose": """\
+def symmetric(row, device):
+    whole = torch.zeros((3, 3)).to(device)
+    whole[0] = row
+    whole += whole.t()
+    return whole
+""",
     "a layer is frozen in one branch only": """\
 class Net(nn.Module):
     def __init__(self, freeze):
@@ -298,6 +338,49 @@ class A(nn.Module):
 """,
 }
 QUIET = {
+    "the network that the project doesn't define is frozen": """\
+import networks
+
+def fit(loader):
+    net = networks.Net(3)
+    for p in net.parameters():
+        p.requires_grad = False
+    gain = torch.zeros(3, requires_grad=True)
+    opt = torch.optim.Adam([gain])
+    for x, y in loader:
+        shares = torch.exp(net(x))
+        shares /= shares.sum(1, keepdim=True)
+        loss = (shares * gain - y).abs().sum()
+        loss.backward()
+        opt.step()
+""",
+    "none of many ways to compute a value gives a view of several": """\
+class Attention(nn.Module):
+    def __init__(self, is_split):
+        super().__init__()
+        self.is_split = is_split
+        self.one, self.two, self.all = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 12)
+
+    def query(self, x):
+        return self.one(x) if self.is_split else self.two(x)
+
+    def forward(self, x, y, z):
+        if x.data_ptr() == y.data_ptr() == z.data_ptr():
+            q, k, v = (part.clone() for part in self.all(x).chunk(3, dim=-1))
+        elif y.data_ptr() == z.data_ptr():
+            q, k, v = self.query(x), self.one(y), self.two(y)
+        else:
+            q, k, v = self.query(x), self.one(y), self.two(z)
+        q *= 0.5
+        return q + k + v
+""",
+    "a matrix that was moved is added to a copy of its transpose": """\
+def symmetric(row, device):
+    whole = torch.zeros((3, 3)).to(device)
+    whole[0] = row
+    whole += whole.t().clone()
+    return whole
+""",
     "a layer is frozen in each branch": """\
 class Net(nn.Module):
     def __init__(self, freeze):

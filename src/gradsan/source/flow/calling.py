@@ -32,6 +32,7 @@ from gradsan.source.flow.values import (
     Value,
     complete,
     join,
+    options_of,
 )
 from gradsan.source.hierarchy import container_base, find_member, is_module_class
 from gradsan.source.index import FunctionInfo, FunctionNode
@@ -297,7 +298,7 @@ def chain(frame: Frame, children: Sequence, arguments: Arguments, node: ast.AST)
     result = arguments.positional[0]
     for child in children.items:
         result = call(frame, child, Arguments([result]), node)
-    if not children.is_exact and not isinstance(result, Tensor):
+    if not children.is_exact and not all(isinstance(option, Tensor) for option, _ in options_of(result)):
         return derived(frame, [result])
     return result
 
@@ -344,6 +345,11 @@ def _is_layer(node: ast.AST) -> bool:
     return False
 
 
+def _is_frozen(network: Opaque) -> bool:
+    weights = network.attributes.get("<weights>")
+    return isinstance(weights, Tensor) and weights.grad is Grad.NO
+
+
 @calls(Opaque)
 def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST) -> Value:
     """Call something unknown: its result hangs on its arguments, and on its own weights where it has some."""
@@ -357,7 +363,7 @@ def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST
         parents, _, _ = nodes_and_grad(frame, arguments.values())
         from gradsan.source.flow.graph import Node
 
-        graph = Node((parents,) if parents is not None else (), leaves=(value.weights,))
+        graph = Node((parents,) if parents is not None else (), leaves=() if _is_frozen(value) else (value.weights,))
         if not frame.machine.is_autocast:  # it may have layers that are given copies of their weights, and no others
             record_save(
                 frame,

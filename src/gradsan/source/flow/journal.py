@@ -120,13 +120,12 @@ def _join_any(values: list[tuple[object, Guard]]) -> object:
 def _join_lengths(lists: list[State], guards: list[Guard]) -> State:
     """Join lists of several lengths; what only some paths appended is absent on the others."""
     longest, _, fields = max(lists, key=lambda state: len(state[0]))
-    shortest = min(len(items) for items, _, _ in lists)
-    is_exact = all(exact for _, exact, _ in lists)
-    if len(lists) != 2 or any(items[:shortest] != longest[:shortest] for items, _, _ in lists):
-        return longest, False, fields
-    present, absent = guards if lists[0][0] is longest else reversed(guards)
-    rest = [join([(item, present), (ABSENT, absent)]) for item in longest[shortest:]]
-    return [*longest[:shortest], *rest], is_exact, fields
+    ways = list(zip((items for items, _, _ in lists), guards, strict=True))
+    rows: list[Value] = []
+    for at in range(len(longest)):
+        present = [(items[at], guard) for items, guard in ways if at < len(items)]
+        rows.append(join([*present, *((ABSENT, guard) for items, guard in ways if at >= len(items))]))
+    return rows, all(is_exact for _, is_exact, _ in lists), fields
 
 
 def _state(sequence: Sequence) -> State:

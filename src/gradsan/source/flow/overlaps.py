@@ -7,7 +7,7 @@ one may be more, so that an expansion to it surely shares memory, but for batche
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradsan.model.event import Refusal, ViewKind
 from gradsan.source.flow.graph import Grad, Refused, View, Write
@@ -111,8 +111,11 @@ def refuse_overlap(
             continue
         is_index = at > 0 and index is not None
         is_part = own is not None and is_shifted(own, _slice_of(source))
-        if is_index or is_part or _is_transposed(event.place.node, source):
+        is_transposed = _is_transposed(event.place.node, source)
+        if is_index or is_part or is_transposed:
             said = "some elements of the input tensor and the written-to tensor refer to a single memory location"
+            if is_transposed:  # of one name, whichever memory that has: `m = m.to(device)`
+                event = replace(event, caveats=())
             refusals.append(Refused(Refusal.OVERLAP, event, Grad.YES, frozenset(), None, said))
             return True
     return False

@@ -42,7 +42,8 @@ def as_tensor(frame: Frame, value: Value, *, is_sure: bool = True) -> Tensor | N
         if value.is_number:
             return None
         if value.tensor is None:
-            grad = Grad.FLOWS if value.roots else Grad.UNKNOWN
+            is_trained = value.node is not None and bool(value.node.leaves)  # what an unknown network returns
+            grad = Grad.YES if is_trained else Grad.FLOWS if value.roots else Grad.UNKNOWN
             is_own = not value.roots and not value.name
             storage = Storage(name=value.name, is_tensor=is_sure, is_own=is_own)
             frame.machine.touched.append(storage)

@@ -297,9 +297,26 @@ def join(options: list[tuple[Value, Guard]]) -> Value:
     if len(flat) == 1:
         return next(iter(flat.values()))[0]
     if not 0 < len(flat) <= MAX_OPTIONS:
-        nodes = tuple(node for value, _ in flat.values() for node in nodes_of(value))
-        return Opaque(node=Node(nodes) if nodes else None)
+        return _fewer(list(flat.values()))
     return Choice(tuple(flat.values()))
+
+
+def _fewer(options: list[tuple[Value, Guard]]) -> Value:
+    """Return one value for more options than are kept apart: new tensors that nothing is known of are one of them."""
+    telling = [pair for pair in options if not _is_plain(pair[0])]
+    plain = [pair for pair in options if pair not in telling] if len(telling) < MAX_OPTIONS else options
+    nodes = tuple(node for value, _ in plain for node in nodes_of(value))
+    rest = Opaque(node=Node(nodes) if nodes else None)
+    if plain is options or not telling:
+        return rest
+    return Choice((*telling, (rest, frozenset.intersection(*(guard for _, guard in plain)))))
+
+
+def _is_plain(value: Value) -> bool:
+    """Return whether a value is a tensor that an operation made and none saved so far, or nothing is known of it."""
+    if type(value) is Opaque:
+        return not value.name and not value.roots and value.tensor is None
+    return type(value) is Tensor and value.view is None and value.storage.is_own and not value.storage.saves
 
 
 def _is_equal(one: Const, other: Const) -> bool:
