@@ -125,7 +125,7 @@ def _hang(
         return Opaque(node=graph, roots=roots)
     dirty = {id(t.storage) for d, _ in context.dirty for t in tensors_in(d)}
     is_input = any(t.storage is result.storage for t in inputs) and id(result.storage) not in dirty
-    if is_input or (graph is not None and _is_own_view(result, dirty)):
+    if is_input or (graph is not None and is_own_view(result, dirty)):
         view = view_of(frame, result, value.info.name, node, kind=ViewKind.CUSTOM_FUNCTION)
         return replace(view, grad=grad if graph else Grad.NO, roots=roots, node=graph, is_detached=False)
     return replace(
@@ -133,7 +133,7 @@ def _hang(
     )
 
 
-def _is_own_view(result: Tensor, dirty: set[int]) -> bool:
+def is_own_view(result: Tensor, dirty: set[int]) -> bool:
     """Return whether a Function surely hands out a view of what it made itself; a detached alias is none.
 
     Source: torch/csrc/autograd/custom_function.cpp, _process_backward_mode_ad; run with torch 2.13.0.

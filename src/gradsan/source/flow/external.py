@@ -69,6 +69,8 @@ _TRANSPARENT = frozenset(
         "torch.fx.wrap",
         "torch.jit.ignore",
         "torch.jit.unused",
+        "torch.vmap",
+        "torch.func.vmap",
     }
 )
 _NEW = frozenset(

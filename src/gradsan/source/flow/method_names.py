@@ -60,13 +60,9 @@ INTEGERS = frozenset(
         "all",
         "searchsorted",
         "bucketize",
-        "round",
-        "floor",
-        "ceil",
-        "sign",
     ]
 )
-"""Results that never carry a gradient.  Source: derivatives.yaml, 2.13.0 (not differentiable, or zero)."""
+"""Results that never carry a gradient.  Source: derivatives.yaml, 2.13.0: not differentiable."""
 
 REDUCTIONS = frozenset(["cumprod", "cumsum", "max", "mean", "min", "prod", "std", "sum", "trace", "var"])
 """Methods that arrays of several libraries have, and hardly anything else."""

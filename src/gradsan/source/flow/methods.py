@@ -14,6 +14,7 @@ from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import append_unknown
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, REDUCTIONS, TO_NUMBERS, VIEWS
@@ -85,6 +86,8 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
         return Opaque(is_number=True)
     if name in IGNORED:
         return tensor if name == "share_memory_" else Opaque()
+    if name.startswith("__") and name.strip("_").removeprefix("r") in OPERATORS and len(arguments.positional) == 1:
+        return _operate(frame, tensor, name.strip("_"), arguments.positional[0], node)
     operation = frame.machine.operation(f"torch.Tensor.{name}") if not name.startswith("_") else None
     if operation is None:
         return derived(frame, [tensor, *arguments.values()])
@@ -98,6 +101,13 @@ def tensor_method(frame: Frame, tensor: Tensor, name: str, arguments: Arguments,
         if name == "bool":  # what indexes is the mask: nothing tells that what it was made of is one
             result.roots = frozenset()
     return result
+
+
+def _operate(frame: Frame, tensor: Tensor, name: str, other: Value, node: ast.AST) -> Value:
+    """``x.__mul__(y)``, ``x.__rmul__(y)``, ``x.__imul__(y)``: the operator by its name."""
+    if name in OPERATORS:
+        return call_operator(frame, name, [tensor, other], node)
+    return call_operator(frame, name.removeprefix("r"), [other, tensor], node)
 
 
 _INTEGRAL = re.compile(r"torch\.(?:cuda\.)?(?:u?int\d*|long|short|bool|(?:Long|Int|Short|Byte|Bool|Char)Tensor)$")

@@ -40,6 +40,8 @@ _POOLING = re.compile(r"max_?pool\dd$", re.IGNORECASE)
 """Operations that hand out the indices, which they save, only when asked to.  Source: torch/nn/functional.py, 2.13."""
 _BY_LAYOUT = frozenset({"contiguous", "reshape", "flatten", "ravel", "reshape_as", "view_as"})
 """Operations that return a view where the memory layout allows it."""
+_TO_INTEGERS = frozenset({"long", "int", "short", "byte", "char", "bool"})
+"""Conversions that copy whatever can carry a gradient."""
 _INDICES = frozenset({"index", "indices", "mask", "dim", "condition"})
 """Arguments that never carry a gradient."""
 
@@ -281,7 +283,9 @@ def _write(applied: Application, target: str, created: Place | None, module: str
             if applied.graph is not None and effect.saves_result is True and "result" not in effect.maybe:
                 applied.save(tensor, "result", (applied.grad, applied.roots), guard)
         result = bound[operand]
-    return result
+    # Running statistics are written beside what is computed.
+    is_aside = applied.operation.differentiable and not {*effect.writes} & {*effect.aliases}
+    return _result(applied) if is_aside else result
 
 
 def _result(applied: Application) -> Value:
@@ -360,6 +364,8 @@ def _aliases_of(applied: Application, tensor: Tensor, guard: Guard) -> list[tupl
         if tensor.is_contiguous is False:
             return [(applied.fresh(), guard)]
         caveat = "" if tensor.is_contiguous else f"`.{label}()` returns a view where the memory layout allows it"
+    if label in _TO_INTEGERS and grad_of(tensor) is Grad.YES:  # only what is floating requires a gradient
+        return [(fresh(frame), guard)]
     copies: list[tuple[Value, Guard]] = []
     asked = dtype_literal(frame, tensor, CASTS[label]) if label in CASTS and not sure else None
     if asked is not None:

@@ -57,7 +57,7 @@ def _parameter(frame: Frame, layer: Layer, name: str) -> Tensor:
 
 
 def weight_names(operation: Operation) -> list[str]:
-    """Return the parameters that the table names beside a module's inputs; recurrent layers name many."""
+    """Return the parameters that the table names beside a module's inputs; recurrent and attention layers name many."""
     known: dict[str, None] = {}
     for case in operation.cases:
         for operand, needs in case.saves.items():
@@ -66,7 +66,8 @@ def weight_names(operation: Operation) -> list[str]:
     return [
         name
         for name in known
-        if name.startswith(("weight", "bias")) and "." not in name and name not in operation.inputs
+        if (name.startswith(("weight", "bias")) or name.endswith(("weight", "_bias", ".bias")))
+        and name not in operation.inputs
         if name not in settings or name == "bias"
     ]
 
