@@ -99,6 +99,8 @@ class Suspect:
     """Weak reference to the parameter without a gradient into which the value went."""
     is_in_forward: bool = False
     """... in the forward of a module."""
+    constant: Callable[[], object] | None = None
+    """Weak reference to what is no parameter and needs no gradient, into which the value went in such a forward."""
     is_on_tape: bool = True
     keeps_derivative: bool = False
     """A constant was added: the derivative of what was there is as before."""

@@ -14,6 +14,11 @@ or followed is no adapter.
 # NOTE [Merged and not seen again] A layer whose weight is frozen and whose input has no history makes no node: no graph
 tells that it computed with what was merged.  What adapters are merged into is told where the value is still there, and
 is awaited.
+
+# NOTE [Stored without its history] ``outputs.data[t] = h`` in a forward of training stores values in a constant, a
+cache or a buffer.  Running statistics are stored so, and what computed them learns by another way.  It is told where
+the graph computes with what was stored, while the gradient of a parameter that computed it is awaited, and no other way
+leads to that parameter.
 """
 
 from __future__ import annotations
@@ -102,6 +107,14 @@ def is_awaited(upstream: Upstream, steps: StepLog) -> bool:
     optimizers = list(_optimizers())
     owned = {id(each) for optimizer in optimizers for each in parameters_of(optimizer)}
     return not optimizers or any(id(leaf) in owned for leaf in leaves)
+
+
+def lacks_gradient(upstream: Upstream, roots: Any, steps: StepLog) -> bool:
+    """Return whether a parameter that computed a value is not reached; see NOTE [Stored without its history]."""
+    leaves = [leaf for each in upstream.leaves if (leaf := each()) is not None and leaf.grad is None]
+    reached = {id(variable) for node in nodes_of(roots) if (variable := getattr(node, "variable", None)) is not None}
+    unreached = [each for each in leaves if isinstance(each, torch.nn.Parameter) and id(each) not in reached]
+    return any(is_awaited(Upstream(frozenset(), (weakref.ref(each),)), steps) for each in unreached)
 
 
 def is_made_of_others(weight: torch.Tensor, upstream: Upstream) -> bool:

@@ -14,7 +14,7 @@ import torch
 
 from gradsan.frameworks.torch.checkpointed import leaves_of_reentrant, packed_note
 from gradsan.frameworks.torch.collectives import is_collective
-from gradsan.frameworks.torch.cuts import Upstream, is_awaited, is_made_of_others, is_meant
+from gradsan.frameworks.torch.cuts import Upstream, is_awaited, is_made_of_others, is_meant, lacks_gradient
 from gradsan.frameworks.torch.graph import (
     conflict_of,
     has_node,
@@ -233,10 +233,13 @@ class _Look:
             yield self.told.cut(cut, variable)
 
     def _of_frozen(self, node: Any, number: int) -> Iterator[History]:
-        """A value that went into a frozen parameter: no edge leads there, but nodes save it."""
+        """A value that went into a frozen parameter, or a constant: no edge leads there, but nodes save it."""
         for slot in slots_of(node, with_hooked=True):
             cut = self.cuts.get(storage_key(slot.tensor) or 0)
             if cut is None or not isinstance(cut.upstream, Upstream) or cut.number > number:
+                continue
+            if cut.constant is not None:
+                yield from self._of_constant(cut, slot.tensor, number)
                 continue
             parameter = None if cut.frozen is None else cut.frozen()
             if not isinstance(parameter, torch.Tensor) or self._was_used_between(cut.number, number):
@@ -244,6 +247,15 @@ class _Look:
             is_told = cut.is_in_forward or is_awaited(cut.upstream, self.recorder.steps)
             if is_told and self._ends_gradient(cut, parameter):
                 yield self.told.cut(cut, parameter)
+
+    def _of_constant(self, cut: Suspect, saved: torch.Tensor, number: int) -> Iterator[History]:
+        """See NOTE [Stored without its history] in `cuts`."""
+        if self.inputs or not isinstance(cut.upstream, Upstream) or self._was_used_between(cut.number, number):
+            return
+        region = region_of(saved)
+        is_read = region is None or overlaps(cut.region, region)
+        if is_read and lacks_gradient(cut.upstream, self.roots, self.recorder.steps):
+            yield self.told.cut(cut, saved)
 
     def _of_unread(self, key: int, cut: Suspect) -> Iterator[History]:
         """See NOTE [Merged and not seen again] in `cuts`."""

@@ -170,6 +170,9 @@ class Suspicion:
                 suspect.upstream, suspect.cuts_graph = upstream, True
         elif suspect.operation == "tensor" or is_in_forward(frame):
             suspect.cuts_graph = True
+            if isinstance(written, torch.Tensor) and not written.requires_grad and is_in_training(frame):
+                suspect.upstream = upstream_of(values_with_history(values))
+                suspect.constant = weakref.ref(written)
         elif isinstance(written, torch.Tensor) and not has_node(written) and written.requires_grad:
             suspect.upstream = upstream_of(values_with_history(values))
             suspect.cuts_graph = suspect.upstream is not None
