@@ -126,6 +126,8 @@ class Witness(Enum):
     """A list holds one gradient tensor once for each backward pass."""
     MINUS_ITSELF = "minus-itself"
     """A gradient that was kept by reference was subtracted from itself, after another backward had written it."""
+    PLUS_ITSELF = "plus-itself"
+    """... was added to itself."""
     OLDER_SELF = "older-self"
     """An alias was subtracted from what its memory became: from itself."""
     EXPANDED = "expanded"

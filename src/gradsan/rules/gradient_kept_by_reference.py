@@ -19,7 +19,8 @@ class GradientKeptByReference(Rule):
 When gradients are zeroed in place (`zero_grad(set_to_none=False)`), or accumulated, the same tensor is written again,
 so that the previous gradient is always the current one.
 `gradients.append(p.grad)` likewise keeps the same tensor for each backward pass,
-and after `first = p.grad` and one more backward `p.grad - first` is zero."""
+and after `first = p.grad` and one more backward `p.grad - first` is zero.
+A sum that begins with `total = p.grad` is added to itself by `total += p.grad`."""
     example = """\
 import torch
 
@@ -90,6 +91,13 @@ print(optimizer.state[w]["applied"])  # 3, 3
                 helps=(Help("keep the value", "first = p.grad.clone()"),),
             )
             return relabelled(finding, Role.RAISE, "both sides are this tensor")
+        if history.witness is Witness.PLUS_ITSELF:
+            finding = self.diagnose(
+                history,
+                "a gradient that was kept by reference is added to itself: the sum is twice the last gradient",
+                helps=(Help("begin the sum with a value", "total = p.grad.clone()"),),
+            )
+            return relabelled(finding, Role.RAISE, "both summands are this tensor")
         if history.witness is not Witness.KEPT_GRADIENT:
             return None
         title = history.subject.title or "an optimizer's state"

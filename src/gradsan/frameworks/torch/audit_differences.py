@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from gradsan.frameworks.torch.audit_histories import HistoryAudit
-from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.doors import Callee, Door, Patches
 from gradsan.frameworks.torch.graph import number_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
@@ -49,6 +49,8 @@ class DifferenceAudit:
         self._histories = histories
         self._taken: dict[int, Taken] = {}
         """By identity of an alias."""
+        self._patches = Patches()
+        self._undo: list[tuple[Door, Callee, Callee]] = []
 
     def wrap(self, patches: Patches) -> None:
         """Wrap subtraction, and listen to what hands out aliases.
@@ -61,11 +63,40 @@ class DifferenceAudit:
             patches.set_door(torch.Tensor, name, self._subtracting(getattr(torch.Tensor, name)))
         for name in ("sub", "subtract", "dist"):
             patches.set(torch, name, self._subtracting(getattr(torch, name)))
+        self._histories.on_first = self._follow_sums
 
     def unwrap(self) -> None:
         """Stop listening."""
         self._audit.recorder.suspicion.on_alias = self._audit.recorder.suspicion.on_copy = None
+        self._histories.on_first = None
+        for door, ours, wrapper in self._undo:
+            if door.wrapper is ours:
+                door.wrapper = wrapper
+        self._undo.clear()
+        self._patches.restore()
         self._taken.clear()
+
+    def _follow_sums(self) -> None:
+        """Wrap additions, once the program keeps a gradient: nobody else pays for it."""
+        for name in ("__iadd__", "add_"):
+            door = vars(torch.Tensor).get(name)
+            if isinstance(door, Door):
+                ours = self._adding(door.wrapper)
+                self._undo.append((door, ours, door.wrapper))
+                door.wrapper = ours
+        for name in ("__add__", "add"):
+            self._patches.set_door(torch.Tensor, name, self._adding(getattr(torch.Tensor, name)))
+
+    def _adding(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def add(*args: Any, **kwargs: Any) -> Any:
+            if len(args) > 1 and args[0] is args[1] and not recorder.is_quiet() and not torch.compiler.is_compiling():
+                with recorder.border():
+                    self._histories.join(args[0], args[1], Witness.PLUS_ITSELF)
+            return original(*args, **kwargs)
+
+        recorder = self._audit.recorder
+        return add
 
     def _note(self, alias: Any, site: Site | None) -> None:
         if len(self._taken) >= MAX_TAKEN:
@@ -89,7 +120,7 @@ class DifferenceAudit:
     def _look(self, one: Any, other: Any) -> None:
         if one.shape != other.shape or one.stride() != other.stride():
             return
-        if type(one) is type(other) is torch.Tensor and self._histories.subtract(one, other):
+        if type(one) is type(other) is torch.Tensor and self._histories.join(one, other, Witness.MINUS_ITSELF):
             return
         taken = [each for each in (self._taken.get(id(one)), self._taken.get(id(other))) if each is not None]
         taken = [each for each in taken if each.alias() is one or each.alias() is other]

@@ -5,9 +5,10 @@ accumulated, every entry is the last gradient.  It is told where one list holds 
 inside, more often than the program has kept it between two writes.  Two lists that one list does not hold are none: the
 older is mostly about to go.
 
-# NOTE [Minus itself] ``first = p.grad`` is a reference too.  After the next backward ``p.grad - first`` is one tensor
-minus itself: zero, whatever the gradients were.  It is told where one of both was kept and has been written since; the
-difference of what was not written is that of two equal gradients.
+# NOTE [Minus itself, plus itself] ``first = p.grad`` is a reference too.  After the next backward ``p.grad - first`` is
+one tensor minus itself: zero, whatever the gradients were.  It is told where one of both was kept and has been written
+since; the difference of what was not written is that of two equal gradients.  Likewise a sum that begins with a
+reference and goes on by hand (``total += p.grad``) is one tensor added to itself: twice the last gradient.
 
 # NOTE [When lists are searched] A line that keeps a gradient is doubtful if the tensor was written since it was kept
 before and something still holds it.  The lists are searched a few lines later, when what the line made is where it
@@ -19,6 +20,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -81,6 +83,8 @@ class HistoryAudit:
         """By file and line."""
         self.doubts: list[Doubt] = []
         """What is to be looked at after the next lines."""
+        self.on_first: Callable[[], None] | None = None
+        """Called when the program first keeps a gradient."""
 
     def note(self, gradient: Any, frame: FrameType, n_references: int) -> None:
         """Note that a line keeps a gradient, which ``n_references`` hold beside those of the call."""
@@ -92,6 +96,9 @@ class HistoryAudit:
             if len(self._kept) >= MAX_KEPT:
                 self._kept = {key: each for key, each in self._kept.items() if each.gradient() is not None}
             kept = self._kept[id(gradient)] = Kept(gradient, (code, line))
+            if self.on_first is not None:
+                self.on_first()
+                self.on_first = None
         kept.place = code, line
         if kept.version != gradient._version:
             kept.version_before, kept.version = kept.version, gradient._version
@@ -100,8 +107,8 @@ class HistoryAudit:
                 self._doubt(kept, frame)
         kept.n_since += 1
 
-    def subtract(self, one: Any, other: Any) -> bool:
-        """Tell of a gradient that is subtracted from itself, and return whether; see NOTE [Minus itself]."""
+    def join(self, one: Any, other: Any, witness: Witness) -> bool:
+        """Tell of a gradient that meets itself, and return whether; see NOTE [Minus itself, plus itself]."""
         kept = self._kept.get(id(one)) or self._kept.get(id(other))
         gradient = None if kept is None else kept.gradient()
         if kept is None or gradient is None or not (gradient is one or gradient is other):
@@ -111,7 +118,7 @@ class HistoryAudit:
             here = current_site(self._audit.recorder.user_code)
             at = Site(kept.place[0], -1, kept.place[1]).span()
             notes = (f"kept by reference at line {at.line} of {Path(at.path).name}",)
-            self._tell(gradient, kept.version, here, Witness.MINUS_ITSELF, notes)
+            self._tell(gradient, kept.version, here, witness, notes)
         return is_written
 
     def _doubt(self, kept: Kept, frame: FrameType) -> None:
