@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from gradsan.source.flow.graph import Guard, Place, Write
+from gradsan.source.flow.graph import Guard, Place, Save, Write
 from gradsan.source.flow.machine import Machine
 from gradsan.source.flow.modes import decorated_off
 from gradsan.source.hierarchy import is_module_class, is_optimizer_class
 from gradsan.source.plausible import stands_with_optimizers
 
+_SETTING = re.compile(r"(?:not )?self\.(?!training\b)\w+")
 _KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
 """Names of what a model keeps from one step of generation to the next."""
 
@@ -79,3 +80,21 @@ def is_called_by_step(machine: Machine, place: Place) -> bool:
         return False
     step = owner.methods.get("step")
     return step is not None and decorated_off(step.decorators)
+
+
+def may_be_left_out(machine: Machine, guard: Guard) -> bool:
+    """Return whether a path is taken only where a caller gives what it may leave out: who wants a gradient does."""
+    texts = (machine.described[-literal].text for literal in guard if literal < 0 and -literal in machine.described)
+    return any(text.endswith(" is None") for text in texts)
+
+
+def hangs_on_two_objects(machine: Machine, save: Save, write: Write) -> bool:
+    """Return whether a path hangs on the settings of an object and of another that it made, which go together."""
+    owners = {place.function.rpartition(".")[0] for place in (save.place, write.place)}
+    sides = (save.guard, write.guard - save.guard)
+    return len(owners) == 2 and "" not in owners and all(_asks_for_setting(machine, side) for side in sides)
+
+
+def _asks_for_setting(machine: Machine, guard: Guard) -> bool:
+    known = (machine.described[abs(literal)] for literal in guard if abs(literal) in machine.described)
+    return any(_SETTING.match(condition.text) for condition in known)

@@ -23,11 +23,13 @@ from gradsan.model.history import History, Subject, TensorKind
 from gradsan.source.callers import Wanted
 from gradsan.source.doubts import (
     handed_to_numpy,
+    hangs_on_two_objects,
     is_called_by_step,
     is_compared,
     is_decoding,
     is_no_tensor,
     is_of_optimizer,
+    may_be_left_out,
     tells_tuples,
 )
 from gradsan.source.expressions import given_at
@@ -122,13 +124,10 @@ def _doubt_undifferentiated(machine: Machine, found: list[tuple[Inference, Write
     counted = (write for inference, write in found if inference.is_sure and not _is_overlap(inference))
     counts = Counter(function for function, _ in {(_function_of(write), id(write.storage)) for write in counted})
     doubted = {where for where, count in counts.items() if count > MANY}
-    doubted |= {_function_of(refused.write) for refused in machine.refusals if _only_without(refused)}
-    return [
-        (replace(inference, is_sure=False), write)
-        if _function_of(write) in doubted and not _is_overlap(inference)
-        else (inference, write)
-        for inference, write in found
-    ]
+    outs = (refused.write for refused in machine.refusals if _only_without(refused))
+    doubted |= {_function_of(write) for write in outs if not may_be_left_out(machine, write.guard)}
+    is_doubted = [_function_of(write) in doubted and not _is_overlap(inference) for inference, write in found]
+    return [(replace(i, is_sure=False) if off else i, w) for (i, w), off in zip(found, is_doubted, strict=True)]
 
 
 def _is_overlap(inference: Inference) -> bool:
@@ -193,7 +192,7 @@ def _overwritten(
     # What runs without gradients overwrites its caller's values all the same.
     is_caller = save.place.function != write.place.function
     sure = _is_sure(machine, save.grad, roots, save.guard | write.guard, (save if is_caller else write).place)
-    sure = sure and not contradicts(save.guard, write.guard)
+    sure = sure and not (contradicts(save.guard, write.guard) or hangs_on_two_objects(machine, save, write))
     is_asked = gives_gradient(save.node)
     if conflict.needed_at is None and not in_backward:
         is_off = stands_without if is_asked else runs_without_by_name

@@ -79,3 +79,35 @@ def test_one_of_several_views_is_rearranged(tmp_path: Path, pattern: str, expect
 def test_a_list_is_stacked(tmp_path: Path) -> None:
     source = WRITTEN.replace("rearrange(y, {pattern})", 'rearrange([y, y], "k b n -> b n k")')
     assert errors(tmp_path, source) == set()
+
+
+REPEATED = """\
+from einops import reduce, repeat
+
+class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(2, 8))
+
+    def forward(self, x):
+        y = {made}
+        z = y.exp()
+        {written} *= 2
+        return y, z
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "written", "found"),
+    [
+        ('repeat(self.token, "n d -> b n d", b=3)', "y", {("GS202", 11)}),
+        ('repeat(self.token, "n d -> b (n d)", b=3)', "y", {("GS202", 11)}),
+        ('repeat(self.token, "n d -> (b n) d", b=3)', "z", {("GS101", 11)}),
+        ('repeat(self.token, "n d -> (b n) d", b=3) + 1', "x", set()),
+        ('reduce(x, "b n d -> b d", "mean")', "y", set()),
+        ('reduce(x, "b n d -> b d", "mean")', "x", set()),
+        ('reduce(x, "b n d -> b d", "max")', "x", {("GS101", 11)}),
+    ],
+)
+def test_what_is_repeated_or_reduced(tmp_path: Path, made: str, written: str, found: set[object]) -> None:
+    assert errors(tmp_path, REPEATED.format(made=made, written=written)) == found

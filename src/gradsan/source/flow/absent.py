@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.graph import Guard, contradicts
-from gradsan.source.flow.machine import Frame, Machine
+from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
+from gradsan.source.flow.machine import Condition, Frame, Machine
 from gradsan.source.flow.values import Choice, Const, Opaque, Value
 
 
@@ -20,6 +20,21 @@ def is_none(machine: Machine, value: Value, guard: Guard) -> bool:
 def none_literal(machine: Machine, value: Opaque) -> int | None:
     """Return the literal that says that something is none; None where nothing has asked."""
     return machine.conditions.get((id(value), ast.Is, type(None), None))
+
+
+def given_guards(frame: Frame, value: Value, guard: Guard) -> tuple[Guard | None, Guard | None]:
+    """Return on which of some paths an argument is given, and on which it is none; None where there are none."""
+    if type(value) is Const and value.value is None:
+        return None, EVERYWHERE
+    if type(value) is not Opaque or value.default is None or value.default.value is not None:
+        return EVERYWHERE, None
+    machine = frame.machine
+    machine.kept.append(value)
+    literal = machine.literal((id(value), ast.Is, type(None), None), Condition(f"{value.name} is None"))
+    known = machine.guard | guard
+    if literal in known or -literal in known:
+        return (None, EVERYWHERE) if literal in known else (EVERYWHERE, None)
+    return frozenset({-literal}), frozenset({literal})
 
 
 def ask(frame: Frame, value: Value) -> Value:

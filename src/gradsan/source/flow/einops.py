@@ -15,6 +15,15 @@ from gradsan.source.flow.tensors import tensors_of, view_of
 from gradsan.source.flow.values import Const, External, Opaque, Partial, Sequence, Tensor, Value, join
 
 _AXES = re.compile(r"\(([^()]*)\)|[^\s()]+")
+_REDUCED = {
+    "sum": "torch.sum",
+    "mean": "torch.mean",
+    "max": "torch.amax",
+    "min": "torch.amin",
+    "prod": "torch.prod",
+    "any": "torch.any",
+    "all": "torch.all",
+}
 _BY_LAYOUT = "`rearrange` returns a view where the memory layout allows it"
 
 
@@ -26,13 +35,23 @@ def call_einops(frame: Frame, name: str, arguments: Arguments, node: ast.AST) ->
     if name == "layers.torch.Rearrange" and arguments.positional:
         return Partial(External("einops.rearrange"), [], {"pattern": arguments.positional[0]})
     value, pattern = arguments.get(0, "tensor"), arguments.get(1, "pattern")
-    if name == "rearrange" and value is not None and isinstance(pattern, Const):
-        if isinstance(value, Sequence):
-            return _apply(frame, "torch.stack", value, node)
-        found = tensors_of(frame, value, is_sure=False)
-        if found:
-            return join([_rearranged(frame, tensor, str(pattern.value), guard, node) for tensor, guard in found])
-    return opaque_call(frame, Opaque(), arguments, node)
+    if value is None or not isinstance(pattern, Const) or name not in ("rearrange", "repeat", "reduce"):
+        return opaque_call(frame, Opaque(), arguments, node)
+    if isinstance(value, Sequence):
+        value = _apply(frame, "torch.stack", value, node)
+        if name == "rearrange":
+            return value
+    found = tensors_of(frame, value, is_sure=False)
+    if not found:
+        return opaque_call(frame, Opaque(), arguments, node)
+    if name == "reduce":
+        reduction = arguments.get(2, "reduction")
+        reduced = _REDUCED.get(str(reduction.value) if isinstance(reduction, Const) else "")
+        if reduced is None:
+            return opaque_call(frame, Opaque(), arguments, node)
+        return join([(_apply(frame, reduced, tensor, node, label=name), guard) for tensor, guard in found])
+    made = _repeated if name == "repeat" else _rearranged
+    return join([made(frame, tensor, str(pattern.value), guard, node) for tensor, guard in found])
 
 
 def _rearranged(frame: Frame, tensor: Tensor, pattern: str, guard: Guard, node: ast.AST) -> tuple[Value, Guard]:
@@ -43,10 +62,25 @@ def _rearranged(frame: Frame, tensor: Tensor, pattern: str, guard: Guard, node: 
     return view_of(frame, tensor, "rearrange", node, caveat=caveat, is_contiguous=False), guard
 
 
-def _apply(frame: Frame, dotted: str, value: Value, node: ast.AST) -> Value:
+def _repeated(frame: Frame, tensor: Tensor, pattern: str, guard: Guard, node: ast.AST) -> tuple[Value, Guard]:
+    """Return what ``repeat`` gives: an expanded view, unless a new axis is put together with one that was there."""
+    left, _, right = pattern.partition("->")
+    given = {axis for axes in _groups(left) for axis in axes}
+    groups = [[axis in given for axis in axes] for axes in _groups(right)]
+    if all(map(all, groups)):
+        return _rearranged(frame, tensor, pattern, guard, node)
+    kept = " ".join(f"({' '.join(axis for axis in axes if axis in given)})" for axes in _groups(right))
+    is_view = _is_view(f"{left}->{kept}")
+    if is_view is False or any(any(axes) and not all(axes) for axes in groups):
+        return _apply(frame, "torch.clone", tensor, node, label="repeat"), guard
+    caveat = "" if is_view or tensor.is_contiguous else _BY_LAYOUT
+    return view_of(frame, tensor, "repeat", node, caveat=caveat, is_contiguous=False), guard
+
+
+def _apply(frame: Frame, dotted: str, value: Value, node: ast.AST, *, label: str = "rearrange") -> Value:
     operation = frame.machine.operation(dotted)
     assert operation is not None
-    return apply(frame, operation, bind(operation, Arguments([value])), node, label="rearrange")
+    return apply(frame, operation, bind(operation, Arguments([value])), node, label=label)
 
 
 @cache

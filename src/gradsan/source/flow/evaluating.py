@@ -206,7 +206,7 @@ def _is_tensor(value: Value) -> bool:
     if type(value) is Tensor:
         return True
     if type(value) is Opaque:
-        return value.tensor is not None
+        return value.tensor is not None or value.grad is not None
     if type(value) is Choice:
         return any(_is_tensor(option) for option, _ in value.options)
     return False

@@ -27,6 +27,7 @@ from gradsan.source.flow.layers import construct
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import EXPORTING, SWITCH, switch
 from gradsan.source.flow.operations import apply
+from gradsan.source.flow.outputs import write_out
 from gradsan.source.flow.overlaps import made_by
 from gradsan.source.flow.records import NAMED_TUPLE, construct_named_tuple, define_named_tuple
 from gradsan.source.flow.reflection import call_reflection
@@ -49,6 +50,7 @@ from gradsan.source.flow.values import (
     Sequence,
     Tensor,
     Value,
+    join,
 )
 from gradsan.source.flow.writes import write
 
@@ -322,12 +324,9 @@ def call_operation(
     out = arguments.keywords.get("out")
     if out is not None and not (isinstance(out, Const) and out.value is None):
         keywords = {k: v for k, v in arguments.keywords.items() if k != "out"}
-        for tensor, guard in tensors_of(frame, out):
-            sources = tuple(arguments.positional)
-            name, is_out = operation.name, operation.differentiable
-            write(frame, tensor, operation=name, node=node, target="out", sources=sources, guard=guard, is_out=is_out)
-        apply(frame, operation, bind(operation, Arguments(arguments.positional, keywords)), node)
-        return out
+        ways = write_out(frame, operation, out, tuple(arguments.positional), node)
+        made = apply(frame, operation, bind(operation, Arguments(arguments.positional, keywords)), node)
+        return join([(value if value is not None else made, guard) for value, guard in ways])
     return apply(frame, operation, bind(operation, arguments), node, target=target)
 
 

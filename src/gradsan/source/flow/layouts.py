@@ -26,7 +26,12 @@ _REORDERING = frozenset(
 
 
 def keeps_layout(label: str, tensor: Tensor) -> bool | None:
-    """Return whether a view of a contiguous tensor is contiguous; None where that hangs on its shape."""
+    """Return whether a view of a contiguous tensor is contiguous; None where that hangs on its shape.
+
+    A result that isn't contiguous, as fused attention's, has its heads behind the positions in memory.
+    """
+    if label == "transpose" and tensor.view is None and tensor.is_contiguous is False:
+        return True
     if label in _REORDERING or label in ("select", "slice", "diagonal", "unfold"):
         return False if label in ("transpose", "permute", "t", "T", "mT") else None
     return True if label == "contiguous" else tensor.is_contiguous

@@ -10,6 +10,7 @@ from functools import cache
 
 from gradsan.knowledge import Effect, Operation
 from gradsan.model.event import ViewKind, Writer
+from gradsan.source.flow.attention import FUSED, as_fused
 from gradsan.source.flow.binding import effect_of, setting_of, takes_tensor
 from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Storage
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
@@ -113,8 +114,8 @@ def apply(
     given |= {name: value for name, value in settings.items() if name in decisive} if settings else {}
     if operation.n_results == 2 and _is_dimension(bound.get("dim")) and _short(operation.name) in _ONE_WITHOUT_DIM:
         given["dim"] = 0  # whichever it is, it is one
-    effect = effect_of(frame, operation, given)
     inputs = _tensor_inputs(frame, operation, bound)
+    effect = _effect(frame, operation, given, inputs)
     if frame.machine.has_stale_views and frame.machine.grad_enabled:
         for _, tensor, _ in inputs:
             use_stale(frame, tensor, node)
@@ -134,6 +135,11 @@ def apply(
     if not bound.keys().isdisjoint(effect.writes):
         return _write(applied, target, created, module)
     return _result(applied)
+
+
+def _effect(frame: Frame, operation: Operation, given: dict[str, object], inputs: _Inputs) -> Effect:
+    effect = effect_of(frame, operation, given)
+    return as_fused(effect, inputs, given.get("dropout_p")) if _short(operation.name) == FUSED else effect
 
 
 def _renormalise(
@@ -306,6 +312,8 @@ def _result(applied: Application) -> Value:
     if short in _INDEXED and n_results > 1:  # no gradient flows to places, wherever the values came from
         results[1] = fresh(applied.frame)
         results[1].is_integer = True
+    if short == FUSED:  # step by step, it is laid out like any product
+        results[0].is_contiguous = "result" in effect.maybe
     if applied.graph is not None:
         _save_results(applied, results)
     if n_results == 1 or (_POOLING.search(short) and applied.given.get("return_indices") is not True):

@@ -8,7 +8,7 @@ from gradsan.source.flow.iterating import elements, rows
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.objects import set_attribute
 from gradsan.source.flow.subscripts import store
-from gradsan.source.flow.values import Choice, Opaque, Sequence, Tensor, Value
+from gradsan.source.flow.values import Choice, Opaque, Sequence, Tensor, Value, join
 
 
 def assign(frame: Frame, target: ast.expr, value: Value, source: ast.AST) -> None:
@@ -52,13 +52,22 @@ def _may_be_tuple(frame: Frame, source: ast.AST) -> str:
     return f"`{source.id}` is a tensor and no tuple" if is_bare else ""
 
 
+def _likely(value: Choice, length: int) -> Value:
+    """Return what of several things is unpacked: rather a tuple than a tensor, and tuples that fit item by item."""
+    tuples = [(option, guard) for option, guard in value.options if isinstance(option, Sequence)]
+    fitting = [(option, guard) for option, guard in tuples if option.is_exact and len(option.items) == length]
+    if len(fitting) > 1:
+        rows = [join([(option.items[at], guard) for option, guard in fitting]) for at in range(length)]
+        return Sequence(rows, is_tuple=True)
+    if tuples:
+        return (fitting or tuples)[0][0]
+    options = [option for option, _ in value.options]
+    return next((option for option in reversed(options) if not isinstance(option, Tensor)), options[-1])
+
+
 def _unpack(frame: Frame, targets: list[ast.expr], value: Value, source: ast.AST) -> None:
     if isinstance(value, Choice):
-        # What is unpacked is rather a tuple than a tensor, where it may be either.
-        options = [option for option, _ in value.options]
-        tuples = [option for option in options if isinstance(option, Sequence)]
-        others = [option for option in options if not isinstance(option, Tensor)]
-        value = (tuples[:1] or others[-1:] or options[-1:])[0]
+        value = _likely(value, len(targets))
     tensor = value if isinstance(value, Tensor) else value.tensor if isinstance(value, Opaque) else None
     if tensor is not None and tensor.storage.is_tensor:
         items = rows(frame, tensor, source, len(targets), caveat=_may_be_tuple(frame, source))

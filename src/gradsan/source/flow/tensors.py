@@ -44,7 +44,8 @@ def as_tensor(frame: Frame, value: Value, *, is_sure: bool = True) -> Tensor | N
         if value.tensor is None:
             is_trained = value.node is not None and bool(value.node.leaves)  # what an unknown network returns
             grad = Grad.YES if is_trained else Grad.FLOWS if value.roots else Grad.UNKNOWN
-            is_own = not value.roots and not value.name
+            grad = max(grad, value.grad) if value.grad is not None else grad
+            is_own = not value.roots and not value.name and value.grad is None
             storage = Storage(name=value.name, is_tensor=is_sure, is_own=is_own)
             frame.machine.touched.append(storage)
             value.tensor = Tensor(storage, grad, value.roots, node=value.node)

@@ -35,6 +35,8 @@ class Opaque:
     """It is what a comparison gives: as an index it is a mask, or takes a copy, and never a view."""
     is_network: bool = False
     """It is a module that another library made, or a part of one."""
+    grad: Grad | None = None
+    """How surely it requires a gradient, where it stands for many tensors."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -296,27 +298,11 @@ def join(options: list[tuple[Value, Guard]]) -> Value:
                 flat[known] = (flat[known][0], flat[known][1] & guards)
     if len(flat) == 1:
         return next(iter(flat.values()))[0]
-    if not 0 < len(flat) <= MAX_OPTIONS:
-        return _fewer(list(flat.values()))
-    return Choice(tuple(flat.values()))
+    if len(flat) > MAX_OPTIONS:
+        from gradsan.source.flow.summaries import fewer
 
-
-def _fewer(options: list[tuple[Value, Guard]]) -> Value:
-    """Return one value for more options than are kept apart: new tensors that nothing is known of are one of them."""
-    telling = [pair for pair in options if not _is_plain(pair[0])]
-    plain = [pair for pair in options if pair not in telling] if len(telling) < MAX_OPTIONS else options
-    nodes = tuple(node for value, _ in plain for node in nodes_of(value))
-    rest = Opaque(node=Node(nodes) if nodes else None)
-    if plain is options or not telling:
-        return rest
-    return Choice((*telling, (rest, frozenset.intersection(*(guard for _, guard in plain)))))
-
-
-def _is_plain(value: Value) -> bool:
-    """Return whether a value is a tensor that an operation made and none saved so far, or nothing is known of it."""
-    if type(value) is Opaque:
-        return not value.name and not value.roots and value.tensor is None
-    return type(value) is Tensor and value.view is None and value.storage.is_own and not value.storage.saves
+        return fewer(list(flat.values()))
+    return Choice(tuple(flat.values())) if flat else Opaque()
 
 
 def _is_equal(one: Const, other: Const) -> bool:

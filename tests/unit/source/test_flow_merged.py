@@ -1,0 +1,135 @@
+"""What becomes of values where paths meet, and of results that are laid out or handed back in their own way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.source.test_flow import errors
+
+MANY = """\
+class Loss(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def distance(self, x, y):
+        if self.kind == "zero":
+            return torch.zeros(3)
+        if self.kind == "cos":
+            return F.cosine_similarity(x, y)
+        if self.kind == "l1":
+            return F.l1_loss(x, y)
+        if self.kind == "l2":
+            return F.mse_loss(x, y)
+        if self.kind == "dot":
+            return (x * y).sum(-1)
+        return (x - y).norm(dim=-1)
+
+    def forward(self, x, y):
+        d = self.distance(x, y)
+        e = {use}
+        d += 1
+        return e, d
+"""
+UNPACKED = """\
+def halves(x, swap):
+    return (x.exp(), x * 2) if swap else (x * 3, x * 4)
+
+def shift(x, swap):
+    a, b = halves(x, swap)
+    {name} += 1
+    return a, b
+"""
+OUT = """\
+def scaled(x, out=None):
+    y = torch.{name}(x, out=out)
+    y *= 2
+    return y
+"""
+FUSED = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x):
+        b, n, c = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, 2, c // 2).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v{dropout})
+        y = y.{layout}
+        y += 1
+        return y
+"""
+GIVEN = """\
+def loss_of({name}, tokens):
+    p = {name}(tokens).log_softmax(-1)
+    p += 1
+    return p.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "found"), [("torch.sin(d)", {("GS101", 22)}), ("d + 1", set()), ("(2 * d).sum()", set())]
+)
+def test_more_values_than_are_told_apart_still_require_a_gradient(tmp_path: Path, use: str, found: set[object]) -> None:
+    assert errors(tmp_path, MANY.format(use=use)) == found
+
+
+@pytest.mark.parametrize(("name", "found"), [("a", {("GS101", 6)}), ("b", set())])
+def test_tuples_of_several_paths_are_unpacked_item_by_item(tmp_path: Path, name: str, found: set[object]) -> None:
+    assert errors(tmp_path, UNPACKED.format(name=name)) == found
+
+
+@pytest.mark.parametrize(("name", "found"), [("exp", {("GS101", 3)}), ("neg", set())])
+def test_an_out_that_is_left_out_gives_a_result_of_its_own(tmp_path: Path, name: str, found: set[object]) -> None:
+    assert errors(tmp_path, OUT.format(name=name)) == found
+
+
+@pytest.mark.parametrize(
+    ("dropout", "layout", "found"),
+    [
+        ("", "transpose(1, 2).reshape(b, n, c)", {("GS106", 11)}),
+        (", dropout_p=0.1", "transpose(1, 2).reshape(b, n, c)", set()),
+        ("", "reshape(b, n, c)", set()),
+    ],
+)
+def test_fused_attention_keeps_its_result(tmp_path: Path, dropout: str, layout: str, found: set[object]) -> None:
+    assert errors(tmp_path, FUSED.format(dropout=dropout, layout=layout)) == found
+
+
+@pytest.mark.parametrize(("name", "found"), [("model", {("GS101", 3)}), ("tokenizer", set())])
+def test_a_network_that_is_given_brings_a_gradient(tmp_path: Path, name: str, found: set[object]) -> None:
+    assert errors(tmp_path, GIVEN.format(name=name)) == found
+
+
+SETTINGS = """\
+class Norm(nn.Module):
+    def __init__(self, squared):
+        super().__init__()
+        self.squared = squared
+
+    def forward(self, x):
+        y = torch.square(x).sum(-1)
+        return y if self.squared else y.sqrt()
+
+class Activation(nn.Module):
+    def __init__(self, eps=None):
+        super().__init__()
+        self.eps = eps
+        self.norm = Norm({setting})
+
+    def forward(self, x):
+        y = self.norm(x)
+        if self.{condition}:
+            y[y < 1] = 1
+        return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "condition", "found"),
+    [("eps is not None", "eps", set()), ("False", "eps", {("GS101", 19)}), ("eps", "training", {("GS101", 19)})],
+)
+def test_settings_of_two_objects_go_together(tmp_path: Path, setting: str, condition: str, found: set[object]) -> None:
+    assert errors(tmp_path, SETTINGS.format(setting=setting, condition=condition)) == found
