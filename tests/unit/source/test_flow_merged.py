@@ -133,3 +133,68 @@ class Activation(nn.Module):
 )
 def test_settings_of_two_objects_go_together(tmp_path: Path, setting: str, condition: str, found: set[object]) -> None:
     assert errors(tmp_path, SETTINGS.format(setting=setting, condition=condition)) == found
+
+
+EXPANDED = """\
+def repeated(x, n):
+    b, k, s, d = x.shape
+    y = {expanded}
+    y += 1
+    return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("expanded", "found"),
+    [
+        ("x[:, :, None, :, :].expand(b, k, n, s, d)", {("GS209", 4)}),
+        ("x[:, :, None].expand(b, k, n, s, d)", set()),
+        ("x[..., None].expand(b, k, s, d, n)", {("GS209", 4)}),
+        ("x[..., None, :].expand(b, k, s, n, d)", {("GS209", 4)}),
+        ("x[None].expand(n, b, k, s, d)", set()),
+        ("x[:, :, None, :, :].expand(b, k, 1, s, d)", set()),
+        ("x[:, :, None, :, :].expand(b, k, -1, s, d)", set()),
+        ("x[:, :, None, :, :]", set()),
+    ],
+)
+def test_a_dimension_that_an_index_adds_is_expanded(tmp_path: Path, expanded: str, found: set[object]) -> None:
+    assert errors(tmp_path, EXPANDED.format(expanded=expanded)) == found
+
+
+BROADCAST = """\
+def angles(x, a):
+    x, a = torch.broadcast_tensors(x, a[..., None])
+    y = x.sin()
+    {name} *= 2
+    return y * a.new_ones(3)
+"""
+
+
+@pytest.mark.parametrize(("name", "found"), [("x", {("GS101", 4)}), ("a", set())])
+def test_broadcast_tensors_are_views_of_one_each(tmp_path: Path, name: str, found: set[object]) -> None:
+    assert errors(tmp_path, BROADCAST.format(name=name)) == found
+
+
+DEFAULT = """\
+def eager(module, q, k, v):
+    w = torch.softmax(q @ k, dim=-1)
+    return w @ v, w
+
+class Attention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.q = nn.Linear(8, 8)
+
+    def forward(self, x, table):
+        q = self.q(x)
+        attend = table.get(self.config.kind, {default})
+        y, w = attend(self, q, q, q)
+        w *= 2
+        return y, w
+"""
+
+
+@pytest.mark.parametrize(("default", "found"), [("eager", {("GS101", 15)}), ("None", set())])
+def test_a_function_that_is_looked_up_may_be_the_default(tmp_path: Path, default: str, found: set[object]) -> None:
+    assert errors(tmp_path, DEFAULT.format(default=default)) == found

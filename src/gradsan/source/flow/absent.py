@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
-from gradsan.source.flow.machine import Condition, Frame, Machine
-from gradsan.source.flow.values import Choice, Const, Opaque, Value
+from gradsan.source.flow.machine import Arguments, Condition, Frame, Machine
+from gradsan.source.flow.values import Choice, Class, Const, Function, Opaque, Partial, Value
+from gradsan.source.spelling import spelled
 
 
 def is_none(machine: Machine, value: Value, guard: Guard) -> bool:
@@ -35,6 +36,18 @@ def given_guards(frame: Frame, value: Value, guard: Guard) -> tuple[Guard | None
     if literal in known or -literal in known:
         return (None, EVERYWHERE) if literal in known else (EVERYWHERE, None)
     return frozenset({-literal}), frozenset({literal})
+
+
+def or_default(frame: Frame, result: Value, arguments: Arguments, node: ast.Call) -> Value:
+    """Return what ``get`` gives out of something unknown: the default too, where that is a function or a class."""
+    if type(result) is not Opaque or len(arguments.positional) != 2 or len(node.args) != 2:
+        return result
+    default = arguments.positional[1]
+    if not isinstance(default, (Function, Class, Partial)) or not isinstance(node.func, ast.Attribute):
+        return result
+    text = f"{spelled(node.args[0])} in {spelled(node.func.value)}"
+    literal = frame.machine.literal((text, id(node), frame.machine.clock), Condition(text))
+    return Choice(((default, frozenset({-literal})), (result, frozenset({literal}))))
 
 
 def ask(frame: Frame, value: Value) -> Value:

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from gradsan.source.flow.absent import ask
+from gradsan.source.flow.absent import ask, or_default
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
@@ -104,7 +104,8 @@ def _call(frame: Frame, node: ast.Call) -> Value:
 def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, node: ast.Call) -> Value:
     """Call a method by name."""
     if type(receiver) is Opaque and name not in receiver.attributes:
-        return MEMBER_CALLERS[Opaque](frame, receiver, name, arguments, node)
+        result = MEMBER_CALLERS[Opaque](frame, receiver, name, arguments, node)
+        return or_default(frame, result, arguments, node) if name == "get" else result
     if type(receiver) is Choice:
         machine = frame.machine
         before = machine.guard
@@ -116,7 +117,8 @@ def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, 
             results.append((call_member(frame, option, name, arguments, node), guard))
         machine.guard = before
         return join(results) if results else Opaque()
-    return call(frame, get_attribute(frame, receiver, name, node.func), arguments, node)
+    result = call(frame, get_attribute(frame, receiver, name, node.func), arguments, node)
+    return or_default(frame, result, arguments, node) if name == "get" else result
 
 
 def _arguments(frame: Frame, node: ast.Call) -> Arguments:

@@ -338,6 +338,10 @@ def _is_dimension(value: Value | None) -> bool:
 def _views(applied: Application) -> Value:
     frame, effect, label = applied.frame, applied.effect, applied.label
     base = applied.bound.get(effect.aliases[0])
+    if isinstance(base, Sequence):  # one of each
+        pairs = [tensors_of(frame, item) for item in base.items]
+        each = [join([(view_of(frame, t, label, applied.node), guard) for t, guard in found]) for found in pairs]
+        return Sequence(list(each), is_exact=base.is_exact, is_tuple=True)
     tensor = as_tensor(frame, base) if base is not None else None
     if isinstance(base, Choice):
         tensor = next((t for t, _ in tensors_of(frame, base)), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from gradsan.model.event import Refusal, ViewKind
 from gradsan.source.flow.graph import Grad, Refused, View, Write
@@ -24,6 +25,8 @@ class Ones:
 
     at: frozenset[int] = frozenset()
     n_dims: int | None = None
+    n_spelled: int | None = None
+    """The dimensions that an index spells: where there are more, it isn't known which have one element."""
 
 
 def sizes_given(values: list[Value]) -> list[Value] | None:
@@ -40,6 +43,28 @@ def ones_of(sizes: list[Value] | None) -> Ones | None:
     count = len(sizes)
     at = {i - count for i, size in enumerate(sizes) if _is(size, 1)}
     return Ones(frozenset(at | ({0} if -count in at else set())), count)
+
+
+def opened(view: Tensor, index: ast.expr) -> Tensor:
+    """Note what a part of a tensor knows of its sizes."""
+    view.ones = _ones_in(index)
+    return view
+
+
+def _ones_in(index: ast.expr) -> Ones | None:
+    """Return which dimensions ``None`` adds in an index, ``x[:, None]``; None where it adds none."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    added = [at for at, part in enumerate(parts) if isinstance(part, ast.Constant) and part.value is None]
+    if not added or not all(isinstance(part, ast.Slice) or _is_none_or_rest(part) for part in parts):
+        return None
+    rest = next((at for at, part in enumerate(parts) if _is_none_or_rest(part) and part.value is ...), None)
+    if rest is not None:
+        return Ones(frozenset(at - len(parts) for at in added if at > rest) | ({0} if 0 in added else set()))
+    return Ones(frozenset(at - len(parts) for at in added), n_spelled=len(parts))
+
+
+def _is_none_or_rest(part: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(part, ast.Constant) and (part.value is None or part.value is ...)
 
 
 def made_by(name: str, positional: list[Value]) -> Ones | None:
@@ -69,9 +94,9 @@ def _is_expanded(ones: Ones, label: str, given: list[Value], bound: dict[str, Va
     if label == "expand_as":
         other = bound.get("other")
         known = other.ones if isinstance(other, Tensor) else None
-        return bool(ones.at) and (known is None or not ones.at & known.at)
+        return bool(ones.at) and ones.n_spelled is None and (known is None or not ones.at & known.at)
     sizes = sizes_given(given)
-    if not sizes:
+    if not sizes or (ones.n_spelled is not None and len(sizes) != ones.n_spelled):
         return False
     grown = {i - len(sizes) for i, size in enumerate(sizes) if not _is(size, 1) and not _is(size, -1)}
     if -len(sizes) in grown:

@@ -9,6 +9,7 @@ from gradsan.source.flow.children import child_named, is_dict, put_child
 from gradsan.source.flow.graph import Grad, Guard, Node
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.operations import apply
+from gradsan.source.flow.overlaps import opened
 from gradsan.source.flow.tensors import (
     as_tensor,
     fresh,
@@ -251,7 +252,8 @@ def _tensor_item(frame: Frame, tensor: Tensor, index: ast.expr, node: ast.AST) -
     kinds = {kind for kind, _ in parts}
     if kinds <= {"basic"}:
         is_select = not isinstance(index, (ast.Slice, ast.Tuple))
-        return view_of(frame, tensor, "select" if is_select else "slice", node, is_contiguous=is_select or None)
+        label = "select" if is_select else "slice"
+        return opened(view_of(frame, tensor, label, node, is_contiguous=is_select or None), index)
     graph = node_of(tensor)
     grad = grad_of(tensor) if frame.machine.grad_enabled else Grad.NO
     roots = roots_of(tensor)
