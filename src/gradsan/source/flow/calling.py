@@ -377,8 +377,7 @@ def opaque_call(frame: Frame, value: Opaque, arguments: Arguments, node: ast.AST
             )
         return Opaque(roots=result.roots, node=graph)
     if value.name in value.roots and _NETWORK.search(value.name) and arguments.values():
-        frame.machine.layered.add(value.name)
-        result.roots |= value.roots
+        result.roots |= {f"{value.name}(...)"}
     if value.name.startswith("self.") and arguments.values() and not result.roots:
         result.roots = frozenset({value.name}) if result.node is not None else frozenset()
     if not frame.machine.grad_enabled:

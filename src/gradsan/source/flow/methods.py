@@ -238,6 +238,10 @@ def _backward_of_opaque(frame: Frame, receiver: Opaque, name: str, arguments: Ar
     return call_backward_of(frame, name, arguments, node)
 
 
+_RESHAPING = frozenset({"repeat", "tile", "view", "reshape", "expand", "repeat_interleave"})
+"""Methods of tensors that are given sizes: numbers, whatever they are read from."""
+
+
 def _unknown_method(
     frame: Frame, receiver: Opaque, name: str, arguments: Arguments, node: ast.AST, *, is_tensors: bool
 ) -> Value:
@@ -257,7 +261,7 @@ def _unknown_method(
     member = get_attribute(frame, receiver, name, node)
     if not isinstance(member, Opaque):
         return call(frame, member, arguments, node)
-    result = opaque_call(frame, member, arguments, node)
+    result = opaque_call(frame, member, Arguments() if name in _RESHAPING else arguments, node)
     if isinstance(result, Opaque):
         result.is_number = result.is_number or name in TO_NUMBERS
         if result.node is None and receiver.node is not None:

@@ -179,9 +179,9 @@ def _tensor_inputs(frame: Frame, operation: Operation, bound: dict[str, Value]) 
                 found.append((name, index, EVERYWHERE))
             continue
         is_sure = takes_tensor(operation, name)
-        if type(value) is Opaque and not is_sure and value.tensor is None:
-            if value.node is None or value.is_number:
-                continue
+        if type(value) is Opaque and not is_sure and value.tensor is None and (value.node is None or value.is_number):
+            continue
+        if (kind is Opaque or kind is Choice) and not is_sure:
             parameter = operation.parameter(name)
             if parameter is not None and not parameter.tensor:
                 continue
