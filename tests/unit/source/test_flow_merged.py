@@ -170,7 +170,7 @@ def angles(x, a):
 """
 
 
-@pytest.mark.parametrize(("name", "found"), [("x", {("GS101", 4)}), ("a", set())])
+@pytest.mark.parametrize(("name", "found"), [("x", {("GS101", 4)}), ("a", {("GS209", 4)})])
 def test_broadcast_tensors_are_views_of_one_each(tmp_path: Path, name: str, found: set[object]) -> None:
     assert errors(tmp_path, BROADCAST.format(name=name)) == found
 

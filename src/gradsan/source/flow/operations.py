@@ -338,10 +338,8 @@ def _is_dimension(value: Value | None) -> bool:
 def _views(applied: Application) -> Value:
     frame, effect, label = applied.frame, applied.effect, applied.label
     base = applied.bound.get(effect.aliases[0])
-    if isinstance(base, Sequence):  # one of each
-        pairs = [tensors_of(frame, item) for item in base.items]
-        each = [join([(view_of(frame, t, label, applied.node), guard) for t, guard in found]) for found in pairs]
-        return Sequence(list(each), is_exact=base.is_exact, is_tuple=True)
+    if isinstance(base, Sequence):
+        return Sequence(_view_of_each(applied, base.items), is_exact=base.is_exact, is_tuple=True)
     tensor = as_tensor(frame, base) if base is not None else None
     if isinstance(base, Choice):
         tensor = next((t for t, _ in tensors_of(frame, base)), None)
@@ -355,6 +353,20 @@ def _views(applied: Application) -> Value:
         view_of(frame, tensor, label, applied.node, kind=kind) for _ in range(n_views if n_views and exact else 2)
     ]
     return Sequence(items, is_exact=exact, is_tuple=True)
+
+
+def _view_of_each(applied: Application, items: list[Value]) -> list[Value]:
+    """Return a view of each of several tensors; two that are broadcast together are expanded as by `expand_as`."""
+    views: list[Value] = []
+    for at, item in enumerate(items):
+        found: list[tuple[Value, Guard]] = []
+        for tensor, guard in tensors_of(applied.frame, item):
+            view = view_of(applied.frame, tensor, applied.label, applied.node)
+            if len(items) == 2 and applied.label == "broadcast_tensors":
+                follow(view, tensor, "expand_as", {"other": items[1 - at]})
+            found.append((view, guard))
+        views.append(join(found))
+    return views
 
 
 def _alias(applied: Application) -> Value | None:
