@@ -11,8 +11,10 @@ from gradsan.source.hierarchy import is_module_class, is_optimizer_class
 from gradsan.source.plausible import stands_with_optimizers
 
 _SETTING = re.compile(r"(?:not )?self\.(?!training\b)\w+")
-_KEPT = re.compile(r"\w*(?:state|states|cache|caches|past_key_values?)\b")
-"""Names of what a model keeps from one step of generation to the next."""
+_KEPT = re.compile(
+    r"(?!\w*(?:hidden|query|key|value|residual|attention)_states\b)\w*(?:state|states|cache|caches|past_key_values?)\b"
+)
+"""Names of what a model keeps from one step of generation to the next; its hidden states are none of these."""
 
 
 def is_decoding(write: Write) -> bool:

@@ -23,7 +23,7 @@ from gradsan.source.project import Project
 from gradsan.source.walking import walk_lines
 
 _DATA = re.compile(
-    r"(?:^|_)(?:targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|texts?|observed(?:_\w+)?|sizes?|shapes?"
+    r"(?:^|_)(?:(?<!est_)(?<!pred_)(?<!predicted_)targets?|labels?|gts?|truths?|masks?|ids?|idx|idxs|ind|inds|indices|index|lengths?|[a-z]?lens?|texts?|observed(?:_\w+)?|sizes?|shapes?"
     r"|flags|params|gamma|tau|lambd?a?_?|lr|learning_rate|momentum|discount|kernel_size|stride|padding|dilation|groups|dims?|axis|axes|num|n|(?:num|n)_\w+|rows?|cols?|rowptr|colptr|perm|eps|scale_factor|batch_idx|homography_matrix|epoch|step|steps|timesteps?|(?:rotary|rope)(?:_\w+)?|freqs?|freqs_cis|cos|sin|tokens?|codes?|classes|paths?|args|kwargs|opts?|opt|config|cfg|conf|options|settings|batch(?:_[a-z])?|data|\w*data_?(?:loaders?|sets?)|item|sample|meta|metadata|self|cls|rng|seed|device|dtype)$"
 )
 """Names of parameters that carry data, by convention."""

@@ -17,16 +17,16 @@ class Loss(nn.Module):
         if self.kind == "zero":
             return torch.zeros(3)
         if self.kind == "cos":
-            return F.cosine_similarity(x, y)
+            return (x * y).mean(-1)
         if self.kind == "l1":
-            return F.l1_loss(x, y)
+            return (x - y).sum(-1)
         if self.kind == "l2":
-            return F.mse_loss(x, y)
+            return (x - y).mean(-1)
         if self.kind == "dot":
             return (x * y).sum(-1)
-        return (x - y).norm(dim=-1)
+        return (2 * x - y).sum(-1)
 
-    def forward(self, x, y):
+    def forward(self, x: torch.Tensor, y: torch.Tensor):
         d = self.distance(x, y)
         e = {use}
         d += 1
@@ -198,3 +198,19 @@ class Attention(nn.Module):
 @pytest.mark.parametrize(("default", "found"), [("eager", {("GS101", 15)}), ("None", set())])
 def test_a_function_that_is_looked_up_may_be_the_default(tmp_path: Path, default: str, found: set[object]) -> None:
     assert errors(tmp_path, DEFAULT.format(default=default)) == found
+
+
+NAMED = """\
+def shifted({name}):
+    y = {name}.sin()
+    {name} += 1
+    return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("hidden_states", {("GS101", 3)}), ("conv_state", set()), ("est_targets", {("GS101", 3)}), ("targets", set())],
+)
+def test_names_of_what_carries_a_gradient(tmp_path: Path, name: str, found: set[object]) -> None:
+    assert errors(tmp_path, NAMED.format(name=name)) == found

@@ -16,7 +16,7 @@ from gradsan.source.flow.graph import EVERYWHERE, Grad, Guard, Node, Place, Stor
 from gradsan.source.flow.layouts import CASTS, dtype_literal, keeps_layout
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.off_tape import use_unrecorded
-from gradsan.source.flow.overlaps import VIEWS, follow
+from gradsan.source.flow.overlaps import VIEWS, follow, view_each
 from gradsan.source.flow.products import PRODUCTS, save_factors
 from gradsan.source.flow.stale import use_stale
 from gradsan.source.flow.tensors import (
@@ -339,7 +339,8 @@ def _views(applied: Application) -> Value:
     frame, effect, label = applied.frame, applied.effect, applied.label
     base = applied.bound.get(effect.aliases[0])
     if isinstance(base, Sequence):
-        return Sequence(_view_of_each(applied, base.items), is_exact=base.is_exact, is_tuple=True)
+        each = view_each(frame, base.items, label, applied.node)
+        return Sequence(each, is_exact=base.is_exact, is_tuple=True)
     tensor = as_tensor(frame, base) if base is not None else None
     if isinstance(base, Choice):
         tensor = next((t for t, _ in tensors_of(frame, base)), None)
@@ -353,20 +354,6 @@ def _views(applied: Application) -> Value:
         view_of(frame, tensor, label, applied.node, kind=kind) for _ in range(n_views if n_views and exact else 2)
     ]
     return Sequence(items, is_exact=exact, is_tuple=True)
-
-
-def _view_of_each(applied: Application, items: list[Value]) -> list[Value]:
-    """Return a view of each of several tensors; two that are broadcast together are expanded as by `expand_as`."""
-    views: list[Value] = []
-    for at, item in enumerate(items):
-        found: list[tuple[Value, Guard]] = []
-        for tensor, guard in tensors_of(applied.frame, item):
-            view = view_of(applied.frame, tensor, applied.label, applied.node)
-            if len(items) == 2 and applied.label == "broadcast_tensors":
-                follow(view, tensor, "expand_as", {"other": items[1 - at]})
-            found.append((view, guard))
-        views.append(join(found))
-    return views
 
 
 def _alias(applied: Application) -> Value | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from gradsan.model.event import Refusal, ViewKind
-from gradsan.source.flow.graph import Grad, Refused, View, Write
+from gradsan.source.flow.graph import Grad, Guard, Refused, View, Write
 from gradsan.source.flow.machine import Frame
-from gradsan.source.flow.values import Const, Sequence, Tensor, Value
+from gradsan.source.flow.tensors import tensors_of, view_of
+from gradsan.source.flow.values import Const, Sequence, Tensor, Value, join
 
 FACTORIES = frozenset({"zeros", "ones", "empty", "rand", "randn"})
 VIEWS = frozenset({"view", "reshape", "unsqueeze", "expand", "expand_as", "broadcast_to"})
@@ -88,6 +89,20 @@ def follow(view: Tensor, base: Tensor, label: str, bound: dict[str, Value]) -> N
     elif base.ones is not None and view.view is not None and _is_expanded(base.ones, label, given, bound):
         view.shared = View(ViewKind.EXPANDED, label, view.view.place, view.view.sequence, view.view.base_is_leaf)
         view.is_contiguous = False
+
+
+def view_each(frame: Frame, items: list[Value], label: str, node: ast.AST) -> list[Value]:
+    """Return a view of each of several tensors; two that are broadcast together are expanded as by `expand_as`."""
+    views: list[Value] = []
+    for at, item in enumerate(items):
+        found: list[tuple[Value, Guard]] = []
+        for tensor, guard in tensors_of(frame, item):
+            view = view_of(frame, tensor, label, node)
+            if len(items) == 2 and label == "broadcast_tensors":
+                follow(view, tensor, "expand_as", {"other": items[1 - at]})
+            found.append((view, guard))
+        views.append(join(found))
+    return views
 
 
 def _is_expanded(ones: Ones, label: str, given: list[Value], bound: dict[str, Value]) -> bool:
