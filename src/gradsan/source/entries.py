@@ -28,6 +28,7 @@ from gradsan.source.reach import Reach, trains
 from gradsan.source.running import (
     FUEL,
     FUEL_OF_CALLER,
+    FUEL_OF_PROGRAM,
     Outcome,
     construct_unknown,
     receiver_of,
@@ -229,7 +230,7 @@ def _run_body(analyst: Analyst, module: ModuleInfo) -> Outcome:
     with analyst.machine() as machine:
         frame = Frame(machine, module, "<module>")
         frame.local["__name__"] = Const("__main__")
-        machine.is_program = True
+        machine.is_program, machine.fuel = True, FUEL_OF_PROGRAM if trains(module) else FUEL
         machine.n_samples = 3
         machine.module_frames[id(module)] = frame
         execute(frame, module.tree.body)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,6 +185,8 @@ class Project:
     def _import_root(self, path: Path, text: str) -> tuple[Path, str]:
         """Return the folder that a file's imports start from, and the file's dotted name below it."""
         package_root, package = self._package(path.parent)
+        if package and _is_run_beside(path, text, package_root, package[0]):
+            return path.parent, path.stem
         root = self._namespace_root(package_root, text)
         own = [] if path.name == "__init__.py" else [path.stem]
         return root, ".".join([*package_root.relative_to(root).parts, *package, *own])
@@ -275,6 +278,23 @@ class Project:
         if home is None:
             return None
         return self.lookup(home, name, depth=depth + 1)
+
+
+_IMPORTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\.|\w+)", re.MULTILINE)
+
+
+def _is_run_beside(path: Path, text: str, root: Path, package: str) -> bool:
+    """Return whether a file of a package finds the files beside it by their plain names: the folder is run from inside.
+
+    What is imported relatively, or by the package's name, is run from outside.
+    """
+    names = set(_IMPORTED.findall(text))
+    if "." in names or package in names:
+        return False
+    return any(
+        (path.parent / f"{name}.py").is_file() and not presence(root / name)
+        for name in names - sys.stdlib_module_names - {path.stem, _FRAMEWORK}
+    )
 
 
 def _is_framework(module: ModuleInfo) -> bool:

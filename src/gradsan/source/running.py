@@ -24,6 +24,8 @@ from gradsan.source.wrapping import wraps_and_switches
 
 FUEL = 700
 """Statements that one entry may run; calls are no longer followed when it is used up."""
+FUEL_OF_PROGRAM = 1400
+"""Of a module's body that trains: that stands behind all that it sets up."""
 FUEL_OF_CALLER = 300
 """Of a function that writes nothing itself, and stands beside no training.
 

@@ -129,3 +129,51 @@ class GAN(pl.LightningModule):
 @pytest.mark.parametrize(("returned", "breaks"), [("x, fake", False), ("fake, fake", True)])
 def test_what_evaluation_returns_in_place_of_a_tuple(tmp_path: Path, returned: str, breaks: bool) -> None:
     assert bool(errors(tmp_path, RETURNED.replace("TUPLE", returned))) is breaks
+
+
+BESIDE = """\
+class Judge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+        self.optimizer = torch.optim.Adam(self.net.parameters())
+"""
+GAN = """\
+from networks import Judge
+
+def train(judge, loader):
+    for x, y in loader:
+        first, second = judge.net(x).mean(), judge.net(y).mean()
+        first.backward()
+        judge.optimizer.step()
+        second.backward()
+
+SETUP
+if __name__ == "__main__":
+    loader = load()
+    judge = Judge()
+    for epoch in range(3):
+        train(judge, loader)
+"""
+
+
+@pytest.mark.parametrize("is_package", [True, False])
+def test_a_folder_that_is_run_from_inside_finds_its_files_by_their_plain_names(
+    tmp_path: Path, *, is_package: bool
+) -> None:
+    if is_package:
+        (tmp_path / "__init__.py").write_text("")
+    assert {code for code, _ in errors(tmp_path, GAN.replace("SETUP", ""), networks=BESIDE)} == {"GS102"}
+
+
+def test_a_package_finds_its_files_by_their_full_names_only(tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    program = "import package.networks\n" + GAN.replace("SETUP", "")
+    assert not errors(folder, program, networks=BESIDE)
+
+
+def test_a_training_behind_much_that_is_set_up_is_followed(tmp_path: Path) -> None:
+    program = GAN.replace("SETUP", "".join(f"option{i} = {i}\n" for i in range(800)))
+    assert {code for code, _ in errors(tmp_path, program, networks=BESIDE)} == {"GS102"}
