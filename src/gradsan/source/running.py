@@ -14,9 +14,28 @@ from gradsan.source.flow.feeding import fed_back
 from gradsan.source.flow.graph import Node, Place
 from gradsan.source.flow.interpreter import Frame, Machine
 from gradsan.source.flow.modes import MODE_UNKNOWN
-from gradsan.source.flow.values import Class, Function, Instance, Opaque, Partial, Sequence, Tensor, Value, nodes_of
+from gradsan.source.flow.values import (
+    Choice,
+    Class,
+    Function,
+    Instance,
+    Layer,
+    Opaque,
+    Partial,
+    Sequence,
+    Tensor,
+    Value,
+    nodes_of,
+)
 from gradsan.source.handed import run_handed
-from gradsan.source.hierarchy import assigned_elsewhere, fields_of, find_member, is_made_of_fields, linearize_known
+from gradsan.source.hierarchy import (
+    assigned_elsewhere,
+    fields_of,
+    find_member,
+    is_made_of_fields,
+    is_module_class,
+    linearize_known,
+)
 from gradsan.source.index import ClassInfo, FunctionInfo
 from gradsan.source.parameters import bind_unknown, unknown_parameter
 from gradsan.source.plausible import runs_without_by_name
@@ -117,7 +136,7 @@ def construct_unknown(machine: Machine, info: ClassInfo) -> Instance:
         for name in _volatile(machine, info):
             value = instance.attributes.get(name)
             is_known = value is not None or _is_constant(machine, info, name)
-            if is_known and not (value is not None and _is_registered(value)):
+            if is_known and not (value is not None and _is_registered(machine, value)):
                 instance.attributes[name] = Opaque(name=f"self.{name}")
         for value in instance.attributes.values():
             if isinstance(value, Tensor):  # the next call meets it as this one leaves it
@@ -154,8 +173,16 @@ def _is_constant(machine: Machine, info: ClassInfo, name: str) -> bool:
     return found is not None and not isinstance(found[1], FunctionInfo)
 
 
-def _is_registered(value: Value) -> bool:
-    return isinstance(value, Tensor) and value.storage.kind in (TensorKind.PARAMETER, TensorKind.BUFFER)
+def _is_registered(machine: Machine, value: Value) -> bool:
+    """Return whether a constructor registers something with its module, that methods replace at most on demand."""
+    match value:
+        case Tensor(storage=storage):
+            return storage.kind in (TensorKind.PARAMETER, TensorKind.BUFFER)
+        case Instance(info=info):
+            return is_module_class(machine.project, info)
+        case Choice(options=options):
+            return all(_is_registered(machine, option) for option, _ in options)
+    return isinstance(value, Layer)
 
 
 def _volatile(machine: Machine, info: ClassInfo) -> Iterator[str]:

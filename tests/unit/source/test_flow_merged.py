@@ -214,3 +214,25 @@ def shifted({name}):
 )
 def test_names_of_what_carries_a_gradient(tmp_path: Path, name: str, found: set[object]) -> None:
     assert errors(tmp_path, NAMED.format(name=name)) == found
+
+
+REPLACED = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = {made}
+
+    def prune(self):
+        self.norm = nn.Identity()
+
+    def forward(self, x):
+        x = x + 1
+        y = self.norm(x)
+        x += 1
+        return y
+"""
+
+
+@pytest.mark.parametrize(("made", "found"), [("nn.LayerNorm(8)", {("GS101", 12)}), ("None", set())])
+def test_a_layer_that_a_method_replaces_is_there_before(tmp_path: Path, made: str, found: set[object]) -> None:
+    assert errors(tmp_path, REPLACED.format(made=made)) == found
