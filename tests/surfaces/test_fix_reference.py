@@ -79,6 +79,27 @@ def test_a_write_of_an_installed_package(added: Added) -> None:
     assert told == ["share = share.clone()"]
 
 
+NO_GRAD_VIEW = """
+    import torch
+
+    x = torch.ones(4, requires_grad=True)
+    h = {base}
+    with torch.no_grad():
+        head = h[:2]
+    head.{write}
+    (h * torch.arange(4.0)).sum().backward()
+    """
+
+
+@pytest.mark.parametrize("base", ["torch.zeros(4)", "x * 2"])
+def test_a_gradient_written_through_a_view_made_under_no_grad(base: str, added: Added) -> None:
+    assert added(NO_GRAD_VIEW.format(base=base, write="add_(x[:2].exp())")) == ["head = h[:2]"]
+
+
+def test_a_write_that_may_be_meant_to_be_off_the_tape(repair: Repair) -> None:
+    assert repair(NO_GRAD_VIEW.format(base="x * 2", write="mul_(3)"))["outcome"] != "repaired"
+
+
 SALIENCY = """
     import torch
     import torch.nn.functional as F

@@ -123,16 +123,23 @@ def _candidates(history: History, files: Sequence[str]) -> Iterator[Fix | None]:
         case None | Refusal.SAVED_OVERWRITTEN:
             yield from _of_overwritten(history, writes, files)
         case _:
-            yield from _mapped(writes) if refusal is Refusal.UNMAPPED else ()
-            for write in writes:
-                yield from _of_write(write, files)
-            yield from (_cloned_view(view) for view in history.all(Viewed))
-            if refusal is Refusal.VIEW_DETACHED:
-                yield from (whole_detached.propose(write.span) for write in writes if write.span is not None)
-            if refusal is Refusal.MULTI_OUTPUT_VIEW:
-                yield from _one_by_one(history, writes)
-            if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
-                yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
+            yield from _of_other(refusal, history, writes, files)
+
+
+def _of_other(refusal: Refusal, history: History, writes: list[Written], files: Sequence[str]) -> Iterator[Fix | None]:
+    """What a write into a view, or under a transform, was refused for."""
+    yield from _mapped(writes) if refusal is Refusal.UNMAPPED else ()
+    if refusal is Refusal.NO_GRAD_VIEW:
+        yield from (clone_before_write.propose_view_again(write.span) for write in writes if write.span is not None)
+    for write in writes:
+        yield from _of_write(write, files)
+    yield from (_cloned_view(view) for view in history.all(Viewed))
+    if refusal is Refusal.VIEW_DETACHED:
+        yield from (whole_detached.propose(write.span) for write in writes if write.span is not None)
+    if refusal is Refusal.MULTI_OUTPUT_VIEW:
+        yield from _one_by_one(history, writes)
+    if history.subject.kind in (TensorKind.PARAMETER, TensorKind.LEAF):
+        yield from (no_grad.propose(write.span) for write in writes if write.span is not None)
 
 
 def _of_overlap(write: Written) -> Iterator[Fix | None]:

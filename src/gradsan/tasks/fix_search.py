@@ -162,9 +162,9 @@ class Search:
             self.is_apart = True
             protected = self._hold({}, Mode.PROTECTED)
         replaced = self._hold({}, Mode.REPLACED) if protected.observations.refused else None
-        if replaced is not None and misses(replaced, protected):  # a leaf's gradient is asked for
-            kept = self._hold({}, Mode.RESULT)
-            replaced = replaced if misses(kept, protected) or kept.observations.n_dropped else kept
+        if replaced is not None and not Reference(protected, replaced).is_unseen:
+            other = self._hold({}, Mode.RESULT)
+            replaced = replaced if misses(other, protected) or other.observations.n_dropped else other
         return Reference(protected, replaced)
 
     def _repaired(self, step: Step, *, rounds: int) -> Step | None:

@@ -53,7 +53,8 @@ class Mode(Enum):
     REPLACED = "replaced"
     """Saved tensors are protected; refused writes are performed out of place, with their gradient."""
     RESULT = "result"
-    """As `REPLACED`, but what an activation makes of a leaf in place is its result: the leaf stays one."""
+    """As `REPLACED`, but what an activation makes of a leaf in place is its result: the leaf stays one.  A gradient is
+    written through a view made under `no_grad`."""
     RECORDED = "recorded"
     """Saved tensors are protected; writes off the tape are recorded where a gradient flows."""
     JOINED = "joined"

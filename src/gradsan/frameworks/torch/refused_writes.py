@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional
 
 from gradsan.frameworks.torch.joined import swap
+from gradsan.frameworks.torch.regions import tensors_in
+from gradsan.model.event import Refusal
 from gradsan.record.frames import is_ours
 from gradsan.record.observations import Observations
 
@@ -45,6 +47,36 @@ def write_to_copy_of_leaf(write: Callable[..., Any], view: Any, rest: tuple[Any,
         swap(base, copy)
     except RuntimeError:
         return False
+    swap(view, part)
+    return True
+
+
+def base_of(tensor: Any) -> Any:
+    """Return the base of a view; another tensor itself."""
+    return tensor._base if tensor._is_view() and tensor._base is not None else tensor
+
+
+def write_through(
+    refusal: Refusal, write: Callable[..., Any], view: Any, rest: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bool:
+    """Write into a view that was made under `no_grad` as into one that was not: the base knows of the write.
+
+    Args:
+        refusal: Why the write is refused.
+        write: Performs the write on the tensor that it is given.
+        view: The view.
+        rest: The other arguments of the write.
+        kwargs: Its named ones.
+
+    Returns:
+        Whether that could be done.  Where no gradient comes with what is written, it may be meant to be off the tape.
+    """
+    base = base_of(view)
+    given = [each for each in tensors_in((rest, kwargs)) if each.requires_grad]
+    if refusal is not Refusal.NO_GRAD_VIEW or base is view or not given or (base.is_leaf and base.requires_grad):
+        return False
+    part = base.as_strided(view.shape, view.stride(), view.storage_offset())
+    write(part, *rest, **kwargs)
     swap(view, part)
     return True
 

@@ -3,11 +3,11 @@
 # NOTE [Refused writes] A program whose write is refused has no values after that line.  To know them, the write is
 performed all the same: "replaced" computes the written tensor out of place and puts it where the old one stood
 (`swap_tensors`), so that its gradient is recorded and no alias sees it; a view of a leaf becomes one of a copy of the
-leaf, which takes the leaf's place; what an activation makes of a parameter in place is its result only, and in "result"
-what it makes of any leaf, so that whoever holds the leaf finds its gradient there.  "values" lets
+leaf, which takes the leaf's place; what an activation makes of a parameter in place is its result only.  "values" lets
 the new tensor have the memory of the old one, so that every alias sees it, but has no gradient of it; a leaf, which is
 to stay one, is written through ``.data``.  Where both lead to the same values, nobody needed the alias, and the
-gradients of "replaced" are those that the program means.
+gradients of "replaced" are those that the program means.  Where they don't, or a leaf's gradient is asked for in vain,
+"result" may: what an activation makes of any leaf is its result, and a view made under `no_grad` is written as another.
 
 # NOTE [Recorded writes] "recorded" performs a write that the tape would not know, through ``.data`` or under `no_grad`,
 on the tape, wherever it meets a value with a history: the gradients are then those of the values that were computed.
@@ -272,10 +272,11 @@ class Witness:
     ) -> Any:
         """See NOTE [Refused writes]."""
         self.observations.refused.append(self._refused(refusal, tensor, (rest, kwargs)))
-        # A leaf's place is taken by another leaf of the same memory: the engine refuses to swap one that its graph
-        # already holds.
+        # A leaf's place is taken by another leaf of the same memory: one that its graph holds can't be swapped.
         is_leaf = tensor.is_leaf and tensor.requires_grad
         self._views.note_refused(tensor)
+        if self._performs_refused == "result" and refused_writes.write_through(refusal, write, tensor, rest, kwargs):
+            return tensor
         if self._performs_refused == "values" and (is_leaf or refusal in _LEAF_REFUSALS):
             with torch.no_grad():
                 write(tensor.data, *rest, **kwargs)
@@ -316,8 +317,7 @@ class Witness:
         return out
 
     def _refused(self, refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
-        base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
-        is_trained = base in self._trained
+        is_trained = (base := refused_writes.base_of(tensor)) in self._trained
         given = [each for each in tensors_in(arguments) if each.requires_grad]
         if is_trained:  # what is made of the state itself, to be the state, needs no gradient
             given = [each for each in given if any(leaf is not base for leaf in leaves_of([each]))]

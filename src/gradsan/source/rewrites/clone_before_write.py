@@ -100,6 +100,30 @@ def propose_base(span: Span) -> Fix | None:
     return Fix(f"clone `{base}` before a view of it is taken", Applicability.UNSAFE, (edit,), Remedy.COPY_BEFORE_WRITE)
 
 
+def propose_view_again(span: Span) -> Fix | None:
+    """Return the fix that takes a view again just before it is written: where gradients are recorded.
+
+    ``with torch.no_grad(): row = x[i]``, ``row.add_(y)`` -> ``row = x[i]`` above the write.
+
+    Args:
+        span: The write.
+
+    Returns:
+        None where the function does not bind the name once, to a view of what has a plain name.
+    """
+    found = locate(span)
+    statement = None if found is None else found[0].statement_of(found[1])
+    if found is None or statement is None or _is_header(statement):
+        return None
+    program, node = found
+    name, blanks = written_name(program, node), indentation(program, statement)
+    taken = _taken_from(program, name, node)
+    if taken is None or blanks is None or "\n" in program.source(taken[1]):
+        return None
+    edit = insert(span.path, statement.lineno, 1, f"{blanks}{program.source(taken[1])}\n")
+    return Fix(f"take the view `{name}` where gradients are recorded", Applicability.UNSAFE, (edit,))
+
+
 def propose_argument(span: Span) -> Iterator[Fix]:
     """Yield the fixes that clone what a call is given, on the line before: what is called writes to it.
 
