@@ -74,6 +74,25 @@ def test_the_diff_is_shown_and_nothing_is_written(folder: Folder) -> None:
     assert (folder.path / "train.py").read_text() == before
 
 
+ROUNDED = """\
+import torch
+
+w = torch.randn(4, requires_grad=True)
+h = w * 2
+h.data = h.data.round()
+h.sum().backward()
+"""
+
+
+def test_what_may_be_meant_is_told_and_left_alone(folder: Folder) -> None:
+    folder.write("train.py", ROUNDED)
+    done = folder.fix("train.py")
+    assert done.returncode == 0
+    assert "nothing to repair" in done.stdout
+    assert "warning[GS303]" in done.stdout
+    assert "train.py:5:1" in done.stdout
+
+
 def test_written_once_and_never_again(folder: Folder) -> None:
     file = folder.write("train.py", RESIDUAL)
     first = folder.repair("--write", "train.py")

@@ -33,9 +33,9 @@ def _headline(repair: Repair) -> str:
     if repair.is_written:
         return f"{headline}, and written"
     if repair.outcome is Outcome.REPAIRED:
-        return f"{headline} and proven; nothing was written, pass --write to apply it"
+        return f"{headline} and proven; nothing was written, pass --write before the script to apply it"
     if repair.outcome is Outcome.UNPROVEN:
-        return f"{headline}; nothing was written, pass --write --unproven to apply it all the same"
+        return f"{headline}; nothing was written, pass --write --unproven before the script to apply it"
     return headline
 
 

@@ -62,7 +62,7 @@ def styled_lines(
     """Return the whole report as styled lines."""
     if report.is_silent:
         return []
-    if report.repair is not None and report.repair.outcome is not Outcome.REMAINS:
+    if report.repair is not None and report.repair.outcome in (Outcome.REPAIRED, Outcome.UNPROVEN):
         return repair_lines(report.repair)
     out: list[Line] = []
     for finding in report.findings:

@@ -47,7 +47,7 @@ def fix(program: Program, *, wishes: Wishes | None = None) -> Report:
     roots = trial.roots_of(program)
     first, audit = _looked_at(program, roots, wishes)
     if first.problem or not first.findings:
-        return _report(first, _nothing(first))
+        return _report(replace(first, findings=first.findings or first.warnings), _nothing(first))
     search = Search(program, roots, wishes.timeout_s, audit)
     done = search.find(first)
     if done is not None:
@@ -67,7 +67,9 @@ def _looked_at(program: Program, roots: tuple[Path, ...], wishes: Wishes) -> tup
     if first.problem or first.findings or first.status:
         return first, ""
     audited = trial.hold(Trial(program, {}, Mode.PLAIN, AUDIT, roots), timeout_s=wishes.timeout_s)
-    return (audited, AUDIT) if audited.findings and not audited.problem else (first, "")
+    if audited.problem:
+        return first, ""
+    return (audited, AUDIT) if audited.findings else (replace(first, warnings=audited.warnings), "")
 
 
 def _nothing(first: Seen) -> Repair:

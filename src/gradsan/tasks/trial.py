@@ -95,6 +95,9 @@ class Seen:
     """
 
     findings: tuple[Diagnostic, ...] = ()
+    """What is surely wrong."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What may be meant: told, never repaired."""
     not_covered: tuple[str, ...] = ()
     observations: Observations = field(default_factory=Observations)
     status: int = 0
@@ -266,8 +269,10 @@ def _perform(trial: Trial, errors: Path) -> Seen:
             protect.stop()
     sys.stderr.flush()
     lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    found = outcome.report.findings
     return Seen(
-        findings=tuple(found for found in outcome.report.findings if found.severity is Severity.ERROR),
+        findings=tuple(each for each in found if each.severity is Severity.ERROR),
+        warnings=tuple(each for each in found if each.severity is Severity.WARNING),
         not_covered=(*outcome.report.not_covered, *(protect.not_covered if protect is not None else ())),
         observations=witness.observations,
         status=outcome.status,
