@@ -28,6 +28,11 @@ class Sample:
     sums: array[float] = field(default_factory=lambda: array("d"))
     magnitudes: array[float] = field(default_factory=lambda: array("d"))
 
+    @property
+    def has_finite(self) -> bool:
+        """Whether any of the values is a finite number, which another can differ from."""
+        return any(map(math.isfinite, self.values))
+
     def agrees(self, other: Sample) -> bool:
         """Whether two tensors hold the same values, up to rounding."""
         if (self.shape, self.dtype, len(self.values)) != (other.shape, other.dtype, len(other.values)):

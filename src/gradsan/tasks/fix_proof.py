@@ -151,6 +151,9 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
     if model is None:
         return Proof(False, why_not)
     with_gradients = not reference.is_refused or edits.keep_off_tape or model is reference.replaced
+    why_not = _says_nothing(edited.observations.passes, with_gradients=with_gradients) if is_whole else ""
+    if why_not:
+        return Proof(False, why_not)
     if edits.reorder:
         is_told = with_gradients and not edits.keep_off_tape
         return _prove_reordered(model, edited, is_whole=is_whole) if is_told else Proof(False, _UNTOLD)
@@ -170,6 +173,18 @@ def prove(reference: Reference, edited: Seen, edits: Edits, *, is_whole: bool) -
         if why_not:
             return Proof(False, f"{why_not} differs")
     return Proof(True, "", len(losses), n_gradients, with_gradients)
+
+
+def _says_nothing(passes: Sequence[BackwardPass], *, with_gradients: bool) -> str:
+    """Return why passes that agree prove nothing: what is not a number agrees whatever was computed."""
+    roots = [root for each in passes for root in each.roots if root is not None]
+    if roots and not any(root.has_finite for root in roots):
+        return "no loss is finite: there is nothing to compare"
+    gradients = [one for each in passes for one in (*(leaf.grad for leaf in each.leaves), *each.returned)]
+    known = [gradient for gradient in gradients if gradient is not None and gradient.values]
+    if with_gradients and known and not any(gradient.has_finite for gradient in known):
+        return "no gradient is finite: there is nothing to compare"
+    return ""
 
 
 def ends_alike(one: Seen, other: Seen) -> bool:

@@ -61,6 +61,21 @@ def test_another_loss_gradient_state_or_status() -> None:
     assert holds(reference, seen(w=sample(1.0), another=sample(7.0)))
 
 
+def test_what_is_not_a_number_proves_nothing() -> None:
+    nan = float("nan")
+    no_loss = prove(Reference(seen(loss=nan, grad=nan)), seen(loss=nan, grad=nan), Edits(), is_whole=True)
+    assert (no_loss.holds, no_loss.why_not) == (False, "no loss is finite: there is nothing to compare")
+    no_gradient = prove(Reference(seen(grad=nan)), seen(grad=nan), Edits(), is_whole=True)
+    assert (no_gradient.holds, no_gradient.why_not) == (False, "no gradient is finite: there is nothing to compare")
+    assert prove(Reference(seen(grad=nan)), seen(grad=nan), Edits(), is_whole=False).holds
+
+
+def test_a_run_that_diverges_is_proven_by_what_it_computed_before() -> None:
+    first, nan = seen().observations.passes[0], seen(float("nan"), float("nan")).observations.passes[0]
+    run = Seen(observations=Observations([first, nan]))
+    assert holds(Reference(run), run)
+
+
 def test_what_differs_from_run_to_run_is_left_out() -> None:
     one, other = seen(t=sample(1.0), w=sample(2.0)), seen(t=sample(9.0), w=sample(2.0))
     unstable = unstable_paths(one.observations, other.observations)
