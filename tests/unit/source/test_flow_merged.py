@@ -236,3 +236,38 @@ class Net(nn.Module):
 @pytest.mark.parametrize(("made", "found"), [("nn.LayerNorm(8)", {("GS101", 12)}), ("None", set())])
 def test_a_layer_that_a_method_replaces_is_there_before(tmp_path: Path, made: str, found: set[object]) -> None:
     assert errors(tmp_path, REPLACED.format(made=made)) == found
+
+
+NUMBERED = """\
+from mmcv.cnn import Linear
+from mmengine.model import ModuleList
+
+class MLP(nn.Module):
+    def __init__(self, width, n_layers):
+        super().__init__()
+        self.n_layers = n_layers
+        self.layers = ModuleList(Linear(width, width) for _ in range(n_layers))
+
+    def forward(self, x: torch.Tensor):
+        for i, layer in enumerate(self.layers):
+            x = {result}
+        return x
+
+class Head(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mlp = MLP(4, 3)
+
+    def forward(self, x: torch.Tensor):
+        h = self.mlp(x)
+        h += 1
+        return h
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "n_found"),
+    [("torch.relu(layer(x)) if i < self.n_layers - 1 else layer(x)", 0), ("torch.sigmoid(layer(x))", 1)],
+)
+def test_the_last_sample_of_an_unknown_list_has_no_known_number(tmp_path: Path, result: str, n_found: int) -> None:
+    assert len(errors(tmp_path, NUMBERED.replace("{result}", result))) == n_found

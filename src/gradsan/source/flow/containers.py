@@ -199,7 +199,10 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             items, is_exact = elements(frame, first, node)
             start = arguments.get(1, "start")
             at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-            rows: list[Value] = [Sequence([Const(at + i), v], is_tuple=True) for i, v in enumerate(items)]
+            numbers: list[Value] = [Const(at + i) for i in range(len(items))]
+            if numbers and not is_exact:  # the last sample stands for all that follow
+                numbers[-1] = Opaque(is_number=True)
+            rows: list[Value] = [Sequence([i, v], is_tuple=True) for i, v in zip(numbers, items, strict=True)]
             return Sequence(rows, is_exact=is_exact)
         case "range":
             return _range(arguments)
