@@ -91,12 +91,16 @@ def may_be_left_out(machine: Machine, guard: Guard) -> bool:
 
 
 def hangs_on_two_objects(machine: Machine, save: Save, write: Write) -> bool:
-    """Return whether a path hangs on the settings of an object and of another that it made, which go together."""
-    owners = {place.function.rpartition(".")[0] for place in (save.place, write.place)}
-    sides = (save.guard, write.guard - save.guard)
-    return len(owners) == 2 and "" not in owners and all(_asks_for_setting(machine, side) for side in sides)
+    """Return whether a path hangs on a setting of an object and on one that was computed for another, which it calls.
 
-
-def _asks_for_setting(machine: Machine, guard: Guard) -> bool:
-    known = (machine.described[abs(literal)] for literal in guard if abs(literal) in machine.described)
-    return any(_SETTING.match(condition.text) for condition in known)
+    Both may come from one thing. What was given as it is, both know for one.
+    """
+    known = (machine.described.get(abs(literal)) for literal in save.guard | write.guard)
+    settings = [each for each in known if each is not None and each.stack and _SETTING.match(each.text)]
+    owners = {id(each.stack[-1].owner) for each in settings}
+    if len(owners) < 2:
+        return False
+    return any(
+        not each.is_given and owners & {id(caller.owner) for caller in each.stack} - {id(each.stack[-1].owner)}
+        for each in settings
+    )

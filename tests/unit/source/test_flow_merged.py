@@ -114,9 +114,10 @@ class Norm(nn.Module):
         return y if self.squared else y.sqrt()
 
 class Activation(nn.Module):
-    def __init__(self, eps=None):
+    def __init__(self, width, eps=None):
         super().__init__()
         self.eps = eps
+        self.wide = width != 3
         self.norm = Norm({setting})
 
     def forward(self, x):
@@ -129,7 +130,13 @@ class Activation(nn.Module):
 
 @pytest.mark.parametrize(
     ("setting", "condition", "found"),
-    [("eps is not None", "eps", set()), ("False", "eps", {("GS101", 19)}), ("eps", "training", {("GS101", 19)})],
+    [
+        ("eps is not None", "eps", set()),
+        ("False", "eps", {("GS101", 20)}),
+        ("eps", "training", {("GS101", 20)}),
+        ("eps", "wide", {("GS101", 20)}),
+        ("eps if width else True", "wide", {("GS101", 20)}),
+    ],
 )
 def test_settings_of_two_objects_go_together(tmp_path: Path, setting: str, condition: str, found: set[object]) -> None:
     assert errors(tmp_path, SETTINGS.format(setting=setting, condition=condition)) == found

@@ -23,6 +23,7 @@ from gradsan.source.flow.values import (
     Sequence,
     Tensor,
     Value,
+    is_given,
 )
 from gradsan.source.index import dotted_name
 from gradsan.source.spelling import spelled
@@ -295,9 +296,12 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     if text == "torch.is_grad_enabled()":
         return sign * frame.machine.literal(text, Condition(text))
     is_training = text.endswith(".training") or text == "training"
-    subject = _subject(frame, test)
-    if subject is not None:
-        return sign * frame.machine.literal(subject, Condition(text, is_training=is_training))
+    condition = Condition(text, is_training=is_training, stack=tuple(frame.machine.stack))
+    subject, asked = _subject(frame, test)
+    condition.is_given = subject is not None and is_given(subject)
+    if type(subject) is Opaque:
+        frame.machine.kept.append(subject)
+        return sign * frame.machine.literal((id(subject), *asked), condition)
     names, is_pure = _about(frame, test)
     about: list[int] = []
     for name in names:
@@ -308,11 +312,11 @@ def _literal(frame: Frame, test: ast.expr) -> int:
     if not is_pure:
         # A call may answer otherwise the next time; the same place asks again in each iteration.
         about.append(frame.machine.clock)
-    return sign * frame.machine.literal((text, *about), Condition(text, is_training=is_training))
+    return sign * frame.machine.literal((text, *about), condition)
 
 
-def _subject(frame: Frame, test: ast.expr) -> tuple[object, ...] | None:
-    """Return what a test asks of which value, where the value is one thing under several names.
+def _subject(frame: Frame, test: ast.expr) -> tuple[Value | None, tuple[object, ...]]:
+    """Return of which value a test asks what, where one is known: it may be one thing under several names.
 
     What a constructor was given and what the object keeps of it are the same: a branch on the one decides the other.
     """
@@ -323,11 +327,7 @@ def _subject(frame: Frame, test: ast.expr) -> tuple[object, ...] | None:
             asked = ("isinstance", name)
         case _:
             left, asked = test, ("truth",)
-    value = _held(frame, left)
-    if type(value) is not Opaque:
-        return None
-    frame.machine.kept.append(value)
-    return id(value), *asked
+    return _held(frame, left), asked
 
 
 def text_of(frame: Frame, node: ast.expr) -> str:

@@ -197,13 +197,7 @@ def call_builtin(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -
             return _zip(frame, arguments, node)
         case "enumerate" if first is not None:
             items, is_exact = elements(frame, first, node)
-            start = arguments.get(1, "start")
-            at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-            numbers: list[Value] = [Const(at + i) for i in range(len(items))]
-            if numbers and not is_exact:  # the last sample stands for all that follow
-                numbers[-1] = Opaque(is_number=True)
-            rows: list[Value] = [Sequence([i, v], is_tuple=True) for i, v in zip(numbers, items, strict=True)]
-            return Sequence(rows, is_exact=is_exact)
+            return _enumerated(items, arguments.get(1, "start"), is_exact=is_exact)
         case "range":
             return _range(arguments)
         case "map" if first is not None and len(arguments.positional) > 1:
@@ -263,6 +257,15 @@ def _zip(frame: Frame, arguments: Arguments, node: ast.AST) -> Sequence:
         row = [items[min(at, len(items) - 1)] if items else Opaque() for items, _ in columns]
         rows.append(Sequence(list(row), is_tuple=True))
     return Sequence(rows, is_exact=len(exact) == len(columns) and arguments.is_exact)
+
+
+def _enumerated(items: list[Value], start: Value | None, *, is_exact: bool) -> Sequence:
+    at = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
+    numbers: list[Value] = [Const(at + i) for i in range(len(items))]
+    if numbers and not is_exact:  # the last sample stands for all that follow
+        numbers[-1] = Opaque(is_number=True)
+    rows: list[Value] = [Sequence([i, v], is_tuple=True) for i, v in zip(numbers, items, strict=True)]
+    return Sequence(rows, is_exact=is_exact)
 
 
 def _range(arguments: Arguments) -> Sequence:

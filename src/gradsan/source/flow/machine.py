@@ -81,6 +81,10 @@ class Condition:
     """The sign with which the literals of its parts say it already."""
     parts: tuple[int, ...] = ()
     """The literals that all hold where it does, 0 for what is no literal."""
+    stack: tuple[FunctionInfo, ...] = ()
+    """The functions that ran where it was asked first, the innermost last."""
+    is_given: bool = False
+    """Whether it asks for what a caller gave as it is: two that hang together are one."""
 
 
 @dataclass(slots=True, eq=False, repr=False)

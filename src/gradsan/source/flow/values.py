@@ -384,3 +384,10 @@ def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
         case _ if depth and type(value) in _WHOLES:
             for part in _parts(value):
                 yield from nodes_of(part, depth=_deeper(value, depth))
+
+
+def is_given(value: Value) -> bool:
+    """Return whether a value is a constant or what a caller gave as it is, on each path."""
+    if type(value) is Choice:
+        return all(is_given(option) for option, _ in value.options)
+    return type(value) is Const or (type(value) is Opaque and bool(value.name))
