@@ -278,3 +278,27 @@ class Head(nn.Module):
 )
 def test_the_last_sample_of_an_unknown_list_has_no_known_number(tmp_path: Path, result: str, n_found: int) -> None:
     assert len(errors(tmp_path, NUMBERED.replace("{result}", result))) == n_found
+
+
+WRAPPED = """\
+class Diagonal:
+    def __init__(self, values):
+        self.values = values
+
+class Product:
+    def __init__(self, *parts):
+        self.parts = parts
+
+def product(x: torch.Tensor, is_symmetric):
+    values, _ = {decomposition}
+    values.clamp_(min=0.0)
+    return Product(*[Diagonal(each) for each in [values]]), 1
+"""
+
+
+@pytest.mark.parametrize(
+    "decomposition",
+    ["torch.linalg.eigh(x)", "torch.linalg.eigh(x) if is_symmetric else torch.linalg.eigh(x @ x.mT)"],
+)
+def test_one_of_several_values_is_as_near_as_one(tmp_path: Path, decomposition: str) -> None:
+    assert errors(tmp_path, WRAPPED.replace("{decomposition}", decomposition)) == {("GS101", 11)}

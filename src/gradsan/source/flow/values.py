@@ -326,7 +326,7 @@ def tensors_in(value: Value, *, depth: int = 4) -> Iterator[Tensor]:
     elif type(value) is Opaque:
         if value.tensor is not None:
             yield value.tensor
-    elif depth and type(value) in _WHOLES:
+    elif _goes_on(value, depth):
         for part in _parts(value):
             yield from tensors_in(part, depth=_deeper(value, depth))
 
@@ -341,6 +341,10 @@ def opaques_in(value: Value, *, depth: int = 2) -> Iterator[Opaque]:
 
 
 _WHOLES = frozenset({Sequence, Mapping, Choice, Instance, Layer, Partial})
+
+
+def _goes_on(value: Value, depth: int) -> bool:
+    return type(value) is Choice or (depth > 0 and type(value) in _WHOLES)
 
 
 def _deeper(value: Value, depth: int) -> int:
@@ -381,7 +385,7 @@ def nodes_of(value: Value, *, depth: int = 4) -> Iterator[Node]:
                 yield value.node
             if value.tensor is not None:
                 yield from nodes_of(value.tensor)
-        case _ if depth and type(value) in _WHOLES:
+        case _ if _goes_on(value, depth):
             for part in _parts(value):
                 yield from nodes_of(part, depth=_deeper(value, depth))
 
