@@ -24,7 +24,7 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import nodes_of, slots_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
-from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.model.history import History, TensorKind, Witness
 from gradsan.record.frames import Site, current_site, span_of
 
@@ -166,15 +166,9 @@ class AutocastAudit:
         recorder = self._audit.recorder
         made = recorder.site_of(use.cast._sequence_nr())
         used = recorder.site_of(use.user._sequence_nr())
-        needed = Needed(
-            span=span_of(used),
-            operation="autocast",
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
         at = span_of(made)
         notes = () if at is None else (f"autocast cast it at line {at.line} of {Path(at.path).name}",)
-        events = (self._audit.written(use.write.site, use.write.operation), needed)
+        events = (self._audit.written(use.write.site, use.write.operation), needed_at(recorder, used, "autocast"))
         subject = subject_of(use.leaf, kind=TensorKind.LEAF)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.STALE_CAST, notes=notes))
 

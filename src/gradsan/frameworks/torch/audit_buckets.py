@@ -10,7 +10,6 @@ made of that.  A program that fills it (``view.copy_(p.grad)``), or gives the vi
 from __future__ import annotations
 
 import functools
-import gc
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,11 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.modules import subject_of
-from gradsan.frameworks.torch.optimizers import parameters_of
+from gradsan.frameworks.torch.optimizers import owners_of, parameters_of
 from gradsan.frameworks.torch.regions import key_of
-from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -113,17 +112,11 @@ class BucketAudit:
         since = [run for run in log.runs if run.last_order > view.order] if log is not None else []
         if any(run.operation not in _SCALES for run in since):
             return False
-        optimizers = (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
-        return not any(leaf is each for optimizer in optimizers for each in parameters_of(optimizer))
+        return not any(True for _ in owners_of(leaf))
 
     def _tell(self, view: View, optimizer: Optimizer) -> None:
         recorder = self._audit.recorder
-        needed = Needed(
-            span=span_of(current_site(recorder.user_code)),
-            operation=f"{type(optimizer).__name__}.step",
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
+        needed = needed_at(recorder, current_site(recorder.user_code), f"{type(optimizer).__name__}.step")
         leaf: Any = view.leaf()
         subject = subject_of(leaf, kind=TensorKind.PARAMETER)
         events = (self._audit.written(view.site, "zero_grad"), needed)

@@ -21,8 +21,8 @@ from gradsan.frameworks.torch.doors import Callee, Door, Patches
 from gradsan.frameworks.torch.graph import number_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import PLAIN, REFUSALS
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.frameworks.torch.storages import storage_key
-from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, Witness
 from gradsan.record.frames import Site, current_site, span_of
 from gradsan.record.writes import Run
@@ -154,13 +154,8 @@ class DifferenceAudit:
 
     def _tell(self, tensor: Any, taken: Taken, run: Run, operation: str) -> None:
         recorder = self._audit.recorder
-        here, at = current_site(recorder.user_code), span_of(taken.site)
-        needed = Needed(
-            span=span_of(here),
-            operation=operation,
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
+        at = span_of(taken.site)
+        needed = needed_at(recorder, current_site(recorder.user_code), operation)
         notes = () if at is None else (f"taken by reference at line {at.line} of {Path(at.path).name}",)
         events = (self._audit.written(run.site, run.operation), needed)
         subject = subject_of(tensor)

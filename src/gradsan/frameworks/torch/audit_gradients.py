@@ -9,7 +9,6 @@ reading it once a file is met that keeps what it reads: nobody pays for the desc
 
 from __future__ import annotations
 
-import functools
 import linecache
 import re
 import sys
@@ -26,11 +25,12 @@ from gradsan.frameworks.torch.graph import leaves_of
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.overlap import overlaps
 from gradsan.frameworks.torch.regions import PLAIN, key_of
+from gradsan.frameworks.torch.running import before_accumulating
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.frameworks.torch.suspicion import region_of
 from gradsan.frameworks.torch.use_counts import OF_A_VARIABLE
-from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -88,7 +88,10 @@ class GradientAudit:
         if not self._is_following and _ASSIGNS.search(source) is not None:
             self._is_following = True
             engine: Any = torch.autograd
-            self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+            look = before_accumulating(
+                self._audit.recorder, engine._engine_run_backward, lambda: bool(self._given), self._before_backward
+            )
+            self._patches.set(engine, "_engine_run_backward", look)
         self._is_reading = self._is_reading or _KEEPS.search(source) is not None
         if (self._is_following, self._is_reading) == before:
             return  # a door put in once more would void the attribute cache of the class
@@ -142,16 +145,6 @@ class GradientAudit:
             if key is not None and other is not None and other is not leaf and other.grad is leaf.grad:
                 self._filled[key] = weakref.ref(other), weakref.ref(leaf.grad)
 
-    def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._given and kwargs.get("accumulate_grad") and not torch.compiler.is_compiling():
-                with self._audit.recorder.border():
-                    self._before_backward(t_outputs, args[3] if len(args) > 3 else ())
-            return original(t_outputs, *args, **kwargs)
-
-        return run_backward
-
     def _before_backward(self, roots: Any, inputs: Any) -> None:
         given = {id(leaf): (leaf, site) for leaf, site in self._living()}
         if not given:
@@ -189,13 +182,7 @@ class GradientAudit:
         sites = [site for key, (_, site) in given.items() if key in (id(one), id(other)) and site is not None]
         if not sites:
             return
-        here = current_site(recorder.user_code)
-        needed = Needed(
-            span=span_of(here),
-            operation="AccumulateGrad",
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
+        needed = needed_at(recorder, current_site(recorder.user_code), "AccumulateGrad")
         subject = subject_of(other.grad, kind=TensorKind.LEAF)
         events = (self._audit.written(sites[-1], "grad ="), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.GRADIENT_OF_TWO))

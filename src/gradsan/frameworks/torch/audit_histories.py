@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
-from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 from gradsan.record.keeps import keeps
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class HistoryAudit:
                     self._tell(gradient, doubt.kept.version_before, place, Witness.LISTED_GRADIENTS)
 
     def _tell(
-        self, gradient: Any, since: int, needed_at: Site | None, witness: Witness, notes: tuple[str, ...] = ()
+        self, gradient: Any, since: int, site: Site | None, witness: Witness, notes: tuple[str, ...] = ()
     ) -> None:
         recorder, key = self._audit.recorder, key_of(gradient)
         log = None if key is None else recorder.writes.find(key)
@@ -156,10 +156,7 @@ class HistoryAudit:
         last = max(runs, key=lambda run: run.last_order, default=None)
         place = last.site if last is not None else recorder.backwards[-1].site if recorder.backwards else None
         written = self._audit.written(place, "backward" if last is None else last.operation)
-        number = SequenceNumber(recorder.next_number())
-        span = span_of(needed_at)
-        needed = Needed(span=span, operation="", version=Version(0), sequence=number)
-        events = (written, needed)
+        events = (written, needed_at(recorder, site, ""))
         self._audit.tell(History(subject=subject_of(gradient), events=events, witness=witness, notes=notes))
 
 

@@ -22,9 +22,10 @@ from gradsan.frameworks.torch.frames import is_running
 from gradsan.frameworks.torch.graph import has_node
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.regions import key_of
-from gradsan.model.event import Needed, SequenceNumber, Version, Written
+from gradsan.frameworks.torch.silent_history import needed_at
+from gradsan.model.event import Written
 from gradsan.model.history import History, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -83,8 +84,7 @@ class HookStates:
 
     def _tell(self, state: State, tensor: Any, written: Written) -> None:
         recorder = self._audit.recorder
-        here, now = current_site(recorder.user_code), SequenceNumber(recorder.next_number())
-        needed = Needed(span=span_of(here), operation="hook", version=Version(0), sequence=now)
+        needed = needed_at(recorder, current_site(recorder.user_code), "hook")
         subject = subject_of(tensor, name=state.path)
         self._audit.tell(History(subject=subject, events=(written, needed), witness=Witness.HOOK_STATE))
 

@@ -8,24 +8,21 @@ each gradient by its own history, or that has one of the leaves only, goes elsew
 
 from __future__ import annotations
 
-import functools
-import gc
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.optim.optimizer import Optimizer
 
 from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.graph import leaves_of
 from gradsan.frameworks.torch.modules import subject_of
-from gradsan.frameworks.torch.optimizers import parameters_of
+from gradsan.frameworks.torch.optimizers import owners_of
 from gradsan.frameworks.torch.regions import key_of
+from gradsan.frameworks.torch.running import before_accumulating
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.frameworks.torch.suspicion import region_of
-from gradsan.model.event import Needed, SequenceNumber, Version
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -74,19 +71,12 @@ class LeafAudit:
         with recorder.border():
             if not self._pairs:
                 engine: Any = torch.autograd
+                look = before_accumulating(
+                    recorder, engine._engine_run_backward, lambda: bool(self._pairs), self._before_backward
+                )
                 self._patches.restore()
-                self._patches.set(engine, "_engine_run_backward", self._backward(engine._engine_run_backward))
+                self._patches.set(engine, "_engine_run_backward", look)
             self._pairs.append(Pair(first, second, current_site(recorder.user_code)))
-
-    def _backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._pairs and kwargs.get("accumulate_grad") and not torch.compiler.is_compiling():
-                with self._audit.recorder.border():
-                    self._before_backward(t_outputs, args[3] if len(args) > 3 else ())
-            return original(t_outputs, *args, **kwargs)
-
-        return run_backward
 
     def _before_backward(self, roots: Any, inputs: Any) -> None:
         reached = {id(leaf): leaf for leaf in leaves_of(roots, inputs)}
@@ -102,12 +92,7 @@ class LeafAudit:
 
     def _tell(self, pair: Pair, leaf: Any) -> None:
         recorder = self._audit.recorder
-        needed = Needed(
-            span=span_of(current_site(recorder.user_code)),
-            operation="AccumulateGrad",
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
+        needed = needed_at(recorder, current_site(recorder.user_code), "AccumulateGrad")
         subject = subject_of(leaf, kind=TensorKind.PARAMETER)
         events = (self._audit.written(pair.site, "Parameter"), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.LEAF_OVER_LEAF))
@@ -117,6 +102,5 @@ def _is_split(first: Any, second: Any) -> bool:
     """Return whether two leaves still have one memory, and are not both stepped by SGD."""
     if first is None or second is None or key_of(first) != key_of(second) or region_of(first) != region_of(second):
         return False
-    owners = [each for each in gc.get_objects() if issubclass(type(each), Optimizer)]
-    of_each = [[each for each in owners if any(leaf is one for one in parameters_of(each))] for leaf in (first, second)]
-    return not all(of_one and all(isinstance(each, torch.optim.SGD) for each in of_one) for of_one in of_each)
+    owners = [list(owners_of(leaf)) for leaf in (first, second)]
+    return not all(of_one and all(isinstance(each, torch.optim.SGD) for each in of_one) for of_one in owners)

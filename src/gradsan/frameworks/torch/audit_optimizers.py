@@ -22,9 +22,9 @@ from gradsan.frameworks.torch.doors import Patches
 from gradsan.frameworks.torch.modules import subject_of
 from gradsan.frameworks.torch.optimizers import parameters_of
 from gradsan.frameworks.torch.regions import key_of
-from gradsan.model.event import Needed, SequenceNumber, Version
+from gradsan.frameworks.torch.silent_history import needed_at
 from gradsan.model.history import History, TensorKind, Witness
-from gradsan.record.frames import Site, current_site, span_of
+from gradsan.record.frames import Site, current_site
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.audit import Audit
@@ -134,13 +134,7 @@ class OptimizerAudit:
 
     def _tell_stale(self, optimizer: Optimizer, parameter: Any, site: Site | None) -> None:
         recorder = self._audit.recorder
-        here = current_site(recorder.user_code)
-        needed = Needed(
-            span=span_of(here),
-            operation=f"{type(optimizer).__name__}.step",
-            version=Version(0),
-            sequence=SequenceNumber(recorder.next_number()),
-        )
+        needed = needed_at(recorder, current_site(recorder.user_code), f"{type(optimizer).__name__}.step")
         subject = subject_of(parameter, kind=TensorKind.PARAMETER)
         events = (self._audit.written(site, "zero_grad"), needed)
         self._audit.tell(History(subject=subject, events=events, witness=Witness.STALE_GRADIENT))

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradsan.frameworks.torch.frames import user_frame
+from gradsan.frameworks.torch.frames import written_at
 from gradsan.frameworks.torch.regions import REFUSALS
-from gradsan.record.frames import Site, site_in_program
 from gradsan.record.writes import GRAD_ENABLED, IS_VIEW
 
 if TYPE_CHECKING:
@@ -90,9 +89,7 @@ def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
 
 def _put(recorder: Recorder, tensors: Sequence[torch.Tensor], operation: str, number: int, frame: FrameType) -> None:
     """Put writes on the log; see NOTE [Counted collectives]."""
-    code, offset, agent = user_frame(recorder.user_code, frame)
-    in_program = None if code is None else site_in_program(recorder.user_code, Site(code, offset))
-    at = code, -1 - offset, agent, in_program
+    at = written_at(recorder.user_code, frame)
     flags = GRAD_ENABLED if torch.is_grad_enabled() else 0
     for tensor in tensors:
         storage = tensor.untyped_storage()

@@ -23,7 +23,6 @@ leads to that parameter.
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -31,10 +30,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.optim.optimizer import Optimizer
 
 from gradsan.frameworks.torch.graph import VIEWS, has_node, node_of, nodes_of
-from gradsan.frameworks.torch.optimizers import StepLog, parameters_of
+from gradsan.frameworks.torch.optimizers import StepLog, every_optimizer, owners_of, parameters_of
 from gradsan.frameworks.torch.storages import storage_key
 
 MAX_NODES = 32
@@ -96,7 +94,7 @@ def is_meant(upstream: Upstream, leaf: torch.Tensor, roots: Any, written: frozen
         variable = getattr(node, "variable", None)
         if any(variable is each for each in leaves) if variable is not None else _is_of(node, upstream):
             return True
-    return any(leaf is each for optimizer in _optimizers() for each in parameters_of(optimizer))
+    return any(True for _ in owners_of(leaf))
 
 
 def is_awaited(upstream: Upstream, steps: StepLog) -> bool:
@@ -104,7 +102,7 @@ def is_awaited(upstream: Upstream, steps: StepLog) -> bool:
     leaves = [each() for each in upstream.leaves]
     if any(leaf is None or _is_stepped(leaf, steps) for leaf in leaves):
         return False
-    optimizers = list(_optimizers())
+    optimizers = list(every_optimizer())
     owned = {id(each) for optimizer in optimizers for each in parameters_of(optimizer)}
     return not optimizers or any(id(leaf) in owned for leaf in leaves)
 
@@ -126,10 +124,6 @@ def is_made_of_others(weight: torch.Tensor, upstream: Upstream) -> bool:
 def _is_stepped(leaf: Any, steps: StepLog) -> bool:
     key = storage_key(leaf)
     return key is None or any(True for _ in steps.writes_to(key))
-
-
-def _optimizers() -> Iterator[Optimizer]:
-    return (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
 
 
 def _is_of(node: Any, upstream: Upstream) -> bool:

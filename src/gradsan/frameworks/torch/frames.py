@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 
 from gradsan.frameworks.torch.modules import module_of_frame
-from gradsan.record.frames import UserCode
+from gradsan.record.frames import Site, UserCode, site_in_program
+from gradsan.record.writes import WrittenAt
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -35,6 +36,13 @@ def user_frame(user_code: UserCode, frame: FrameType | None) -> UserFrame:
             agent = module_of_frame(frame)
         frame = frame.f_back
     return None, -1, agent
+
+
+def written_at(user_code: UserCode, frame: FrameType | None) -> WrittenAt:
+    """Return for whom a frame writes: as `user_frame`, the position as in the clock, and the program's own line."""
+    code, offset, agent = user_frame(user_code, frame)
+    in_program = None if code is None else site_in_program(user_code, Site(code, offset))
+    return code, -1 - offset, agent, in_program
 
 
 def place_on(recorder: Recorder) -> Callable[[FrameType], UserFrame]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradsan.frameworks.torch.frames import user_frame
-from gradsan.record.frames import Site, site_in_program
-from gradsan.record.writes import GRAD_ENABLED, WrittenAt
+from gradsan.frameworks.torch.frames import written_at
+from gradsan.record.writes import GRAD_ENABLED
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -68,13 +67,11 @@ class FullTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _log(self, tensor: torch.Tensor, func: Any, number: int) -> None:
         storage: Any = tensor.untyped_storage()
-        code, offset, agent = user_frame(self._recorder.user_code, sys._getframe(4))
+        at = written_at(self._recorder.user_code, sys._getframe(4))
         pending = self._recorder.writes.pending
         # Below autograd: the counter moves when the operation returns to it.
         after = tensor._version + 1
         flags = GRAD_ENABLED if torch.is_grad_enabled() else 0
         name = func._schema.name.removeprefix("aten::")
         key, weak, order = storage._cdata, storage._weak_ref(), self._recorder.writes.next_order()
-        in_program = None if code is None else site_in_program(self._recorder.user_code, Site(code, offset))
-        at: WrittenAt = (code, -1 - offset, agent, in_program)
         pending.append((key, weak, name, after, number, order, flags, at))

@@ -126,12 +126,15 @@ def nodes_between(roots: Any, inputs: Any) -> Iterator[Any]:
     yield from (node for node in nodes if node in needed and node not in ends)
 
 
-def leaves_of(roots: Any, inputs: Any) -> Iterator[torch.Tensor]:
-    """Yield the leaves into which a backward pass from ``roots`` accumulates; only ``inputs``, where there are any."""
+def leaves_of(roots: Any, inputs: Any = ()) -> Iterator[torch.Tensor]:
+    """Yield the leaves into which a backward pass from ``roots`` accumulates; only ``inputs``, where there are any.
+
+    Each is yielded once, in an order that depends on the graph alone.
+    """
     chosen = {id(each) for each in inputs or ()}
     for node in nodes_of(roots):
         leaf = getattr(node, "variable", None)
-        if leaf is not None and (not chosen or id(leaf) in chosen):
+        if isinstance(leaf, torch.Tensor) and not node.next_functions and (not chosen or id(leaf) in chosen):
             yield leaf
 
 
@@ -196,6 +199,11 @@ def node_of(tensor: Any) -> Any:
         return _node_of(tensor)
     except RuntimeError:
         return None
+
+
+def base_of(tensor: Any) -> Any:
+    """Return the base of a view; another tensor itself."""
+    return tensor._base if tensor._is_view() and tensor._base is not None else tensor
 
 
 def number_of(tensor: Any) -> int:

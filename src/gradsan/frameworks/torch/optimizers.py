@@ -8,6 +8,7 @@ and are seen the same way.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -174,6 +175,16 @@ def parameters_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
     """Yield the parameters of all groups."""
     for group in optimizer.param_groups:
         yield from group["params"]
+
+
+def every_optimizer() -> Iterator[Optimizer]:
+    """Yield the optimizers that are alive."""
+    return (each for each in gc.get_objects() if issubclass(type(each), Optimizer))
+
+
+def owners_of(leaf: torch.Tensor) -> Iterator[Optimizer]:
+    """Yield the optimizers that are alive and have a leaf in one of their groups."""
+    return (each for each in every_optimizer() if any(leaf is one for one in parameters_of(each)))
 
 
 def run_of_step(

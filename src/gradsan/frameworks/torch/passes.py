@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from threading import get_ident
 from typing import Any
@@ -18,7 +18,7 @@ import torch.utils.checkpoint
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch.doors import Patches
-from gradsan.frameworks.torch.graph import nodes_of
+from gradsan.frameworks.torch.graph import leaves_of
 from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.state import sample_of, walk
 from gradsan.record.observations import BackwardPass, Leaf, Observations, Sample
@@ -129,11 +129,3 @@ def _are_again(roots: Any) -> bool:
     for node in nodes:
         node.metadata[_SEEN] = True
     return found
-
-
-def leaves_of(roots: Any) -> Iterator[torch.Tensor]:
-    """Yield the leaves of a graph, each once, in an order that depends on the graph alone."""
-    for node in nodes_of(roots):
-        variable = getattr(node, "variable", None)
-        if isinstance(variable, torch.Tensor) and not node.next_functions:
-            yield variable

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional
 
+from gradsan.frameworks.torch.graph import base_of
 from gradsan.frameworks.torch.joined import swap
 from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.model.event import Refusal
@@ -49,11 +50,6 @@ def write_to_copy_of_leaf(write: Callable[..., Any], view: Any, rest: tuple[Any,
         return False
     swap(view, part)
     return True
-
-
-def base_of(tensor: Any) -> Any:
-    """Return the base of a view; another tensor itself."""
-    return tensor._base if tensor._is_view() and tensor._base is not None else tensor
 
 
 def write_through(

@@ -8,14 +8,18 @@ audit, which compares what each node gets, finds such a write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from gradsan.frameworks.torch.graph import nodes_between, slots_of
 from gradsan.frameworks.torch.storages import keys_of
 from gradsan.record.frames import Site
+
+if TYPE_CHECKING:
+    from gradsan.frameworks.torch.recorder import Recorder
 
 
 class Running:
@@ -78,6 +82,31 @@ def keeps_for_later(arguments: Sequence[Any], named: Mapping[str, Any]) -> bool:
     """
     keeps_graph, creates_graph = (len(arguments) <= at or bool(arguments[at]) for at in (1, 2))
     return keeps_graph and not (creates_graph and not named.get("accumulate_grad", False))
+
+
+def before_accumulating(
+    recorder: Recorder,
+    original: Callable[..., Any],
+    is_asked: Callable[[], bool],
+    look: Callable[[Any, Any], None],
+) -> Callable[..., Any]:
+    """Return the engine's call with a look before each pass that accumulates into leaves.
+
+    Args:
+        recorder: Whose border the look runs in.
+        original: The engine's call.
+        is_asked: Whether there is something to look for now.
+        look: Gets the roots and the inputs of the pass; without inputs, an empty tuple.
+    """
+
+    @functools.wraps(original)
+    def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_asked() and kwargs.get("accumulate_grad") and not torch.compiler.is_compiling():
+            with recorder.border():
+                look(t_outputs, args[3] if len(args) > 3 else ())
+        return original(t_outputs, *args, **kwargs)
+
+    return run_backward
 
 
 def is_run_again(running: list[Running], number: int | None) -> bool:

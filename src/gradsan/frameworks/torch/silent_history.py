@@ -139,6 +139,12 @@ class Told:
         return History(subject=subject, events=(*events, needed))
 
 
+def needed_at(recorder: Recorder, site: Site | None, operation: str) -> Needed:
+    """Return the event that an operation needs now, at a place of the program, what has no version of its own."""
+    number = SequenceNumber(recorder.next_number())
+    return Needed(span=span_of(site), operation=operation, version=UNKNOWN, sequence=number)
+
+
 def _alias_event(suspect: Suspect) -> tuple[Detached, ...]:
     alias = suspect.alias
     if alias is None or alias.code is None or suspect.access is Access.ITSELF:

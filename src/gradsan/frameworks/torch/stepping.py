@@ -26,11 +26,11 @@ import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from gradsan.frameworks.torch.doors import Callee, open_doors, shut_doors
-from gradsan.frameworks.torch.frames import user_frame
+from gradsan.frameworks.torch.frames import written_at
 from gradsan.frameworks.torch.optimizers import Place, parameters_of, run_of_step
 from gradsan.frameworks.torch.sharded import is_sharded
 from gradsan.frameworks.torch.storages import keys_of, storage_key
-from gradsan.record.frames import Site, is_installed, site_in_program
+from gradsan.record.frames import is_installed
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.recorder import Recorder
@@ -127,9 +127,8 @@ class StepHooks:
         self._note(optimizer, self._place(sys._getframe(1)))
 
     def _place(self, frame: FrameType) -> Place:
-        code, offset, _ = user_frame(self._recorder.user_code, frame)
-        site = None if code is None else Site(code, offset)
-        return Place(code, -1 - offset, site_in_program(self._recorder.user_code, site))
+        code, position, _, in_program = written_at(self._recorder.user_code, frame)
+        return Place(code, position, in_program)
 
     def _begin(self, optimizer: Optimizer) -> None:
         recorder, thread = self._recorder, get_ident()

@@ -22,6 +22,7 @@ from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from gradsan.frameworks.torch import doors
+from gradsan.frameworks.torch.graph import base_of
 from gradsan.frameworks.torch.regions import tensors_in
 
 _ASKED_OF = frozenset({"_base", "grad", "grad_fn"})
@@ -54,7 +55,7 @@ class ViewsTaken(TorchFunctionMode):
 
     def note_refused(self, tensor: torch.Tensor) -> None:
         """Take in that a refused write goes to a tensor."""
-        base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
+        base = base_of(tensor)
         self.writes_output = self.writes_output or base in self._returned
         if base is not tensor and isinstance(base, torch.nn.Parameter):
             self._watch(tensor)

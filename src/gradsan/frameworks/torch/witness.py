@@ -38,11 +38,12 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from gradsan.frameworks.torch import doors, refused_writes
 from gradsan.frameworks.torch.apart import Apart
 from gradsan.frameworks.torch.compiling import count_compiled
+from gradsan.frameworks.torch.graph import base_of, leaves_of
 from gradsan.frameworks.torch.joined import join, swap, take_place
 from gradsan.frameworks.torch.outermost import Outermost
 from gradsan.frameworks.torch.own_copies import give_copies, keep_gradients
 from gradsan.frameworks.torch.own_functions import OwnFunctions
-from gradsan.frameworks.torch.passes import Passes, leaves_of
+from gradsan.frameworks.torch.passes import Passes
 from gradsan.frameworks.torch.regions import tensors_in
 from gradsan.frameworks.torch.shared_elements import goes_through, shares_its_elements, write_apart
 from gradsan.frameworks.torch.single_views import give_single_views
@@ -227,7 +228,7 @@ class Witness:
 
     def _with_history(self, tensor: Any) -> Any:
         """Return the tensor of the graph that a write meets unknown to the tape; None where there is none."""
-        base = tensor._base if tensor._is_view() and tensor._base is not None else tensor
+        base = base_of(tensor)
         source = self._sources.get(tensor, self._sources.get(base))
         if source is None and not torch.is_grad_enabled():
             source = tensor if tensor.grad_fn is not None else base
@@ -299,10 +300,9 @@ class Witness:
 
     def _is_of_free_leaf(self, refusal: Refusal, tensor: Any) -> bool:
         """Whether a write out of place goes into a view of a leaf that no optimizer trains."""
-        is_view = (
-            refusal is Refusal.LEAF_VIEW and tensor._is_view() and self._performs_refused in refused_writes.OUT_OF_PLACE
-        )
-        return is_view and tensor._base is not None and tensor._base not in self._trained
+        is_out_of_place = self._performs_refused in refused_writes.OUT_OF_PLACE
+        base = base_of(tensor)
+        return refusal is Refusal.LEAF_VIEW and is_out_of_place and base is not tensor and base not in self._trained
 
     def _perform_out(self, out: Any, result: Any, arguments: tuple[Any, ...]) -> Any:
         """Let what was computed be the tensor that was given as ``out``; see NOTE [Refused writes]."""
@@ -317,7 +317,7 @@ class Witness:
         return out
 
     def _refused(self, refusal: Refusal, tensor: Any, arguments: tuple[Any, ...]) -> Refused:
-        is_trained = (base := refused_writes.base_of(tensor)) in self._trained
+        is_trained = (base := base_of(tensor)) in self._trained
         given = [each for each in tensors_in(arguments) if each.requires_grad]
         if is_trained:  # what is made of the state itself, to be the state, needs no gradient
             given = [each for each in given if any(leaf is not base for leaf in leaves_of([each]))]

@@ -105,8 +105,7 @@ def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, 
     """Call a method by name."""
     if type(receiver) is Opaque and name not in receiver.attributes:
         result = MEMBER_CALLERS[Opaque](frame, receiver, name, arguments, node)
-        return or_default(frame, result, arguments, node) if name == "get" else result
-    if type(receiver) is Choice:
+    elif type(receiver) is Choice:
         machine = frame.machine
         before = machine.guard
         results: list[tuple[Value, Guard]] = []
@@ -117,7 +116,8 @@ def call_member(frame: Frame, receiver: Value, name: str, arguments: Arguments, 
             results.append((call_member(frame, option, name, arguments, node), guard))
         machine.guard = before
         return join(results) if results else Opaque()
-    result = call(frame, get_attribute(frame, receiver, name, node.func), arguments, node)
+    else:
+        result = call(frame, get_attribute(frame, receiver, name, node.func), arguments, node)
     return or_default(frame, result, arguments, node) if name == "get" else result
 
 
