@@ -11,6 +11,7 @@ from gradsan.source.flow.journal import Exit
 from gradsan.source.flow.machine import Condition, Frame, evaluate
 from gradsan.source.flow.regrads import Regrad, regrad_of
 from gradsan.source.flow.values import (
+    ABSENT,
     Choice,
     Class,
     Const,
@@ -42,7 +43,7 @@ def truth_of(value: Value) -> bool | None:
         case Sequence(items=items):
             return True if items else None
         case Mapping(items=found, is_exact=True):
-            return bool(found)
+            return any(one is not ABSENT for one in found.values())
         case Function() | Class() | Instance() | Layer() | External():
             return True
         case Choice(options=options):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gradsan.source.flow.children import DICTS
 from gradsan.source.flow.conditions import runs_in_evaluation
 from gradsan.source.flow.decorating import decorated
+from gradsan.source.flow.deleting import present
 from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.graph import EVERYWHERE, Grad, contradicts
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
@@ -246,11 +247,11 @@ def container_items(container: str, arguments: Arguments) -> Sequence:
     if container == "Sequential":
         if len(arguments.positional) == 1 and isinstance(arguments.positional[0], Mapping):
             found = arguments.positional[0]
-            return Sequence(list(found.items.values()), is_exact=found.is_exact, fields=_names(found))
+            return Sequence(list(present(found).values()), is_exact=found.is_exact, fields=_names(found))
         return Sequence(list(arguments.positional), is_exact=arguments.is_exact)
     given = arguments.positional[0] if arguments.positional else None
     if isinstance(given, Mapping):
-        return Sequence(list(given.items.values()), is_exact=given.is_exact, fields=_names(given))
+        return Sequence(list(present(given).values()), is_exact=given.is_exact, fields=_names(given))
     if isinstance(given, Sequence) and container in DICTS:
         from gradsan.source.flow.containers import pairs_of
 
@@ -265,7 +266,7 @@ def container_items(container: str, arguments: Arguments) -> Sequence:
 
 
 def _names(found: Mapping) -> tuple[str, ...]:
-    return tuple(key if isinstance(key, str) else "" for key in found.items)
+    return tuple(key if isinstance(key, str) else "" for key in present(found))
 
 
 @calls(Instance)

@@ -6,9 +6,22 @@ import ast
 
 from gradsan.source.flow.branches import truth_of
 from gradsan.source.flow.children import names_of
+from gradsan.source.flow.deleting import present
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.machine import Arguments, Frame, call
-from gradsan.source.flow.values import HOLE, NONE, Const, External, Mapping, Opaque, Sequence, Value, join, nodes_of
+from gradsan.source.flow.values import (
+    ABSENT,
+    HOLE,
+    NONE,
+    Const,
+    External,
+    Mapping,
+    Opaque,
+    Sequence,
+    Value,
+    join,
+    nodes_of,
+)
 
 MAX_LENGTH = 64
 
@@ -70,15 +83,15 @@ def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments
     match name:
         case "items":
             return Sequence(
-                [Sequence([_key(k), v], is_tuple=True) for k, v in value.items.items()], is_exact=value.is_exact
+                [Sequence([_key(k), v], is_tuple=True) for k, v in present(value).items()], is_exact=value.is_exact
             )
         case "values":
-            return Sequence(list(value.items.values()), is_exact=value.is_exact)
+            return Sequence(list(present(value).values()), is_exact=value.is_exact)
         case "keys":
-            return Sequence([_key(k) for k in value.items], is_exact=value.is_exact)
+            return Sequence([_key(k) for k in present(value)], is_exact=value.is_exact)
         case "get" | "pop" | "setdefault" if isinstance(key, Const):
             other = arguments.get(1, "default") or NONE
-            if key.value in value.items:
+            if value.items.get(key.value, ABSENT) is not ABSENT:
                 return value.items[key.value]
             if name == "setdefault":
                 journal.set(value.items, key.value, other)
@@ -97,7 +110,7 @@ def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments
                 frame.machine.escaped += list(nodes_of(key))
             return NONE
         case "copy":
-            return Mapping(dict(value.items), is_exact=value.is_exact)
+            return Mapping(dict(present(value)), is_exact=value.is_exact)
     return Opaque()
 
 

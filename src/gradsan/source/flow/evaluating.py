@@ -10,6 +10,8 @@ from typing import Any
 from gradsan.source.flow.absent import ask, or_default
 from gradsan.source.flow.binding import bind
 from gradsan.source.flow.branches import decide, truth_of
+from gradsan.source.flow.deleting import present
+from gradsan.source.flow.formatting import formatted
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.machine import MEMBER_CALLERS, Arguments, Frame, call, evaluate, evaluates, get_attribute
 from gradsan.source.flow.names import closure, find_name
@@ -142,7 +144,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments:
         if keyword.arg is not None:
             keywords[keyword.arg] = value
         elif isinstance(value, Mapping):
-            keywords.update({k: v for k, v in value.items.items() if isinstance(k, str)})
+            keywords.update({k: v for k, v in present(value).items() if isinstance(k, str)})
             is_exact = is_exact and value.is_exact
         else:
             is_exact = False
@@ -157,6 +159,8 @@ def _binary(frame: Frame, node: ast.BinOp) -> Value:
 def binary(frame: Frame, left: Value, right: Value, op: ast.operator, node: ast.AST) -> Value:
     """Return what an operator between two values gives."""
     name, compute = _BINARY[type(op)]
+    if type(left) is Const and isinstance(left.value, str) and isinstance(op, ast.Mod):
+        return formatted(left.value, right)
     if type(left) is Const and type(right) is Const:
         return _fold(compute, left.value, right.value)
     if type(left) is Sequence or type(right) is Sequence:

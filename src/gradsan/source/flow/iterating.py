@@ -7,6 +7,7 @@ import ast
 from gradsan.model.event import ViewKind
 from gradsan.model.history import TensorKind
 from gradsan.source.flow.children import is_dict, names_of
+from gradsan.source.flow.deleting import present
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Frame
 from gradsan.source.flow.tensors import view_of
@@ -76,8 +77,8 @@ def elements(frame: Frame, value: Value, node: ast.AST) -> tuple[list[Value], bo
             return rows(frame, tensor, node, caveat=NO_LIST), False
         case Opaque():
             return [_element(value, i) for i in range(frame.machine.n_samples)], False
-        case Mapping(items=found, is_exact=is_exact):
-            keys: list[Value] = [Const(key) if isinstance(key, (str, int)) else Opaque() for key in found]
+        case Mapping(is_exact=is_exact):
+            keys: list[Value] = [Const(key) if isinstance(key, (str, int)) else Opaque() for key in present(value)]
             return (keys, True) if is_exact else (keys or [Opaque(), Opaque()], False)
         case Instance(children=Sequence() as held) | Layer(children=Sequence() as held):
             return names_of(held) if is_dict(frame, value) else held.items, held.is_exact

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from gradsan.source.flow.branches import decide, fork, text_of
+from gradsan.source.flow.deleting import delete_item
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
@@ -350,6 +351,8 @@ def _delete(frame: Frame, node: ast.Delete) -> bool:
     for target in node.targets:
         if isinstance(target, ast.Name) and target.id in frame.local:
             frame.machine.journal.set(frame.local, target.id, Opaque())
+        elif isinstance(target, ast.Subscript):
+            delete_item(frame, target)
     return True
 
 

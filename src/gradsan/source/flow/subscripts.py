@@ -24,6 +24,7 @@ from gradsan.source.flow.tensors import (
 from gradsan.source.flow.trees import is_entry_of_tree
 from gradsan.source.flow.user_operators import special_method
 from gradsan.source.flow.values import (
+    ABSENT,
     MAX_OPTIONS,
     Choice,
     Class,
@@ -191,12 +192,11 @@ def _list_slice(frame: Frame, value: Sequence, index: ast.Slice) -> Value:
 def _dict_item(frame: Frame, value: Mapping, index: ast.expr) -> Value:
     key = evaluate(frame, index)
     if isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None))):
-        if key.value in value.items:
+        if value.items.get(key.value, ABSENT) is not ABSENT:
             return value.items[key.value]
         if not value.is_exact:
-            missing = Opaque()
-            frame.machine.journal.set(value.items, key.value, missing)
-            return missing
+            frame.machine.journal.set(value.items, key.value, Opaque())
+            return value.items[key.value]
         return Opaque()
     if isinstance(key, Opaque) and value.items:
         return one_of(frame, list(value.items.items())[:MAX_OPTIONS], key, index)
