@@ -7,13 +7,17 @@ from gradsan.source.flow.values import MAX_OPTIONS, Choice, Opaque, Tensor, Valu
 
 
 def fewer(options: list[tuple[Value, Guard]]) -> Value:
-    """Return one value for more options than are kept apart: new tensors that nothing is known of are summed up."""
+    """Return one value for more options than are kept apart: what tells the least is summed up.
+
+    New tensors that nothing is known of tell nothing; of the others, those on the fewest conditions are kept.
+    """
     plain = [pair for pair in options if _is_plain(pair[0])]
     telling = [pair for pair in options if not _is_plain(pair[0])]
-    summed = _summarised(plain if len(telling) < MAX_OPTIONS - 1 else options)
     if len(telling) >= MAX_OPTIONS - 1:
-        telling = []
-    ways = (*telling, *summed)
+        kept = sorted(telling, key=lambda pair: len(pair[1]))[: MAX_OPTIONS - 2]
+        plain = [pair for pair in options if not any(pair is one for one in kept)]
+        telling = kept
+    ways = (*telling, *_summarised(plain))
     return ways[0][0] if len(ways) == 1 else Choice(ways)
 
 
