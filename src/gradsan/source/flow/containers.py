@@ -91,12 +91,15 @@ def mapping_method(frame: Frame, value: Mapping, name: str, arguments: Arguments
             return Sequence([_key(k) for k in present(value)], is_exact=value.is_exact)
         case "get" | "pop" | "setdefault" if isinstance(key, Const):
             other = arguments.get(1, "default") or NONE
-            if value.items.get(key.value, ABSENT) is not ABSENT:
-                return value.items[key.value]
-            if name == "setdefault":
+            held = value.items.get(key.value, ABSENT)
+            if name == "setdefault" and held is ABSENT:
                 journal.set(value.items, key.value, other)
                 return other
-            return other if value.is_exact else Opaque()
+            if name == "pop" and key.value in value.items:
+                journal.set(value.items, key.value, ABSENT)
+            if held is not ABSENT:
+                return held
+            return other if value.is_exact and (name != "pop" or len(arguments.positional) > 1) else Opaque()
         case "get" | "pop" | "setdefault":
             return join([(item, frozenset()) for item in list(value.items.values())[:5]]) if value.items else Opaque()
         case "update":

@@ -330,7 +330,7 @@ def _membership(left: Value, right: Value, *, negated: bool) -> Value:
         if all(type(item) is Const for item in right.items):
             return Const(any(i.value == left.value for i in right.items if type(i) is Const) is not negated)
     elif type(left) is Const and isinstance(right, Mapping) and right.is_exact:
-        return Const((left.value in right.items) is not negated)
+        return Const((left.value in present(right)) is not negated)
     elif type(left) is Const and type(right) is Const and isinstance(left.value, str) and isinstance(right.value, str):
         return Const((left.value in right.value) is not negated)
     return Opaque(is_number=True)

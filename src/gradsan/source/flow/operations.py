@@ -370,7 +370,8 @@ def _aliases_of(applied: Application, tensor: Tensor, guard: Guard) -> list[tupl
     """Return what an operation makes of one tensor: a view, a copy, or either under a condition."""
     frame, effect, label = applied.frame, applied.effect, applied.label
     sure = bool(effect.aliases) and not effect.may_return_input and not any("aliases" in m for m in effect.maybe)
-    caveat = "" if sure else f"`.{label}()` returns its input where there is nothing to convert"
+    because = "in evaluation, and where `p` is 0" if "drop" in label.lower() else "where there is nothing to convert"
+    caveat = "" if sure else f"`.{label}()` returns its input {because}"
     if label in _BY_LAYOUT and not sure:
         if tensor.is_contiguous is False:
             return [(applied.fresh(), guard)]
