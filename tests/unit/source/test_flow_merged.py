@@ -302,3 +302,39 @@ def product(x: torch.Tensor, is_symmetric):
 )
 def test_one_of_several_values_is_as_near_as_one(tmp_path: Path, decomposition: str) -> None:
     assert errors(tmp_path, WRAPPED.replace("{decomposition}", decomposition)) == {("GS101", 11)}
+
+
+OPTIONAL = """\
+class Block(nn.Module):
+    def __init__(self, width, norm=None, activation="ReLU", dropout=0.0):
+        super().__init__()
+        layers = [nn.Linear(width, width)]
+        if norm is not None:
+            layers.append(nn.LayerNorm(width))
+        if activation is not None:
+            layers.append(getattr(nn, activation)())
+        if dropout:
+            layers.append(nn.Dropout1d(dropout))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x)
+
+class Stage(nn.Module):
+    def __init__(self, width, norm, activation="ReLU", dropout=0.0):
+        super().__init__()
+        self.block = Block(width, norm=norm, activation=activation, dropout=dropout)
+
+    def forward(self, x):
+        y = self.block(x)
+        y += x
+        return y
+"""
+
+
+def test_the_likeliest_ways_through_optional_layers_are_kept_apart(tmp_path: Path) -> None:
+    assert errors(tmp_path, OPTIONAL) == {("GS101", 23)}
+
+
+def test_none_of_the_ways_keeps_what_it_returned(tmp_path: Path) -> None:
+    assert not errors(tmp_path, OPTIONAL.replace('activation="ReLU"', 'activation="LayerNorm"'))
