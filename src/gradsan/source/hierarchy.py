@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo, dotted_name
 from gradsan.source.project import Project
 from gradsan.source.spelling import spelled
-from gradsan.source.walking import walk
+from gradsan.source.walking import targets_below
 
 MODULE_BASES = (
     "torch.nn.Module",
@@ -219,7 +219,7 @@ def _assigned_elsewhere(info: ClassInfo) -> Iterator[str]:
     for name, method in info.methods.items():
         if name in ("__init__", "__new__") or method.is_static:
             continue
-        for node in walk(method.node):
-            match node:
-                case ast.Attribute(value=ast.Name(id="self"), attr=attribute, ctx=ast.Store()):
+        for target in targets_below(method.node):
+            match target:
+                case ast.Attribute(value=ast.Name(id="self"), attr=attribute):
                     yield attribute

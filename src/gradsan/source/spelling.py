@@ -24,13 +24,27 @@ def spelled(node: ast.AST) -> str:
 
 
 def _usual(node: ast.AST) -> str:
-    """Return the source of names, attributes, items, calls and comparisons of these; empty for anything else."""
+    """Return the source of names, attributes, items, calls, and tests of these; empty for anything else."""
     match node:
+        case ast.BoolOp(op=op, values=values):
+            is_and = isinstance(op, ast.And)
+            parts = [_part(value, at if is_and else at - 1) for at, value in enumerate(values)]
+            return (" and " if is_and else " or ").join(parts) if all(parts) else ""
+        case ast.UnaryOp(op=ast.Not(), operand=operand) if not isinstance(operand, ast.BoolOp):
+            inner = _usual(operand)
+            return f"not {inner}" if inner else ""
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             one, other = _atom(left), _atom(right)
             return f"{one} {_COMPARISONS[type(op)]} {other}" if one and other else ""
         case _:
             return _atom(node)
+
+
+def _part(node: ast.AST, at: int) -> str:
+    """Return the source of a part of a test; `ast.unparse` puts the later ones into parentheses."""
+    inner = _usual(node) if not isinstance(node, ast.BoolOp) else ""
+    is_closed = (isinstance(node, ast.UnaryOp) and at >= 1) or (isinstance(node, ast.Compare) and at >= 2)
+    return f"({inner})" if inner and is_closed else inner
 
 
 def _atom(node: ast.AST) -> str:

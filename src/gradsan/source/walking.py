@@ -46,6 +46,35 @@ def walk_lines(node: ast.AST, lines: list[int]) -> Iterator[ast.AST]:
         push_parts(inner, stack)
 
 
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields that hold statements, or what holds them."""
+
+
+def targets_below(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what the statements below a node assign to; of what is unpacked each part."""
+    stack = [node]
+    while stack:
+        inner = stack.pop()
+        match inner:
+            case ast.Assign(targets=targets):
+                stack += targets
+            case ast.AugAssign() | ast.AnnAssign():
+                stack.append(inner.target)
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                stack += parts
+            case ast.Starred(value=part):
+                stack.append(part)
+            case ast.expr():
+                yield inner
+            case _:
+                if isinstance(inner, (ast.For, ast.AsyncFor)):
+                    stack.append(inner.target)
+                elif isinstance(inner, (ast.With, ast.AsyncWith)):
+                    stack += (item.optional_vars for item in inner.items if item.optional_vars is not None)
+                for block in _BLOCKS:
+                    stack += getattr(inner, block, ())
+
+
 def push_parts(node: ast.AST, stack: list[ast.AST]) -> None:
     """Put the nodes directly below a node on a stack; contexts and operators are left out."""
     kind = node.__class__

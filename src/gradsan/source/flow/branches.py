@@ -8,7 +8,8 @@ from collections.abc import Callable
 from gradsan.source.flow.absent import is_none
 from gradsan.source.flow.graph import EVERYWHERE, Guard
 from gradsan.source.flow.journal import Exit
-from gradsan.source.flow.machine import Condition, Frame, evaluate
+from gradsan.source.flow.literals import held, holder_of, literal_of, other_literals, type_name
+from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.regrads import Regrad, regrad_of
 from gradsan.source.flow.values import (
     ABSENT,
@@ -24,11 +25,8 @@ from gradsan.source.flow.values import (
     Sequence,
     Tensor,
     Value,
-    is_given,
 )
 from gradsan.source.index import dotted_name
-from gradsan.source.spelling import spelled
-from gradsan.source.walking import walk
 
 NO_LITERALS: tuple[int, ...] = ()
 
@@ -68,7 +66,7 @@ def decide(frame: Frame, test: ast.expr) -> tuple[bool | None, Guard, Guard]:
             verdict = _asks_for_last(frame, test)
         if verdict is not None:
             return verdict, frozenset(), frozenset()
-        literal = _literal(frame, test)
+        literal = literal_of(frame, test)
     known = frame.machine.guard
     if literal in known or -literal in known:
         return literal in known, frozenset(), frozenset()
@@ -83,63 +81,14 @@ def _exclusive(frame: Frame, test: ast.expr, literal: int) -> tuple[int, ...]:
     """Return what can't hold where a value equals a text, or is of a type: that it equals another one, or is of one."""
     match test:
         case ast.Call(func=ast.Name(id="isinstance"), args=[left, kind]):
-            value = _held(frame, left)
-            if type(value) is Opaque and _type_name(frame, kind):
-                return _others(frame, ("isinstance", id(value)), literal)
+            value = held(frame, left)
+            if type(value) is Opaque and type_name(frame, kind):
+                return other_literals(frame, ("isinstance", id(value)), literal)
         case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str())]) if (
             dotted := dotted_name(left)
         ):
-            return _others(frame, _holder(frame, dotted), literal)
+            return other_literals(frame, holder_of(frame, dotted), literal)
     return NO_LITERALS
-
-
-def equality(frame: Frame, node: ast.expr, value: Value, constant: object) -> int:
-    """Return the literal that says that what an expression gives equals a constant: the same as that of a test."""
-    text = text_of(frame, node)
-    frame.machine.kept.append(value)
-    key = (id(value), ast.Eq, type(constant), constant)
-    literal = frame.machine.literal(key, Condition(f"{text} == {constant!r}"))
-    if isinstance(constant, str) and (dotted := dotted_name(node)):
-        _others(frame, _holder(frame, dotted), literal)
-    return literal
-
-
-def _others(frame: Frame, key: tuple[str, int], literal: int) -> tuple[int, ...]:
-    known = frame.machine.equalities.setdefault(key, [])
-    if abs(literal) not in known:
-        known.append(abs(literal))
-    return tuple(-other for other in known if other != abs(literal))
-
-
-_TYPES = frozenset({"builtins.tuple", "builtins.list", "builtins.dict", "builtins.str", "torch.Tensor"})
-"""Types of which nothing is two at once, as far as programs ask."""
-
-
-def _type_name(frame: Frame, node: ast.expr) -> str:
-    """Return the name of a type that excludes the others; empty for any other expression."""
-    if not isinstance(node, (ast.Name, ast.Attribute)):
-        return ""
-    kind = evaluate(frame, node)
-    return kind.dotted if isinstance(kind, External) and kind.dotted in _TYPES else ""
-
-
-def _held(frame: Frame, node: ast.expr) -> Value | None:
-    """Return what a name is bound to, or an attribute of an object."""
-    match node:
-        case ast.Name(id=name):
-            return frame.local.get(name)
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-            holder = frame.local.get(name)
-            return holder.attributes.get(attribute) if isinstance(holder, (Instance, Opaque)) else None
-    return None
-
-
-def _holder(frame: Frame, dotted: str) -> tuple[str, int]:
-    """Return what tells one thing from another in an analysis: the words, and what their first one is bound to."""
-    value = frame.local.get(dotted.partition(".")[0])
-    if value is not None:
-        frame.machine.kept.append(value)
-    return dotted, id(value)
 
 
 def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard, Guard]:
@@ -153,7 +102,7 @@ def _decide_several(frame: Frame, test: ast.BoolOp) -> tuple[bool | None, Guard,
     if len(sides) == 1:
         when_true, when_false = sides[0]
         return (None, together, when_false) if is_and else (None, when_true, together)
-    whole = _literal(frame, test)
+    whole = literal_of(frame, test)
     if abs(whole) in frame.machine.described:
         parts = tuple(next(iter(when_true)) if len(when_true) == 1 else 0 for when_true, _ in sides)
         described = frame.machine.described[abs(whole)]
@@ -189,7 +138,7 @@ def _decide_each(frame: Frame, test: ast.BoolOp) -> list[tuple[Guard, Guard]] | 
 def _split_choice(frame: Frame, test: ast.expr) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return what holds wherever a name was bound to what passes a test, and wherever to what doesn't."""
     asked, holds_for = _asked(frame, test)
-    value = _held(frame, asked) if asked is not None else None
+    value = held(frame, asked) if asked is not None else None
     if not isinstance(value, Choice):
         return NO_LITERALS, NO_LITERALS
     sides: dict[bool, Guard] = {}
@@ -271,88 +220,6 @@ def _none_test(test: ast.expr) -> tuple[ast.expr | None, bool, bool]:
             return asked, True, True
         case _:
             return None, False, False
-
-
-_OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.IsNot: ast.Is,
-    ast.NotEq: ast.Eq,
-    ast.NotIn: ast.In,
-    ast.GtE: ast.Lt,
-    ast.LtE: ast.Gt,
-}
-
-
-def _literal(frame: Frame, test: ast.expr) -> int:
-    """Return the literal of a test: the same number for the same words about the same values."""
-    sign = 1
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _OPPOSITES:
-        sign = -1
-        opposites = frame.machine.opposites
-        opposite = opposites.get(id(test))
-        if opposite is None:
-            opposite = ast.Compare(test.left, [_OPPOSITES[type(test.ops[0])]()], test.comparators)
-            opposites[id(test)] = opposite
-        test = opposite
-    text = text_of(frame, test)
-    if text == "torch.is_grad_enabled()":
-        return sign * frame.machine.literal(text, Condition(text))
-    is_training = text.endswith(".training") or text == "training"
-    condition = Condition(text, is_training=is_training, stack=tuple(frame.machine.stack))
-    subject, asked = _subject(frame, test)
-    condition.is_given = subject is not None and is_given(subject)
-    if type(subject) is Opaque:
-        frame.machine.kept.append(subject)
-        return sign * frame.machine.literal((id(subject), *asked), condition)
-    names, is_pure = _about(frame, test)
-    about: list[int] = []
-    for name in names:
-        value = frame.local.get(name)
-        if value is not None:
-            frame.machine.kept.append(value)
-            about.append(id(value))
-    if not is_pure:
-        # A call may answer otherwise the next time; the same place asks again in each iteration.
-        about.append(frame.machine.clock)
-    return sign * frame.machine.literal((text, *about), condition)
-
-
-def _subject(frame: Frame, test: ast.expr) -> tuple[Value | None, tuple[object, ...]]:
-    """Return of which value a test asks what, where one is known: it may be one thing under several names.
-
-    What a constructor was given and what the object keeps of it are the same: a branch on the one decides the other.
-    """
-    match test:
-        case ast.Compare(left=left, ops=[op], comparators=[ast.Constant(value=constant)]):
-            asked: tuple[object, ...] = (type(op), type(constant), constant)
-        case ast.Call(func=ast.Name(id="isinstance"), args=[left, kind]) if name := _type_name(frame, kind):
-            asked = ("isinstance", name)
-        case _:
-            left, asked = test, ("truth",)
-    return _held(frame, left), asked
-
-
-def text_of(frame: Frame, node: ast.expr) -> str:
-    """Return the source of an expression, in standard form."""
-    texts = frame.machine.texts
-    text = texts.get(id(node))
-    if text is None:
-        text = texts[id(node)] = spelled(node)
-    return text
-
-
-def _about(frame: Frame, test: ast.expr) -> tuple[tuple[str, ...], bool]:
-    """Return the names in a test, and whether it calls nothing that may answer otherwise the next time."""
-    known = frame.machine.abouts.get(id(test))
-    if known is None:
-        inner = list(walk(test))
-        names = tuple(n.id for n in inner if isinstance(n, ast.Name))
-        is_pure = all(_is_pure(n) for n in inner if isinstance(n, ast.Call))
-        known = frame.machine.abouts[id(test)] = (names, is_pure)
-    return known
-
-
-def _is_pure(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "len", "hasattr", "getattr", "callable")
 
 
 def fork(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.machine import Condition, Machine
@@ -29,9 +30,14 @@ def runs_in_evaluation(machine: Machine, guard: Guard) -> bool:
     return False
 
 
+@lru_cache(maxsize=4096)
+def _is_of_evaluation(text: str) -> bool:
+    return _TEST_MODE.search(text) is not None or _ONE_STEP.search(text) is not None
+
+
 def _says_evaluation(machine: Machine, guard: Guard, literal: int, condition: Condition) -> bool:
     if literal > 0:
-        return _TEST_MODE.search(condition.text) is not None or _ONE_STEP.search(condition.text) is not None
+        return _is_of_evaluation(condition.text)
     if condition.is_training:
         return True
     # Not all of them hold: where only one is left, that one doesn't.

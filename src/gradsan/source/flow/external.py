@@ -15,7 +15,6 @@ from gradsan.source.flow import containers
 from gradsan.source.flow.accelerators import accelerator
 from gradsan.source.flow.arrays import NUMERIC, call_numeric
 from gradsan.source.flow.binding import bind
-from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.checkpoints import call_checkpoint
 from gradsan.source.flow.copying import copy_value
@@ -24,6 +23,7 @@ from gradsan.source.flow.evaluating import derived
 from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import elements
 from gradsan.source.flow.layers import construct
+from gradsan.source.flow.literals import text_of
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, get_attribute
 from gradsan.source.flow.modes import EXPORTING, SWITCH, switch
 from gradsan.source.flow.operations import apply

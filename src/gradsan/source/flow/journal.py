@@ -9,7 +9,7 @@ branches that go on are joined.  So a fork costs what it changes, not what there
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from gradsan.source.flow.graph import Guard
 from gradsan.source.flow.values import ABSENT, Sequence, Value, join
@@ -38,7 +38,7 @@ class Journal:
 
     def set(self, holder: dict[str, Value] | dict[object, Value], key: object, value: Value) -> None:
         """Set an item of a dict."""
-        table = cast("dict[object, Value]", holder)
+        table: Any = holder
         self.entries.append((holder, key, table.get(key, MISSING)))
         table[key] = value
 
@@ -92,20 +92,20 @@ class Journal:
             values = [(changes[at][2] if at in changes else now, guard) for guard, changes in exits]
             self._put(holder, key, _join_any(values))
 
-    def _put(self, holder: Holder, key: object, value: object) -> None:
+    def _put(self, holder: Holder, key: object, value: Any) -> None:
         if value is MISSING:
             return
         if isinstance(holder, Sequence):
-            items, is_exact, fields = cast("State", value)
+            items, is_exact, fields = value
             self.set_items(holder, items, is_exact=is_exact, fields=fields)
         else:
-            self.set(holder, key, cast("Value", value))
+            self.set(holder, key, value)
 
 
-def _join_any(values: list[tuple[object, Guard]]) -> object:
+def _join_any(values: list[tuple[Any, Guard]]) -> object:
     present = [pair for pair in values if pair[0] is not MISSING]
     if present and present[0][0].__class__ is tuple:
-        lists = [cast("State", value) for value, _ in present]
+        lists: list[State] = [value for value, _ in present]
         first, _, fields = lists[0]
         if all(len(items) == len(first) and names == fields for items, _, names in lists):
             joined: list[Value] = [
@@ -114,7 +114,7 @@ def _join_any(values: list[tuple[object, Guard]]) -> object:
             ]
             return joined, all(exact for _, exact, _ in lists), fields
         return _join_lengths(lists, [guard for _, guard in present])
-    return join(cast("list[tuple[Value, Guard]]", present))
+    return join(present)
 
 
 def _join_lengths(lists: list[State], guards: list[Guard]) -> State:

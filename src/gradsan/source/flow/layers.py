@@ -6,10 +6,10 @@ import ast
 
 from gradsan.knowledge import UNKNOWN
 from gradsan.source.flow.binding import literal_of, setting_of
-from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import call_function, chain, container_items, opaque_call
 from gradsan.source.flow.graph import Node
 from gradsan.source.flow.hooks import run_hooks, run_pre_hooks
+from gradsan.source.flow.literals import text_of
 from gradsan.source.flow.machine import Arguments, Frame, calls
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.values import Const, Instance, Layer, Opaque, Sequence, Tensor, Value

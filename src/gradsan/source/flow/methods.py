@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from gradsan.source.flow import containers, module_methods
 from gradsan.source.flow.accelerators import prepared
-from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.calling import opaque_call
 from gradsan.source.flow.custom import call_apply
 from gradsan.source.flow.evaluating import derived
@@ -16,6 +15,7 @@ from gradsan.source.flow.external import call_operation
 from gradsan.source.flow.graph import Grad
 from gradsan.source.flow.inplace import OPERATORS, call_operator
 from gradsan.source.flow.iterating import append_unknown
+from gradsan.source.flow.literals import text_of
 from gradsan.source.flow.machine import Arguments, Frame, call, calls, calls_members, get_attribute
 from gradsan.source.flow.method_names import AMBIGUOUS, IGNORED, INTEGERS, NOT_TENSOR, REDUCTIONS, TO_NUMBERS, VIEWS
 from gradsan.source.flow.requiring import cut, require_grad, share_gradient

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from gradsan.source.flow.branches import text_of
 from gradsan.source.flow.graph import Grad
+from gradsan.source.flow.literals import text_of
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.tensors import as_tensor
 from gradsan.source.flow.values import Opaque, Tensor

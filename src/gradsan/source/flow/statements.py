@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from gradsan.source.flow.branches import decide, fork, text_of
+from gradsan.source.flow.branches import decide, fork
 from gradsan.source.flow.deleting import delete_item
 from gradsan.source.flow.evaluating import binary, derived
 from gradsan.source.flow.graph import EVERYWHERE, Guard, contradicts
 from gradsan.source.flow.inplace import update_in_place
 from gradsan.source.flow.iterating import elements, loop_items
 from gradsan.source.flow.journal import Exit
+from gradsan.source.flow.literals import text_of
 from gradsan.source.flow.machine import STATEMENTS, Condition, Frame, Loop, evaluate, execute, executes, get_attribute
 from gradsan.source.flow.modes import enter_context
 from gradsan.source.flow.names import class_of, closure

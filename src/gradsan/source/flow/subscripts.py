@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from gradsan.source.flow.branches import equality, text_of
 from gradsan.source.flow.children import child_named, is_dict, put_child
 from gradsan.source.flow.graph import Grad, Guard, Node
+from gradsan.source.flow.literals import equality, text_of
 from gradsan.source.flow.machine import Frame, evaluate
 from gradsan.source.flow.operations import apply
 from gradsan.source.flow.overlaps import opened
