@@ -44,6 +44,10 @@ SAVED = {
         "checkpoint(lambda t: t.exp(), h, use_reentrant=True)",
         INPUT,
     ),
+    "what is computed again from leaves, whatever that saves": (
+        "checkpoint(lambda t: t * 2, h, use_reentrant=True)",
+        INPUT,
+    ),
 }
 KEPT = {
     "a batch norm's result": ("F.batch_norm(h, self.mean, self.spread, training=True)", RESULT),
@@ -52,6 +56,10 @@ KEPT = {
     "a mapped operation that saves nothing": ("torch.vmap(torch.neg)(h)", INPUT),
     "the result of what is computed again": ("checkpoint(torch.exp, h, use_reentrant=False)", RESULT),
     "what is computed again saves nothing": ("checkpoint(lambda t: t * 2, h, use_reentrant=False)", INPUT),
+    "what is computed again on either way saves nothing": (
+        "checkpoint(lambda t, s: t * 2 if s else t + 1, h, self.training, use_reentrant=False)",
+        INPUT,
+    ),
 }
 VIEW = "checkpoint(lambda t: torch.sin(t * 2).view(-1), h, use_reentrant=KIND)"
 

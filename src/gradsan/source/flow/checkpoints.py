@@ -18,7 +18,8 @@ from gradsan.source.flow.values import Opaque, Tensor, Value, tensors_in
 def call_checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.AST) -> Value | None:
     """Run a checkpointed function; the reentrant kind hands it its inputs as leaves when it runs it again.
 
-    Source: torch/utils/checkpoint.py, CheckpointFunction.backward (2.13.0).
+    That kind keeps its inputs in any case, the other one reads them only where something was saved.
+    Source: torch/utils/checkpoint.py, CheckpointFunction (2.13.0).
     """
     if not arguments.positional:
         return None
@@ -30,9 +31,9 @@ def call_checkpoint(frame: Frame, dotted: str, arguments: Arguments, node: ast.A
     if is_reentrant:
         given = [replace(v, is_leaf=v.grad is Grad.YES) if isinstance(v, Tensor) else v for v in given]
     keywords = {k: v for k, v in arguments.keywords.items() if k not in ("use_reentrant", "preserve_rng_state")}
-    n_touched, n_saves = len(frame.machine.touched), len(frame.machine.kept)
+    n_touched, start = len(frame.machine.touched), frame.machine.tick()
     result = call(frame, arguments.positional[0], Arguments(given, keywords, arguments.is_exact), node)
-    if len(frame.machine.kept) > n_saves:
+    if is_reentrant or any(sequence > start for sequence in frame.machine.last_saves.values()):
         _save_inputs(frame, given, result, node)
     made = {id(storage) for storage in frame.machine.touched[n_touched:]}
     _drop_saves(result, made)
