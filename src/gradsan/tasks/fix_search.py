@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradsan.knowledge.error_texts import recognise
-from gradsan.model.diagnostic import Diagnostic, Role
+from gradsan.model.diagnostic import Diagnostic
 from gradsan.model.event import Refusal
-from gradsan.model.rewrite import Edit, Fix, Remedy
+from gradsan.model.rewrite import Edit, Fix
 from gradsan.record.observations import Observations
 from gradsan.source.rewrites import (
     gradient_zeroed,
@@ -31,11 +31,12 @@ from gradsan.source.rewrites.write_moved import TITLES as MOVES
 from gradsan.tasks import trial
 from gradsan.tasks.cures import MEANT, SEEN, SHOWN_LATER, UNDECIDED, cures_of, sets_state
 from gradsan.tasks.fix_files import is_in_project
+from gradsan.tasks.fix_progress import is_same, place_of
 from gradsan.tasks.fix_proof import Edits, Proof, Reference, misses, prove, unstable_paths
 from gradsan.tasks.fix_prune import without
 from gradsan.tasks.overlay import overlaid
 from gradsan.tasks.run import Program
-from gradsan.tasks.source_edits import apply_edits, line_after, lines_made
+from gradsan.tasks.source_edits import apply_edits
 from gradsan.tasks.trial import Mode, Seen, Trial
 
 MAX_ROUNDS = 16
@@ -237,7 +238,7 @@ class Search:
         seen = after.seen
         if seen.problem:
             return seen.problem
-        if any(_is_same(finding, other, fix) for other in seen.findings):
+        if any(is_same(finding, other, fix) for other in seen.findings):
             return "the finding stays"
         if not seen.findings and seen.status and not self.reference.ends_like(seen):
             return f"the program fails: {seen.error.splitlines()[-1] if seen.error else seen.status}"
@@ -300,7 +301,7 @@ class Search:
         kept = [finding for finding, fix in step.cures if fix.title == no_grad.TITLE]
         edits = replace(
             step.edits,
-            is_of_leaf=all(_place_of(finding) in self.asked_for for finding in kept),
+            is_of_leaf=all(place_of(finding) in self.asked_for for finding in kept),
             is_of_state=all(sets_state(finding) for finding in kept),
         )
         proof = prove(self.reference, step.seen, edits, is_whole=is_whole)
@@ -308,7 +309,7 @@ class Search:
             self._check_reference()
             proof = prove(self.reference, step.seen, edits, is_whole=is_whole)
         if proof.loses_gradient:
-            self.asked_for.add(_place_of(step.cures[-1][0]))
+            self.asked_for.add(place_of(step.cures[-1][0]))
         return proof
 
     def _check_reference(self) -> None:
@@ -368,28 +369,3 @@ def _edited(sources: dict[str, bytes], edits: tuple[Edit, ...]) -> dict[str, byt
             warnings.simplefilter("ignore")
             ast.parse(out[path])
     return out
-
-
-def _is_same(before: Diagnostic, after: Diagnostic, fix: Fix) -> bool:
-    """Whether a finding is still there after a fix: the same rule, written and saved on the same lines.
-
-    Or written by the copy that the fix makes: `x[0] = x[0].clone()` writes into `x` if that is a tensor.
-    """
-    if before.code != after.code or before.primary is None or after.primary is None:
-        return before.code == after.code and before.message == after.message
-    made = lines_made([edit for edit in fix.edits if edit.path == after.primary.path])
-    if fix.remedy is Remedy.COPY_BEFORE_WRITE and after.primary.line in made:
-        return True
-    return _places(before, fix.edits) == _places(after, ())
-
-
-def _place_of(finding: Diagnostic) -> tuple[str, int]:
-    return ("", 0) if finding.primary is None else (finding.primary.path, finding.primary.line)
-
-
-def _places(finding: Diagnostic, edits: tuple[Edit, ...]) -> list[tuple[str, int, int]]:
-    """Return where a finding is written and saved; of modules that one line runs, each is known by where it is made."""
-    spans = [label.span for label in (*finding.labels_of(Role.WRITE)[:1], *finding.labels_of(Role.SAVE)[:1])]
-    made = [label.span for label in finding.labels_of(Role.CREATE)[:1]]
-    named = [*((span, 0) for span in spans), *((span, span.column) for span in made)]
-    return [(s.path, line_after(s.line, [e for e in edits if e.path == s.path]), column) for s, column in named]

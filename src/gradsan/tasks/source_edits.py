@@ -48,6 +48,15 @@ def line_after(line: int, edits: Sequence[Edit]) -> int:
     return moved
 
 
+def column_after(line: int, column: int, edits: Sequence[Edit]) -> int:
+    """Return at which column of its line an expression begins once edits before it, within that line, are applied."""
+    moved = column
+    for edit in edits:
+        if edit.line == edit.end_line == line and edit.end_column <= column:
+            moved += len(edit.replacement) - (edit.end_column - edit.column)
+    return moved
+
+
 def lines_made(edits: Sequence[Edit]) -> set[int]:
     """Return the numbers of the lines that edits put into a file, as whole lines, once they are applied."""
     made: set[int] = set()
