@@ -80,6 +80,8 @@ def setting_of(operation: Operation, name: str, value: Value) -> object:
     known = literal_of(value)
     if name == "input" and operation.name == "nn.LSTM" and (known is _FACTS or known is UNKNOWN):
         return _SINGLE
+    if name in ("x1", "x2") and operation.name.endswith("cdist") and (known is _FACTS or known is UNKNOWN):
+        return _POINTS
     if known is UNKNOWN and type(value) is Opaque and value.default is None:
         if name == "training" and value.name.endswith("training"):
             return True
@@ -94,6 +96,9 @@ _RATE = 0.5
 _ORDER = 2
 _SINGLE = TensorFacts(dtype="float32", ndim=3)
 """What networks are fed with.  oneDNN and cuDNN save an LSTM's result then; in double precision nothing does."""
+
+_POINTS = TensorFacts(ndim=2)
+"""What distances are taken between: points, or batches of points.  Both are saved then; of four dimensions, copies."""
 
 
 def _is_nonzero(value: object) -> bool:
