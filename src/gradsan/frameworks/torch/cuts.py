@@ -15,8 +15,9 @@ or followed is no adapter.
 tells that it computed with what was merged.  What adapters are merged into is told where the value is still there, and
 is awaited.
 
-# NOTE [Stored without its history] ``outputs.data[t] = h`` in a forward of training stores values in a constant, a
-cache or a buffer.  Running statistics are stored so, and what computed them learns by another way.  It is told where
+# NOTE [Stored without its history] ``outputs.data[t] = h``, or ``cache[t] = h`` under ``no_grad``, in a forward of
+training stores values in a constant, a cache or a buffer.  Running statistics are stored so, and what computed them
+learns by another way.  It is told where
 the graph computes with what was stored, while the gradient of a parameter that computed it is awaited, and no other way
 leads to that parameter.
 """
@@ -36,6 +37,8 @@ from gradsan.frameworks.torch.optimizers import StepLog, every_optimizer, owners
 from gradsan.frameworks.torch.storages import storage_key
 
 MAX_NODES = 32
+STORES = frozenset({"copy_", "__setitem__", "index_copy_", "index_put_", "scatter_", "masked_scatter_"})
+"""What puts given values in place of those that were there."""
 MAX_DEPTH = 3
 
 

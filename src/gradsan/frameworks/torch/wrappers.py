@@ -10,9 +10,9 @@ it needs are locals of its closure, and what can wait is left to `WriteLog.fold`
 # NOTE [Held by nothing else] Most in-place activations overwrite what nobody else can see: no node holds the tensor, no
 view, alias or saved result shares its storage.  The engine's counts of references tell so before the write.  Such a
 write on the tape, or to a tensor without history, can break nothing that was saved before it, and needs no place in the
-log; so it is with averaged weights.  A copy needs one: what is copied may have history.  What Python alone holds is not
-in the counts: hooks and checkpointed regions that keep tensors themselves, and whatever the audit compares; once one of
-them is at work, every write is logged.  Source: c10/util/intrusive_ptr.h; checked on torch 2.13.0.
+log; so it is with averaged weights.  What stores values needs one: they may have history.  What Python alone holds is
+not in the counts: hooks and checkpointed regions that keep tensors themselves, and whatever the audit compares; once
+one of them is at work, every write is logged.  Source: c10/util/intrusive_ptr.h; checked on torch 2.13.0.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
+from gradsan.frameworks.torch.cuts import STORES
 from gradsan.frameworks.torch.foreign_calls import given_to, name_of, written_by_call
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
@@ -85,7 +86,7 @@ class Wrappers:
             elif is_plain and not recorder.hooks_were_used and tensor._use_count() == 1:
                 try:
                     if n_holders(tensor.untyped_storage()._cdata) == TENSOR_ALONE:
-                        is_logged = not is_grad_enabled() and (operation == "copy_" or not tensor.is_leaf)
+                        is_logged = not is_grad_enabled() and (operation in STORES or not tensor.is_leaf)
                 except REFUSALS:  # NOTE [Never disturb]
                     is_logged = True
             number = next_number() if is_logged else -1
@@ -318,7 +319,7 @@ class Wrappers:
                 pending.append((seat, weak, operation, after, number, next_order(), flags, at))
                 is_suspect = key in aliases or recorder.hooks_were_used
                 if not is_suspect and not is_recorded:
-                    is_suspect = is_view or operation == "copy_" or not tensor.is_leaf
+                    is_suspect = is_view or operation in STORES or not tensor.is_leaf
                 if is_suspect:
                     note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
