@@ -12,6 +12,7 @@ by, the line is known too.  A replay knows which line's saved tensors it asks ab
 compared after each line to the program's end.
 
 # NOTE [Saved is not used] Batch norm in train mode saves its running statistics, overwrites them and never reads them.
+# The randomised leaky ReLU saves its noise before it draws it: what was there at the save is nothing.
 """
 
 from __future__ import annotations
@@ -395,5 +396,5 @@ class Audit:
 
 def _is_unread(slot: Slot) -> bool:
     # NOTE [Saved is not used]
-    is_statistics = slot.attribute in ("_saved_running_mean", "_saved_running_var")
-    return is_statistics and bool(getattr(slot.node, "_saved_training", True))
+    is_unread = slot.attribute in ("_saved_running_mean", "_saved_running_var", "_saved_noise")
+    return is_unread and bool(getattr(slot.node, "_saved_training", True))

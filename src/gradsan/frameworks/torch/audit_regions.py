@@ -10,7 +10,8 @@ are followed for this.  A list that is an argument is kept as it is, not what wa
 parameter, and by those that it has where the region is called.
 
 # NOTE [Statistics differ] A norm in train mode saves its running statistics, which the second run finds updated and
-never reads (NOTE [Saved is not used] in `audit`).  What is one-dimensional inside such a call is not compared.
+never reads (NOTE [Saved is not used] in `audit`).  What is one-dimensional inside such a call is not compared.  The
+randomised leaky ReLU saves its noise before it draws it: of it, only the memory of its input is compared.
 
 Source: torch/utils/checkpoint.py (`_checkpoint_hook`, `_recomputation_hook`, `CheckpointFunction`), torch 2.13.0.
 """
@@ -48,6 +49,8 @@ MAX_REPLACED = 1024
 MAX_TOLD = 4
 _TRAINS = 5
 """Position of the argument that puts a norm into train mode."""
+_DRAWS = 3
+"""Position of the argument that makes RReLU draw its slopes."""
 _ZERO = Version(0)
 
 
@@ -112,8 +115,8 @@ class RegionAudit:
         self._runs: weakref.WeakKeyDictionary[Any, FirstRun] = weakref.WeakKeyDictionary()
         """By the frame of the region, or the node of a reentrant one."""
         self._replaced: list[Replaced] = []
-        self._in_norm: set[int] = set()
-        """Threads inside a norm in train mode."""
+        self._inside: dict[int, int | None] = {}
+        """Threads inside a norm in train mode, and inside RReLU with the storage of its input."""
 
     def wrap(self, patches: Patches) -> None:
         """Wrap both hooks of checkpointed regions, both runs of reentrant ones, and assignments to modules.
@@ -129,7 +132,9 @@ class RegionAudit:
         patches.set(reentrant, "forward", staticmethod(self._reentrant_forward(reentrant.forward)))
         patches.set(reentrant, "backward", staticmethod(self._reentrant_backward(reentrant.backward)))
         for norm in ("batch_norm", "instance_norm"):
-            patches.set(torch, norm, self._norm(getattr(torch, norm)))
+            patches.set(torch, norm, self._unread(getattr(torch, norm), _TRAINS))
+        for name in ("rrelu", "rrelu_"):
+            patches.set(torch, name, self._unread(getattr(torch, name), _DRAWS, is_by_input=True))
         patches.set(torch.nn.Module, "__setattr__", self._assigning(torch.nn.Module.__setattr__))
 
     def _init(self, original: Callable[..., None], follow: Callable[[Any, Any], None]) -> Callable[..., None]:
@@ -142,19 +147,26 @@ class RegionAudit:
 
         return init
 
-    def _norm(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _unread(self, original: Callable[..., Any], at: int, *, is_by_input: bool = False) -> Callable[..., Any]:
         @functools.wraps(original)
-        def norm(*args: Any, **kwargs: Any) -> Any:
-            if len(args) <= _TRAINS or not args[_TRAINS] or torch.compiler.is_compiling():
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if len(args) <= at or not args[at] or torch.compiler.is_compiling():
                 return original(*args, **kwargs)
-            inside.add(get_ident())
+            inside[get_ident()] = key_of(args[0]) if is_by_input else None
             try:
                 return original(*args, **kwargs)
             finally:
-                inside.discard(get_ident())
+                inside.pop(get_ident(), None)
 
-        inside = self._in_norm
-        return norm
+        inside = self._inside
+        return call
+
+    def _is_compared(self, tensor: Any) -> bool:
+        thread = get_ident()
+        if thread not in self._inside:
+            return True
+        key = self._inside[thread]
+        return bool(tensor.dim() > 1) if key is None else key_of(tensor) == key
 
     def _begin(self, function: Any, values: Sequence[Any]) -> FirstRun:
         audit = self._audit
@@ -172,12 +184,12 @@ class RegionAudit:
         function = getattr(frame, "recompute_fn", None)
         run = self._runs[frame] = self._begin(function, getattr(frame, "saved_args", ()))
         run.restores_generator = closure_of(function).get("preserve_rng_state", True) is not False
-        pack, next_number, in_norm = hooks.pack_hook, self._audit.recorder.next_number, self._in_norm
+        pack, next_number, inside = hooks.pack_hook, self._audit.recorder.next_number, self._inside
 
         @functools.wraps(pack)
         def pack_hook(tensor: Any) -> Any:
             with self._audit.recorder.border():
-                is_compared = not in_norm or get_ident() not in in_norm or tensor.dim() > 1
+                is_compared = not inside or self._is_compared(tensor)
                 run.samples.append(Sample(tensor, next_number(), is_compared=is_compared))
             return pack(tensor)
 
