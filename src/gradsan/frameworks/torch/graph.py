@@ -159,7 +159,7 @@ def _end_of(input_: Any) -> Any:
     if isinstance(input_, torch.Tensor) and input_.is_leaf:
         try:
             return torch.autograd.graph.get_gradient_edge(input_).node
-        except NotImplementedError:  # a layout without views (sparse rows or columns)
+        except RuntimeError:  # a layout without views (sparse rows or columns, oneDNN)
             with torch.enable_grad():
                 copy = input_.clone().grad_fn
                 return None if copy is None else copy.next_functions[0][0]
