@@ -43,15 +43,16 @@ from gradsan.frameworks.torch.graph import Slot, slot_of
 from gradsan.frameworks.torch.marked import Watched
 from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
 from gradsan.frameworks.torch.saving import (
-    DETACH,
     Kept,
     Pack,
     Pair,
     SavedTensorHooks,
     Unpack,
     cut_error,
+    detached,
     hold,
     is_cut,
+    packed_by,
     stale_error,
 )
 from gradsan.frameworks.torch.silent_history import Told
@@ -148,7 +149,7 @@ class Audit:
             kept.tensor, kept.version, kept.mark = None, 0, None
             alias = next((each for each in tensors_in(kept.packed) if share_storage(each, tensor)), None)
             if alias is not None:
-                kept.tensor, kept.mark = DETACH(alias), fingerprint(alias, is_full=self.is_full)
+                kept.tensor, kept.mark = detached(alias), fingerprint(alias, is_full=self.is_full)
                 self._keep(kept)
             return kept
 
@@ -168,8 +169,7 @@ class Audit:
         """Put a pair of the program's on one tensor that is already kept."""
         if kept.tensor._version != kept.version:
             raise stale_error(kept)
-        with torch.no_grad():
-            kept.packed, kept.unpack_hook = pack(DETACH(kept.tensor)), unpack
+        kept.packed, kept.unpack_hook = packed_by(pack, kept.tensor), unpack
         kept.tensor = next((each for each in tensors_in(kept.packed) if share_storage(each, kept.tensor)), None)
         if kept.tensor is None:
             kept.mark = None

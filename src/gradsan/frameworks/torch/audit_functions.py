@@ -166,10 +166,12 @@ class FunctionAudit:
         nodes: set[Any] = {each.grad_fn for each in outputs if isinstance(each, torch.Tensor) and each.requires_grad}
         nodes.discard(None)
         for node in nodes:
+            if not isinstance(node, BackwardCFunction):  # a view that the function wrote: its own node lies below
+                continue
             for marked in self._saved.overwritten(node, inputs):
                 written = self._write_since(marked) or self._audit.written(beginning_of(cls.forward))
                 self._tell(Witness.FUNCTION_INPUT, cls.__name__, marked, written)
-            if isinstance(node, BackwardCFunction) and node not in self._on_context:
+            if node not in self._on_context:
                 self._states.note(node, cls)
                 found = self._mark(held_on(node))
                 if found:

@@ -40,12 +40,25 @@ from gradsan.frameworks.torch.regions import (
     key_of,
     meet,
     n_bytes_of,
+    n_modes,
     parts_of,
     share_storage,
     tensors_in,
     with_copy,
 )
-from gradsan.frameworks.torch.saving import DETACH, Kept, Pack, Pair, SavedTensorHooks, Unpack, settle, unpack_kept
+from gradsan.frameworks.torch.saving import (
+    DETACH,
+    Kept,
+    Pack,
+    Pair,
+    SavedTensorHooks,
+    Unpack,
+    detached,
+    packed_by,
+    saved_alias,
+    settle,
+    unpack_kept,
+)
 from gradsan.frameworks.torch.storages import is_dead, release
 from gradsan.frameworks.torch.unannounced import guard_unannounced, watch_hand_outs
 from gradsan.model.copied import Copied
@@ -144,10 +157,9 @@ class Protection:
     def register(self, kept: Kept, pack: Pack, unpack: Unpack) -> None:
         """Put a pair of the program's on one tensor that is already kept."""
         tensor = unpack_kept(kept)
-        with torch.no_grad():
-            kept.packed, kept.unpack_hook = pack(DETACH(tensor)), unpack
-            if not any(share_storage(each, tensor) for each in tensors_in(kept.packed)):
-                kept.tensor = None
+        kept.packed, kept.unpack_hook = packed_by(pack, tensor), unpack
+        if not any(share_storage(each, tensor) for each in tensors_in(kept.packed)):
+            kept.tensor = None
 
     def _make_guard(self) -> Callable[[Any, str], None]:
         # Hot: everything it needs is a local of this closure.
@@ -187,11 +199,11 @@ class Protection:
         index, exposed, statistics, about = self._kept, self._exposed, self._statistics, self._about_to_write
         put, keep_specially, sweep_at_most = self._put, self._keep_specially, self._sweep_at_most
         plain = type(None) if self._copies_at_once else torch.Tensor
-        detach, reference = DETACH, weakref.ref
+        detach, reference, has_modes = DETACH, weakref.ref, n_modes
 
         def pack(tensor: Any) -> Kept:
             kept = Kept()
-            held = kept.tensor = detach(tensor)
+            held = kept.tensor = saved_alias(tensor) if has_modes() else detach(tensor)
             kept.version = held._version
             kept.unpack_hook = kept.mark = None
             try:
@@ -265,7 +277,7 @@ class Protection:
         """Watch the memory that a program's pack hook handed on as it is."""
         kept.tensor, kept.version = None, 0
         if any(share_storage(each, tensor) for each in tensors_in(kept.packed)):
-            kept.tensor, kept.version = DETACH(tensor), tensor._version
+            kept.tensor, kept.version = detached(tensor), tensor._version
             self._keep_parts(kept)
 
     def _copy_overlapped(self, key: int, tensor: Any, operation: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch.regions import key_of
+from gradsan.frameworks.torch.regions import key_of, unseen
 
 N_VALUES = 32
 TOLERANCE = 1e-3
@@ -27,7 +27,7 @@ class Sample:
 def _values_of(tensor: Any) -> torch.Tensor | None:
     if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or tensor.numel() == 0:
         return None
-    with torch.no_grad(), torch._C.DisableTorchFunction():
+    with torch.no_grad(), torch._C.DisableTorchFunction(), unseen(tensor):
         flat = tensor.detach().reshape(-1)
         step = max(1, flat.numel() // N_VALUES)
         return flat[::step][:N_VALUES].clone()
@@ -38,8 +38,10 @@ def agree(sample: Sample, tensor: Any) -> bool:
     values = _values_of(tensor)
     if sample.values is None or values is None or values.shape != sample.values.shape:
         return True
-    if values.dtype != sample.values.dtype or not values.is_floating_point():
-        return values.dtype != sample.values.dtype or bool(torch.equal(values, sample.values))
-    with torch.no_grad():
+    if values.dtype != sample.values.dtype:
+        return True
+    with torch.no_grad(), unseen(values):
+        if not values.is_floating_point():
+            return bool(torch.equal(values, sample.values))
         scale = float(sample.values.abs().max())
         return torch.allclose(values, sample.values, rtol=TOLERANCE, atol=TOLERANCE * scale + 1e-12, equal_nan=True)

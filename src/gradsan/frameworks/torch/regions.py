@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 import torch
@@ -15,6 +16,9 @@ REFUSALS = (RuntimeError, NotImplementedError, AttributeError)
 """What a tensor without a storage raises when it is asked for one."""
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+n_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
+"""How many dispatch modes of the program are at work on the calling thread."""
 
 _COMPRESSED_ROWS = ("crow_indices", "col_indices", "values")
 _COMPRESSED_COLUMNS = ("ccol_indices", "row_indices", "values")
@@ -98,12 +102,18 @@ def geometry_of(tensor: Any) -> tuple[object, ...] | None:
     return key_of(tensor), *shown
 
 
+def unseen(tensor: Any) -> AbstractContextManager[object]:
+    """Return a context in which what is done to a plain tensor is not shown to the dispatch modes of the program."""
+    is_shown = n_modes() > 0 and type(tensor) in PLAIN
+    return torch._C._DisableTorchDispatch() if is_shown else nullcontext()
+
+
 def copy_of(tensor: Any) -> Any:
     """Return a copy outside the graph that may be saved for backward.
 
     Effect: takes memory.
     """
-    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
+    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction(), unseen(tensor):
         return tensor.clone()
 
 

@@ -18,12 +18,14 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import torch
 
 from gradsan.frameworks.torch.doors import Patches
+from gradsan.frameworks.torch.regions import unseen
 
 Pack: TypeAlias = Callable[[Any], Any]
 Unpack: TypeAlias = Callable[[Any], Any]
@@ -211,12 +213,13 @@ class SavedTensorHooks:
         return enable
 
     def _registering(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def register_hooks(saved: Any, pack_hook: Pack, unpack_hook: Unpack) -> Any:
+        def register_hooks(saved: Any, *hooks: Any, **named: Any) -> Any:
             kept = kept_of(saved)
             keepers = [each for each in self._stack if each is not None]
-            if kept is None or kept.unpack_hook is not None or not keepers:
-                return original(saved, pack_hook, unpack_hook)
-            keepers[-1].register(kept, pack_hook, unpack_hook)
+            is_pair = len(hooks) == 2 and not named and all(map(callable, hooks))
+            if kept is None or kept.unpack_hook is not None or not keepers or not is_pair:
+                return original(saved, *hooks, **named)
+            keepers[-1].register(kept, *hooks)
             return None
 
         return register_hooks
@@ -233,6 +236,34 @@ def kept_of(saved: Any) -> Kept | None:
     except (RuntimeError, AttributeError):
         return None
     return data if isinstance(data, Kept) else None
+
+
+def detached(tensor: Any) -> Any:
+    """Return an alias without history that the engine would not make, and that no mode of the program sees."""
+    with unseen(tensor):
+        return DETACH(tensor)
+
+
+def saved_alias(tensor: Any) -> Any:
+    """Return an alias without history of what is being saved; modes see it where the engine shows one: of a result."""
+    node = tensor.grad_fn
+    is_result = node is not None and node._sequence_nr() == _next_number() - 1
+    return DETACH(tensor) if is_result else detached(tensor)
+
+
+def packed_by(pack: Pack, tensor: Any) -> Any:
+    """Return what a hook of the program's packs, once it is registered for a tensor that was saved before.
+
+    Raises:
+        RuntimeError: the hook wrote into the tensor; the engine's error, word for word.
+    """
+    alias = detached(tensor)
+    version = alias._version
+    with torch.no_grad():
+        packed = pack(alias)
+    if alias._version != version:
+        raise _writing_hook_error()
+    return packed
 
 
 def hold(kept: Kept, tensor: Any) -> None:
@@ -298,20 +329,41 @@ def _engine_wording() -> tuple[str, bool, str]:
 
     The ending depends on anomaly mode, so the engine is asked each time, with a conflict of our own.
     """
-    was_tracing = _engine()._saved_tensors_hooks_set_tracing(True)  # for us alone: no hooks at work
-    try:
-        with torch.enable_grad(), torch._C.DisableTorchFunction():
-            result = torch.zeros(1, requires_grad=True).exp()
-            node = result.grad_fn
-            result.detach().zero_()
+    with _example() as result:
+        node: Any = result.grad_fn
+        result.detach().zero_()
         try:
-            node._saved_result  # type: ignore[union-attr]  # noqa: B018
+            node._saved_result  # noqa: B018
         except RuntimeError as error:
             text = str(error)
             return text[: text.index("[")], " of Exp," in text, text.partition(" instead.")[2]
+    raise AssertionError("the engine accepted a saved tensor that was overwritten")
+
+
+def _writing_hook_error() -> RuntimeError:
+    """Return the engine's error for a pack hook that writes into its input."""
+    with _example() as result:
+        node: Any = result.grad_fn
+        try:
+            node._raw_saved_result.register_hooks(torch.Tensor.zero_, _same)
+        except RuntimeError as error:
+            return RuntimeError(*error.args)
+    raise AssertionError("the engine accepted a pack hook that writes into its input")
+
+
+def _same(tensor: Any) -> Any:
+    return tensor
+
+
+@contextmanager
+def _example() -> Iterator[torch.Tensor]:
+    """Yield a result that the engine saved without any hooks at work."""
+    was_tracing = _engine()._saved_tensors_hooks_set_tracing(True)
+    try:
+        with torch.enable_grad(), torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            yield torch.zeros(1, requires_grad=True).exp()
     finally:
         _engine()._saved_tensors_hooks_set_tracing(was_tracing)
-    raise AssertionError("the engine accepted a saved tensor that was overwritten")
 
 
 def unpack_kept(kept: Kept) -> Any:
