@@ -17,9 +17,8 @@ is awaited.
 
 # NOTE [Stored without its history] ``outputs.data[t] = h``, or ``cache[t] = h`` under ``no_grad``, in a forward of
 training stores values in a constant, a cache or a buffer.  Running statistics are stored so, and what computed them
-learns by another way.  It is told where
-the graph computes with what was stored, while the gradient of a parameter that computed it is awaited, and no other way
-leads to that parameter.
+learns by another way.  It is told where the graph computes with what was stored, while the gradient of a parameter that
+computed it is awaited, and no other way leads to that parameter.
 """
 
 from __future__ import annotations
