@@ -278,7 +278,11 @@ def meta() -> Any:
 def nested() -> Any:
     x = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged, requires_grad=True)
     y = (x * 2).relu_() if hasattr(x, "relu_") else x
-    return [each.tolist() for each in y.detach().unbind()], raised(lambda: y.add_(1))
+    rows = torch.nested.nested_tensor([torch.ones(1, 2), torch.ones(3, 2)], requires_grad=True)
+    halved = rows * 0.5
+    padded = torch.nested.to_padded_tensor(halved * halved, 0.0)
+    halved.mul_(2)
+    return [each.tolist() for each in y.detach().unbind()], raised(lambda: y.add_(1)), raised(padded.sum().backward)
 
 
 def masked() -> Any:

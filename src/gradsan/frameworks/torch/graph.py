@@ -335,8 +335,10 @@ def conflict_of(slot: Slot) -> Conflict | None:
 
 def _speaks_of(text: ErrorText, slot: Slot) -> bool:
     # A list of saved tensors raises for its first stale element: match it to the slot by version and shape.
+    tensor = slot.tensor
     with torch._C.DisableTorchFunction():
-        return text.version_found == slot.tensor._version and text.shape in (None, tuple(slot.tensor.shape))
+        is_of_shape = text.shape is None or tensor.is_nested or text.shape == tuple(tensor.shape)
+        return text.version_found == tensor._version and is_of_shape
 
 
 def conflicts_of(roots: Any) -> list[Conflict]:

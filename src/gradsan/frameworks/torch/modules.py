@@ -116,7 +116,7 @@ def subject_of(
     return Subject(
         name=name,
         qualified_name=owner.qualified_name if owner else "",
-        shape=tuple(tensor.shape),
+        shape=None if tensor.is_nested else tuple(tensor.shape),
         dtype=str(tensor.dtype).removeprefix("torch."),
         kind=owner.kind if owner else kind,
     )

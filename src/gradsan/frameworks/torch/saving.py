@@ -35,6 +35,7 @@ _next_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 _CustomNode = torch.autograd.function.BackwardCFunction
 DETACH: Callable[[Any], Any] = torch._C.TensorBase.detach
 """The engine's own, whatever wraps `torch.Tensor.detach`."""
+_ZERO: Callable[[Any], Any] = torch._C.TensorBase.zero_
 
 
 class Kept:
@@ -331,7 +332,7 @@ def _engine_wording() -> tuple[str, bool, str]:
     """
     with _example() as result:
         node: Any = result.grad_fn
-        result.detach().zero_()
+        _ZERO(DETACH(result))
         try:
             node._saved_result  # noqa: B018
         except RuntimeError as error:
@@ -345,7 +346,7 @@ def _writing_hook_error() -> RuntimeError:
     with _example() as result:
         node: Any = result.grad_fn
         try:
-            node._raw_saved_result.register_hooks(torch.Tensor.zero_, _same)
+            node._raw_saved_result.register_hooks(_ZERO, _same)
         except RuntimeError as error:
             return RuntimeError(*error.args)
     raise AssertionError("the engine accepted a pack hook that writes into its input")

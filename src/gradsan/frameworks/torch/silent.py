@@ -221,7 +221,7 @@ class _Look:
 
     def _of_edge(self, node: Any, child: Any, number: int) -> Iterator[History]:
         for suspect in self.producers.get(int(child._sequence_nr()), ()):
-            if suspect.number <= number and shows(node, suspect):
+            if suspect.number <= number and shows(node, suspect) and not _announced(node, number, suspect):
                 yield self.told.off_tape(suspect, child)
         variable = getattr(child, "variable", None) if self.cuts else None
         if variable is None:
@@ -293,3 +293,13 @@ def _is_saved_but_unread(node: Any, attribute: str) -> bool:
     # Source: native_batch_norm_backward in derivatives.yaml uses save_mean and save_invstd where train is true.
     is_statistics = attribute in ("_saved_running_mean", "_saved_running_var")
     return is_statistics and bool(getattr(node, "_saved_training", False))
+
+
+def _announced(node: Any, number: int, suspect: Suspect) -> bool:
+    """Return whether a node is what the engine made of a write that a custom Function announced, to a view.
+
+    Between the two, only nodes that accumulate the Function's other inputs are made.
+    """
+    n_between = number - suspect.number
+    is_of_view = suspect.is_in_function and type(node).__name__ == "CopySlices"
+    return is_of_view and n_between < len(node.next_functions)
