@@ -72,7 +72,7 @@ class Timeline:
 
     def ran(self, site: Site, *, after: int) -> bool:
         """Return whether a line ran, and made a node, after number ``after``."""
-        for number, code, position in reversed(self.entries):
+        for number, code, position in reversed(tuple(self.entries)):
             if number < after:
                 return False
             if code is site.code and site_at(code, position).line_number == site.line_number:
@@ -183,7 +183,7 @@ class Timelines:
     def all(self) -> tuple[Timeline, ...]:
         """Return every timeline, the calling thread's first."""
         mine = self.mine()
-        return (mine, *(timeline for timeline in self._all if timeline is not mine))
+        return (mine, *(timeline for timeline in tuple(self._all) if timeline is not mine))
 
 
 def line_clock(user_code: UserCode, next_number: NextNumber, idle: IdleCode) -> LineClock:

@@ -126,6 +126,21 @@ def test_a_mode_of_the_program_sees_no_operation_of_ours_in_a_checkpointed_regio
         assert seen() == without
 
 
+def test_a_mode_of_the_program_sees_no_operation_of_ours_on_a_subclass() -> None:
+    two_tensor = pytest.importorskip("torch.testing._internal.two_tensor")
+
+    def seen() -> list[str]:
+        log = Log()
+        x = two_tensor.TwoTensor(torch.arange(1.0, 4.0), torch.ones(3)).requires_grad_()
+        loss = checkpoint(lambda x: (x.exp() * x).sum(), x, use_reentrant=False, context_fn=lambda: (log, log))
+        loss.backward()
+        return log.seen
+
+    without = seen()
+    with audit():
+        assert seen() == without
+
+
 @pytest.mark.parametrize("under", [audit, protect])
 def test_a_mode_of_the_program_sees_no_operation_of_ours_in_a_forward(
     under: Callable[[], contextlib.AbstractContextManager[None]],

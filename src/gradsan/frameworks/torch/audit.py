@@ -41,7 +41,7 @@ from gradsan.frameworks.torch.exposure import Exposure, is_shared
 from gradsan.frameworks.torch.fingerprints import fingerprint, same
 from gradsan.frameworks.torch.graph import Slot, slot_of
 from gradsan.frameworks.torch.marked import Watched
-from gradsan.frameworks.torch.regions import REFUSALS, share_storage, tensors_in
+from gradsan.frameworks.torch.regions import REFUSALS, is_shown, share_storage, tensors_in
 from gradsan.frameworks.torch.saving import (
     Kept,
     Pack,
@@ -148,7 +148,7 @@ class Audit:
             kept.packed, kept.unpack_hook, kept.producer = pack(tensor), unpack, None
             kept.tensor, kept.version, kept.mark = None, 0, None
             alias = next((each for each in tensors_in(kept.packed) if share_storage(each, tensor)), None)
-            if alias is not None:
+            if alias is not None and not is_shown(alias):
                 kept.tensor, kept.mark = detached(alias), fingerprint(alias, is_full=self.is_full)
                 self._keep(kept)
             return kept

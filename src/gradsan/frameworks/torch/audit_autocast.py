@@ -156,7 +156,7 @@ class AutocastAudit:
             leaf = getattr(cast.next_functions[0][0], "variable", None)
             key = None if leaf is None else key_of(leaf)
             made, used = cast._sequence_nr(), user._sequence_nr()
-            for region in self._regions:
+            for region in tuple(self._regions):
                 writes = region.writes.get(key) if key is not None and region.start <= made else None
                 between = [write for write in writes or () if made < write.number <= used]
                 if writes and between and between[-1] is writes[-1]:  # what was written later may be what differs

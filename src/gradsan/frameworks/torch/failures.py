@@ -108,7 +108,7 @@ class _Explanation:
     def _detached(self, text: ErrorText) -> History:
         history = unseen_history(text, self.raised_at, None)
         raised = tuple(event for event in history.events if isinstance(event, Raised))
-        living = [(tensor, site) for cut, site in self.recorder.detached if (tensor := cut()) is not None]
+        living = [(tensor, site) for cut, site in tuple(self.recorder.detached) if (tensor := cut()) is not None]
         sites = {id(tensor): site for tensor, site in living}
         slots = [slot for node in nodes_of(self.roots) for slot in slots_of(node) if id(slot.tensor) in sites]
         slot = max(slots, key=lambda each: each.number, default=None)
@@ -169,10 +169,10 @@ class _Explanation:
         The nodes of a gradient that is differentiated itself (``create_graph=True``) save what its formulas use.
         """
         made = conflict.slot.number
-        began = max((each.number for each in self.recorder.backwards if each.number <= made), default=None)
+        began = max((each.number for each in tuple(self.recorder.backwards) if each.number <= made), default=None)
         if began is None or key is None:
             return None
-        site, sites = self.recorder.site_of(made), [each.site for each in self.recorder.backwards]
+        site, sites = self.recorder.site_of(made), [each.site for each in tuple(self.recorder.backwards)]
         if site is None or not any(each is not None and _is_same_line(each, site) for each in sites):
             return None
         elders = [

@@ -92,6 +92,7 @@ class Recorder:
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
         self.backwards: deque[Ended] = deque(maxlen=4096)
+        """Other threads append to it: it is read as a tuple of its own."""
         self.constructions = modules.Constructions()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
@@ -292,11 +293,11 @@ class Recorder:
 
     def ran_backward(self, start: int, end: int) -> bool:
         """Return whether a backward pass began between two sequence numbers."""
-        return any(start <= each.number <= end for each in self.backwards)
+        return any(start <= each.number <= end for each in tuple(self.backwards))
 
     def kept_graph(self, start: int, end: int) -> bool:
         """Return whether a backward pass that kept its graph for another one began between two sequence numbers."""
-        return any(start <= each.number <= end and each.keeps_graph for each in self.backwards)
+        return any(start <= each.number <= end and each.keeps_graph for each in tuple(self.backwards))
 
     def may_be_held(self, tensor: Any, n_own: int = 0) -> bool:
         """Return whether a graph may hold a tensor; what Python alone holds for it is not in the engine's counts.

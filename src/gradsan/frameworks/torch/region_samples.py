@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gradsan.frameworks.torch.regions import key_of, unseen
+from gradsan.frameworks.torch.regions import is_shown, key_of, unseen
 
 N_VALUES = 32
 TOLERANCE = 1e-3
@@ -25,7 +25,9 @@ class Sample:
 
 
 def _values_of(tensor: Any) -> torch.Tensor | None:
-    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or tensor.numel() == 0:
+    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or is_shown(tensor):
+        return None
+    if tensor.numel() == 0:
         return None
     with torch.no_grad(), torch._C.DisableTorchFunction(), unseen(tensor):
         flat = tensor.detach().reshape(-1)

@@ -102,6 +102,11 @@ def geometry_of(tensor: Any) -> tuple[object, ...] | None:
     return key_of(tensor), *shown
 
 
+def is_shown(tensor: Any) -> bool:
+    """Return whether dispatch modes of the program would see what is done to a tensor, even in `unseen`."""
+    return n_modes() > 0 and type(tensor) not in PLAIN
+
+
 def unseen(tensor: Any) -> AbstractContextManager[object]:
     """Return a context in which what is done to a plain tensor is not shown to the dispatch modes of the program."""
     is_shown = n_modes() > 0 and type(tensor) in PLAIN
