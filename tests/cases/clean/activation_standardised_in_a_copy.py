@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def log_statistics(hidden):
     flat = hidden.detach().clone()
     flat /= flat.std()

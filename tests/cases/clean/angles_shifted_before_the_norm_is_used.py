@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def directions(x):
     squared = x.square().sum(dim=-1, keepdim=True)
     squared += 1e-6

@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def loss_of(x):
     hidden = torch.tanh(x @ torch.ones(4, 2))
     array = hidden.detach().numpy().copy()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def distances(x):
     distance = F.softplus(x)
     distance *= 8.0

@@ -11,6 +11,7 @@ from torch import nn
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def activation(kind):
     takes = inspect.getfullargspec(kind.__init__).args
     return kind(inplace=True) if "inplace" in takes else kind()

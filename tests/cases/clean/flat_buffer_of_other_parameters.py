@@ -8,6 +8,7 @@ from torch import nn
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 class Flat:
     def __init__(self, layer):
         self.buffer = torch.cat([p.detach().flatten() for p in layer.parameters()])

@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def centred(x):
     frames = torch.eye(4).repeat(2, 1, 1)
     frames[:, :3, 3] = x.mean(dim=1)

@@ -9,6 +9,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def kernel(address, n):
     values = (ctypes.c_double * n).from_address(address)
     for at in range(n):

@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 class Applied(torch.autograd.Function):
     """A loss whose backward tells which gradient was applied."""
 

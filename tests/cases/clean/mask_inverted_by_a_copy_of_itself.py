@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def steps(x):
     going, size = torch.ones(3, dtype=torch.bool), torch.full((3,), 4.0)
     for _ in range(2):

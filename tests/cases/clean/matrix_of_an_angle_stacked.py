@@ -11,6 +11,7 @@ def rotation(angle):
     cosine, sine = torch.cos(angle), torch.sin(angle)
     return torch.stack([torch.stack([cosine, -sine]), torch.stack([sine, cosine])])
 
+
 def loss_of(angles):
     return torch.func.vmap(rotation)(angles).exp().sum()
 

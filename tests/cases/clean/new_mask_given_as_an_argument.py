@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 class Block(nn.Module):
     def __init__(self):
         super().__init__()

@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def pooled(x, length=2):
     hidden = x * 3
     with torch.no_grad():

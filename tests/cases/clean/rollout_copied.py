@@ -8,6 +8,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 class Rollout:
     def __init__(self, n_steps):
         self.advantage = np.linspace(-1.0, 1.0, n_steps)

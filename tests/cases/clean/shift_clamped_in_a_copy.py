@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def log_total(scores, dims):
     shift = scores.detach()
     for dim in dims:

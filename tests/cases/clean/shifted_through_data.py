@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def quantised(x):
     level = x * 4
     level.data.add_(0.5)

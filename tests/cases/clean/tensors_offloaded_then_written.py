@@ -7,6 +7,7 @@ import torch
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 def pack(tensor):
     return tensor.numpy(force=True).copy() if tensor.numel() > 1 else tensor
 

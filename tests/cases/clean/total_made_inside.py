@@ -13,6 +13,7 @@ def loss(x):
         total += row.square().sum()
     return total
 
+
 def size_of_gradient(x):
     return torch.func.grad(loss)(x).pow(4).sum()
 

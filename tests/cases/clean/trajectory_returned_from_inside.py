@@ -14,6 +14,7 @@ def simulate(speed):
         history.append(position)
     return position, torch.stack(history)
 
+
 def loss_of(speed):
     position, _, history = torch.func.vjp(simulate, speed, has_aux=True)
     return position.exp().sum() + history.square().sum()

@@ -8,6 +8,7 @@ from torch import nn
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 
+
 class Masked(nn.Module):
     def __init__(self):
         super().__init__()

@@ -142,6 +142,8 @@ class DifferenceAudit:
         written = self._written_since(tensor, taken.order, n_left_out=1)
         if written is not None:
             self._tell(tensor, taken, written, "copy_")
+        else:  # this copy has changed nothing: it is no write that the next one would undo
+            self._taken[id(value)] = taken._replace(order=self._audit.recorder.writes.next_order())
 
     def _written_since(self, tensor: Any, order: int, n_left_out: int = 0) -> Run | None:
         recorder, key = self._audit.recorder, storage_key(tensor)

@@ -91,8 +91,7 @@ class Recorder:
         self.checkpointed = CheckpointedRegions(self)
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
-        self.backwards: deque[Ended] = deque(maxlen=4096)
-        """Other threads append to it: it is read as a tuple of its own."""
+        self.backwards: deque[Ended] = deque(maxlen=4096)  # other threads append to it: read a tuple of it
         self.constructions = modules.Constructions()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
