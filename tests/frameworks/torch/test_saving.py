@@ -113,25 +113,16 @@ def test_hooks_that_the_engine_refuses_are_refused(
         assert error_of(program) == without
 
 
-def test_a_mode_of_the_program_sees_no_operation_of_ours_in_a_checkpointed_region() -> None:
-    def seen() -> list[str]:
-        log = Log()
-        x = leaf()
-        loss = checkpoint(lambda x: (x.exp() * x).sum(), x, use_reentrant=False, context_fn=lambda: (log, log))
-        loss.backward()
-        return log.seen
-
-    without = seen()
-    with audit():
-        assert seen() == without
-
-
-def test_a_mode_of_the_program_sees_no_operation_of_ours_on_a_subclass() -> None:
+def two_leaves_in_one() -> Tensor:
     two_tensor = pytest.importorskip("torch.testing._internal.two_tensor")
+    return two_tensor.TwoTensor(torch.arange(1.0, 4.0), torch.ones(3)).requires_grad_()
 
+
+@pytest.mark.parametrize("make", [leaf, two_leaves_in_one])
+def test_a_mode_of_the_program_sees_no_operation_of_ours_in_a_checkpointed_region(make: Callable[[], Tensor]) -> None:
     def seen() -> list[str]:
         log = Log()
-        x = two_tensor.TwoTensor(torch.arange(1.0, 4.0), torch.ones(3)).requires_grad_()
+        x = make()
         loss = checkpoint(lambda x: (x.exp() * x).sum(), x, use_reentrant=False, context_fn=lambda: (log, log))
         loss.backward()
         return log.seen

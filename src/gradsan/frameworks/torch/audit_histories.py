@@ -154,7 +154,8 @@ class HistoryAudit:
         log = None if key is None else recorder.writes.find(key)
         runs = [run for run in log.runs if run.last_after > since] if log is not None else []
         last = max(runs, key=lambda run: run.last_order, default=None)
-        place = last.site if last is not None else recorder.backwards[-1].site if recorder.backwards else None
+        ended = recorder.backwards
+        place = last.site if last is not None else ended[-1].site if ended else None
         written = self._audit.written(place, "backward" if last is None else last.operation)
         events = (written, needed_at(recorder, site, ""))
         self._audit.tell(History(subject=subject_of(gradient), events=events, witness=witness, notes=notes))

@@ -169,10 +169,10 @@ class _Explanation:
         The nodes of a gradient that is differentiated itself (``create_graph=True``) save what its formulas use.
         """
         made = conflict.slot.number
-        began = max((each.number for each in tuple(self.recorder.backwards) if each.number <= made), default=None)
+        began = max((each.number for each in self.recorder.backwards if each.number <= made), default=None)
         if began is None or key is None:
             return None
-        site, sites = self.recorder.site_of(made), [each.site for each in tuple(self.recorder.backwards)]
+        site, sites = self.recorder.site_of(made), [each.site for each in self.recorder.backwards]
         if site is None or not any(each is not None and _is_same_line(each, site) for each in sites):
             return None
         elders = [

@@ -91,7 +91,7 @@ class Recorder:
         self.checkpointed = CheckpointedRegions(self)
         self.has_eval_statistics = False
         """Whether a graph was made through batch norm in eval mode, which reads its statistics again."""
-        self.backwards: deque[Ended] = deque(maxlen=4096)  # other threads append to it: read a tuple of it
+        self._backwards: deque[Ended] = deque(maxlen=4096)
         self.constructions = modules.Constructions()
         self.quiet_threads: set[int] = set()
         """Threads inside an optimizer step, which is recorded as one write."""
@@ -290,13 +290,22 @@ class Recorder:
         """
         return self.next_number() or max(timeline.entries[-1][0] for timeline in self.clock.timelines())
 
+    @property
+    def backwards(self) -> tuple[Ended, ...]:
+        """The last backward passes that have ended, as they are now: other threads end some meanwhile."""
+        return tuple(self._backwards)
+
+    def note_backward(self, ended: Ended) -> None:
+        """Remember a backward pass that has ended."""
+        self._backwards.append(ended)
+
     def ran_backward(self, start: int, end: int) -> bool:
         """Return whether a backward pass began between two sequence numbers."""
-        return any(start <= each.number <= end for each in tuple(self.backwards))
+        return any(start <= each.number <= end for each in self.backwards)
 
     def kept_graph(self, start: int, end: int) -> bool:
         """Return whether a backward pass that kept its graph for another one began between two sequence numbers."""
-        return any(start <= each.number <= end and each.keeps_graph for each in tuple(self.backwards))
+        return any(start <= each.number <= end and each.keeps_graph for each in self.backwards)
 
     def may_be_held(self, tensor: Any, n_own: int = 0) -> bool:
         """Return whether a graph may hold a tensor; what Python alone holds for it is not in the engine's counts.

@@ -25,9 +25,9 @@ class Sample:
 
 
 def _values_of(tensor: Any) -> torch.Tensor | None:
-    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided or is_shown(tensor):
+    if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
         return None
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or is_shown(tensor):
         return None
     with torch.no_grad(), torch._C.DisableTorchFunction(), unseen(tensor):
         flat = tensor.detach().reshape(-1)

@@ -109,8 +109,8 @@ def is_shown(tensor: Any) -> bool:
 
 def unseen(tensor: Any) -> AbstractContextManager[object]:
     """Return a context in which what is done to a plain tensor is not shown to the dispatch modes of the program."""
-    is_shown = n_modes() > 0 and type(tensor) in PLAIN
-    return torch._C._DisableTorchDispatch() if is_shown else nullcontext()
+    is_hidden = n_modes() > 0 and type(tensor) in PLAIN
+    return torch._C._DisableTorchDispatch() if is_hidden else nullcontext()
 
 
 def copy_of(tensor: Any) -> Any:

@@ -33,7 +33,7 @@ _AUGMENTED = {"add_": "+=", "sub_": "-=", "mul_": "*=", "div_": "/="}
 def tied_histories(recorder: Recorder, text: ErrorText, roots: Any, raised_at: Site | None) -> list[History]:
     """Return the history of the write that tied the graphs; empty where none did.  See NOTE [Tied graphs]."""
     root = root_number(roots)
-    numbers = (each.number for each in tuple(recorder.backwards))
+    numbers = (each.number for each in recorder.backwards)
     began = max((number for number in numbers if root is not None and number <= root), default=None)
     if began is None:
         return []

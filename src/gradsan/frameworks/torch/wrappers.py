@@ -223,7 +223,7 @@ class Wrappers:
                 threads.remove(thread)
                 all_running.remove(running)
             keeps_graph = keeps_graph and keeps_for_later(args, kwargs)
-            recorder.backwards.append(Ended(number, recorder.writes.next_order(), site, keeps_graph))
+            recorder.note_backward(Ended(number, recorder.writes.next_order(), site, keeps_graph))
             return result
 
         return run_backward
