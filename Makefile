@@ -19,6 +19,7 @@ help:  ## list these commands
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,torch]'
+	$(BIN)/python -m compileall -q src  # an editable install compiles nothing, and some environments keep Python from it
 	@touch $@
 
 demo: $(READY)  ## run gradsan on a training script that fails

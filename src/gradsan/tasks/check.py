@@ -75,10 +75,12 @@ def check(
         from gradsan.tasks.check_files import check_text
 
         results[Path("<stdin>")] = check_text(options.standard_input)
+    found: dict[Path, FileResult] = {}
     for n_done, (path, result) in enumerate(_check_files(files, options), start=1):
-        results[path] = result
+        found[path] = result
         if progress is not None:
             progress(n_done, len(files))
+    results.update((path, found[path]) for path in files)  # what is told must not hang on which was done first
     if not results:
         results[Path()] = FileResult(not_covered=("no Python file was found there: nothing was checked",))
     # Where something is allowed, the doubts tell whether that is of use.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +26,16 @@ from gradsan.source.suppressions import find_suppressions
 
 BYTES_FOR_PROCESSES = 1_500_000
 """Less source is checked in this process: starting others, and parsing in each what all refer to, costs more."""
+BYTES_OF_A_PROCESS = 1_500_000
+"""Of so much source its own share is worth what another process does once more."""
+FIRST_SHARE = 12
+"""Of so many files one is checked before others are forked.
+
+# NOTE [First share]
+Files of a project refer to the same functions and classes, and each process would parse and run these again.  A sample
+of the files meets most of them; processes that are forked after it inherit what they came to.
+Forking is left alone where there are other threads, whose locks the new processes would inherit as well.
+"""
 
 
 def check_files(files: list[Path], store: Cache | None, *, n_jobs: int) -> Iterator[tuple[Path, FileResult]]:
@@ -33,20 +44,35 @@ def check_files(files: list[Path], store: Cache | None, *, n_jobs: int) -> Itera
     Effect: reads the files and those that they import, writes the cache.
     """
     _analyst.cache_clear()  # what an earlier check of this process learnt may be of other texts
-    n_processes = min(n_jobs or os.cpu_count() or 1, len(files))
-    if n_processes <= 1 or (not n_jobs and sum(map(_n_bytes, files)) < BYTES_FOR_PROCESSES):
-        _analyst().checked = frozenset(files)
-        with _collecting_by_hand():
+    _analyst().checked = frozenset(files)
+    n_processes = min(n_jobs or _n_paying(files), len(files))
+    with _collecting_by_hand():
+        if n_processes <= 1:
             yield from _check_here(files, store)
-            _analyst().forget()
-        return
-    from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and few files need none
-    from multiprocessing import get_context
+        else:
+            yield from _check_apart(files, store, n_processes)
+        _analyst().forget()
 
+
+def _n_paying(files: list[Path]) -> int:
+    """Return in how many processes it pays to check files."""
+    n_bytes = sum(map(_n_bytes, files))
+    return 1 if n_bytes < BYTES_FOR_PROCESSES else min(os.cpu_count() or 1, 1 + n_bytes // BYTES_OF_A_PROCESS)
+
+
+def _check_apart(files: list[Path], store: Cache | None, n_processes: int) -> Iterator[tuple[Path, FileResult]]:
+    """Check files in several processes; see NOTE [First share]."""
+    from concurrent.futures import ProcessPoolExecutor  # loading these takes a while, and few files need none
+    from multiprocessing import get_all_start_methods, get_context
+
+    method = "fork" if "fork" in get_all_start_methods() and threading.active_count() == 1 else "spawn"
+    if method == "fork":
+        yield from _check_here(files[::FIRST_SHARE], store)
+        files = [path for at, path in enumerate(files) if at % FIRST_SHARE]
     size = max(1, min(64, len(files) // (n_processes * 3)))
     chunks = [files[at : at + size] for at in range(0, len(files), size)]
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(n_processes, mp_context=spawn, initializer=_start, initargs=(files,)) as pool:
+    context, checked = get_context(method), _analyst().checked
+    with ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start, initargs=(checked,)) as pool:
         for chunk in pool.map(_check_chunk, [(chunk, store.folder if store else None) for chunk in chunks]):
             yield from chunk
 
@@ -58,10 +84,10 @@ def _n_bytes(path: Path) -> int:
         return 0
 
 
-def _start(files: list[Path]) -> None:
+def _start(checked: frozenset[Path]) -> None:
     """Prepare another process; what it finds in a file must not hang on which of the others are its own."""
     gc.disable()
-    _analyst().checked = frozenset(files)
+    _analyst().checked = checked
 
 
 def _check_chunk(work: tuple[list[Path], Path | None]) -> list[tuple[Path, FileResult]]:
