@@ -23,7 +23,7 @@ from gradsan.source.digests import digest_of, presence
 from gradsan.source.index import ClassInfo, FunctionInfo, ModuleInfo
 from gradsan.source.read import read_source
 
-MAX_LINES_KEPT = 80_000
+MAX_LINES_KEPT = 160_000
 """How many lines of parsed files stay in memory; a syntax tree takes about 2 kB a line."""
 
 _FRAMEWORK = "torch"
