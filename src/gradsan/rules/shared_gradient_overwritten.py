@@ -25,7 +25,8 @@ it is told only where somebody else still held the buffer.
 A custom backward that returns a buffer of its own, and fills it anew when it is called again, does the same:
 the engine still holds what was returned first, where it is to be added to another gradient.
 A tensor over an array (`torch.from_numpy(buffer)`) becomes the `.grad` of a leaf as it is, without a copy:
-filling the array anew changes the gradient that the next one is added to."""
+filling the array anew changes the gradient that the next one is added to.
+So does a view, or a detached alias, of a buffer: a slice of a workspace, or the static gradients of a captured step."""
     example = """\
 import torch
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from gradsan.frameworks.torch.audit_adopted import Adopted, AdoptedGradients
 from gradsan.frameworks.torch.audit_function_states import FunctionStates
 from gradsan.frameworks.torch.audit_hook_states import HookStates
 from gradsan.frameworks.torch.audit_saved_inputs import SavedInputs
@@ -62,7 +63,7 @@ class FunctionAudit:
         """Gradients that a hook is about to write, and the hook; see NOTE [Hooks of nodes]."""
         self._returned: list[tuple[Marked, str]] = []
         """What custom backwards of this pass returned and the program keeps; see NOTE [Returned and kept]."""
-        self._taken = TakenGradients(audit)
+        self._taken, self._adopted = TakenGradients(audit), AdoptedGradients(audit)
         self._saved = SavedInputs(audit, self._is_users)
         self._states, self._hooks = FunctionStates(audit), HookStates(audit)
         self._n_calm: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -189,8 +190,10 @@ class FunctionAudit:
             if cls is None or torch.compiler.is_compiling() or not self._is_users(cls):
                 return original(node, *gradients)
             doubtful: list[tuple[Marked, Calls]] = []
+            adopted: list[tuple[Adopted, Marked]] = []
             with self._audit.recorder.border():
                 doubtful = self._before_backward(node, cls)
+                adopted = self._adopted.before()
             shared = self._shared(gradients, _IN_BACKWARD_USE_COUNT)
             waiting = self._waiting(gradients) if self._returned else []
             try:
@@ -206,6 +209,10 @@ class FunctionAudit:
                 if self._taken:
                     self._look_at_taken()
                 self._taken.note(node, result, cls.__name__)
+                for name, marked in self._adopted.overwritten(adopted, result):
+                    written = self._write_since(marked) or self._audit.written(beginning_of(cls.backward))
+                    self._tell(Witness.RETURNED_GRADIENT, name, marked, written)
+                self._adopted.note(node, result, cls.__name__)
             return result
 
         return apply
