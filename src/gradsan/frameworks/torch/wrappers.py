@@ -282,7 +282,7 @@ class Wrappers:
         aliases, note_suspect = recorder.suspects.aliases, recorder.suspicion.note_write
         is_grad_enabled, disabled = torch.is_grad_enabled, torch._C.DisableTorchFunction
         next_order, place = recorder.writes.orders.__next__, place_on(recorder)
-        guards, weak_reference = recorder.guards, weakref.ref
+        weak_reference = weakref.ref
 
         def log(
             tensors: Sequence[Any], operation: str, number: int, frame: FrameType, is_plain: bool, args: tuple[Any, ...]
@@ -304,12 +304,11 @@ class Wrappers:
             common = GRAD_ENABLED if is_recorded else 0
             if backward_threads and get_ident() in backward_threads:
                 common |= IN_BACKWARD
-            may_wait = not guards and not recorder.hooks_were_used  # NOTE [Held by nothing else]
             for tensor in tensors:
                 try:
                     after, is_view, storage = tensor._version, tensor._is_view(), tensor.untyped_storage()
                     key = storage._cdata
-                    is_waiting = may_wait and type(tensor) is torch.Tensor and n_holders(key) == WITH_OBJECT
+                    is_waiting = type(tensor) is torch.Tensor and n_holders(key) == WITH_OBJECT
                     weak = weak_reference(tensor) if is_waiting else storage._weak_ref()
                 except REFUSALS:  # NOTE [Never disturb]
                     log_parts(tensor, operation, number, frame, args, (common, at))
