@@ -4,6 +4,7 @@
 ``x.set_(y)`` leave it alone, and is found again by the key of its storage.  A known write first asks for that key: kept
 tensors that share bytes with it are cloned, and the clone is what backward gets.  A write that no wrapper sees moves
 the version counter in most cases; backward then raises, as it would without protection, and is never silently wrong.
+What is saved is only put on a list, which the next known write files by key: most of it is dead by then.
 
 # NOTE [Memory that others write] Memory that NumPy, another process or a mapped file also owns can be written at any
 time.  What is saved there is copied at once, and what is saved already is copied when the memory is handed out.
@@ -90,7 +91,9 @@ class Protection:
         self._copies_at_once = copies_at_once
         self._hooks = hooks
         self._kept: dict[int, list[weakref.ref[Kept]]] = {}
-        self._sweep_at_most = [FIRST_SWEEP]
+        self._unfiled: list[weakref.ref[Kept]] = []
+        """What was saved since the last known write."""
+        self._sweep_at = FIRST_SWEEP
         self._exposed: dict[int, tuple[str, Any]] = {}
         """By whom storages were handed out, and weak references to them; see NOTE [Memory that others write]."""
         self._statistics: set[int] = set()
@@ -102,7 +105,6 @@ class Protection:
         self._patches = Patches()
         self.guard = self._make_guard()
         """Copy what a write is about to overwrite: told a tensor and an operation."""
-        self._put = self._make_put()
         self._pair: Pair = (self._make_pack(), unpack_kept)
 
     def start(self) -> None:
@@ -164,11 +166,14 @@ class Protection:
     def _make_guard(self) -> Callable[[Any, str], None]:
         # Hot: everything it needs is a local of this closure.
         index, about, copy_overlapped = self._kept, self._about_to_write, self._copy_overlapped
+        unfiled, file_all = self._unfiled, self._file_all
         plain, reference, is_grad_enabled, has_modes = PLAIN, weakref.ref, torch.is_grad_enabled, _has_function_mode
 
         def guard(tensor: Any, operation: str) -> None:
             if about and not operation.startswith("_foreach"):
                 about.clear()
+            if unfiled:
+                file_all()
             saves = is_grad_enabled() and not operation.endswith(".step")
             if not saves and not index:
                 return
@@ -195,10 +200,10 @@ class Protection:
         return guard
 
     def _make_pack(self) -> Pack:
-        # Hot: everything it needs is a local of this closure.
-        index, exposed, statistics, about = self._kept, self._exposed, self._statistics, self._about_to_write
-        put, keep_specially, sweep_at_most = self._put, self._keep_specially, self._sweep_at_most
-        plain = type(None) if self._copies_at_once else torch.Tensor
+        # Hot: everything it needs is a local of this closure, and under `sys.settrace` each instruction is dear.
+        exposed, statistics, about = self._exposed, self._statistics, self._about_to_write
+        unfiled, keep_specially, file_all = self._unfiled, self._keep_specially, self._file_all
+        plain: Any = type(None) if self._copies_at_once else torch.Tensor
         detach, reference, has_modes = DETACH, weakref.ref, n_modes
 
         def pack(tensor: Any) -> Kept:
@@ -207,30 +212,34 @@ class Protection:
             kept.version = held._version
             kept.unpack_hook = kept.mark = None
             try:
-                storage = held.untyped_storage()
+                is_usual = type(held) is plain and held.untyped_storage().resizable()
             except REFUSALS:
-                keep_specially(kept, None)
-                return kept
-            key = storage._cdata
-            if (
-                type(held) is not plain
-                or key in exposed
-                or key in about
-                or key in statistics
-                or not storage.resizable()
-            ):
-                keep_specially(kept, key)
-            elif key in index:
-                put(kept, key)
+                is_usual = False
+            if not is_usual or about or exposed or statistics:
+                keep_specially(kept)
             else:
-                index[key] = [reference(kept)]
-                if len(index) > sweep_at_most[0]:
-                    self._sweep()
+                unfiled.append(reference(kept))
+                if len(unfiled) > FIRST_SWEEP:
+                    file_all()
             return kept
 
         return pack
 
-    def _keep_specially(self, kept: Kept, key: int | None) -> None:
+    def _file_all(self) -> None:
+        """Put what was saved since the last known write into the index, without what is dead."""
+        unfiled = self._unfiled
+        try:
+            while unfiled:
+                kept = unfiled.pop()()
+                if kept is not None and (tensor := kept.tensor) is not None:
+                    self._put(kept, tensor.untyped_storage()._cdata)
+        except IndexError:  # another thread took the last
+            pass
+        if len(self._kept) > self._sweep_at:
+            self._sweep()
+
+    def _keep_specially(self, kept: Kept) -> None:
+        key = key_of(kept.tensor)
         announced = None if key is None else self._about_to_write.get(key)
         if key is None or type(kept.tensor) is not torch.Tensor:
             self._keep_parts(kept)
@@ -248,19 +257,11 @@ class Protection:
         else:
             self._put(kept, key)
 
-    def _make_put(self) -> Callable[[Kept, int], None]:
-        index, reference = self._kept, weakref.ref
-
-        def put(kept: Kept, key: int) -> None:
-            found = index.get(key)
-            if found is None:
-                index[key] = [reference(kept)]
-                return
-            if len(found) >= PRUNE_AT and not len(found) & (len(found) - 1):
-                found[:] = [each for each in found if each() is not None]
-            found.append(reference(kept))
-
-        return put
+    def _put(self, kept: Kept, key: int) -> None:
+        found = self._kept.setdefault(key, [])
+        if len(found) >= PRUNE_AT and not len(found) & (len(found) - 1):
+            found[:] = [each for each in found if each() is not None]
+        found.append(weakref.ref(kept))
 
     def _keep_parts(self, kept: Kept) -> None:
         with torch._C.DisableTorchFunction():
@@ -347,7 +348,7 @@ class Protection:
         for key in [key for key, (_, weak) in self._exposed.items() if is_dead(weak)]:
             release(self._exposed.pop(key)[1])
         self._n_met_dead = 0
-        self._sweep_at_most[0] = max(FIRST_SWEEP, 2 * len(self._kept))
+        self._sweep_at = max(FIRST_SWEEP, 2 * len(self._kept))
 
     def _wrap(self) -> None:
         guard_unannounced(self._patches, self.guard)
