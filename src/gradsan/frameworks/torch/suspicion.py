@@ -20,7 +20,7 @@ import torch
 
 from gradsan.frameworks.torch import collectives
 from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective
-from gradsan.frameworks.torch.cuts import STORES, is_made_of_others, upstream_of, values_with_history
+from gradsan.frameworks.torch.cuts import STORES, is_made_of_others, is_out, upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
 from gradsan.frameworks.torch.graph import has_node, producers_of
@@ -120,7 +120,7 @@ class Suspicion:
             alias = self._log.aliases.get(storage._cdata)
             is_alias = alias is not None and _is_made_of(tensor, alias.tensor())
             is_own = not is_alias and has_node(tensor)
-            is_copy = (operation == "copy_" or _stores_in_constant(tensor, operation)) and _has_history(args)
+            is_copy = (operation == "copy_" or _stores_in_constant(tensor, operation, args)) and _has_history(args)
             is_known = alias is not None or is_own or operation in _UNCOUNTED
             if not (is_known or is_copy or self._recorder.hooks_were_used):
                 return
@@ -378,9 +378,10 @@ def _storage_of(tensor: Any) -> Any:
         return None
 
 
-def _stores_in_constant(tensor: torch.Tensor, operation: str) -> bool:
+def _stores_in_constant(tensor: torch.Tensor, operation: str, args: tuple[Any, ...]) -> bool:
     # NOTE [Stored without its history] in `cuts`
-    return operation in STORES and not tensor.requires_grad and not isinstance(tensor, torch.nn.Parameter)
+    is_store = operation in STORES or is_out(args)
+    return is_store and not tensor.requires_grad and not isinstance(tensor, torch.nn.Parameter)
 
 
 def _has_history(args: tuple[Any, ...]) -> bool:

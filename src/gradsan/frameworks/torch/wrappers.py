@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
-from gradsan.frameworks.torch.cuts import STORES
+from gradsan.frameworks.torch.cuts import STORES, is_out
 from gradsan.frameworks.torch.foreign_calls import given_to, name_of, written_by_call
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
@@ -318,7 +318,7 @@ class Wrappers:
                 pending.append((seat, weak, operation, after, number, next_order(), flags, at))
                 is_suspect = key in aliases or recorder.hooks_were_used
                 if not is_suspect and not is_recorded:
-                    is_suspect = is_view or operation in STORES or not tensor.is_leaf
+                    is_suspect = is_view or operation in STORES or not tensor.is_leaf or is_out(args)
                 if is_suspect:
                     note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
