@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -220,3 +220,26 @@ def test_an_optimizer_that_raises_leaves_the_clock_running(method: str) -> None:
             result.sum().backward()
     [finding] = session.findings
     assert SAVED_IN_FUNCTION in [label.span.line for label in finding.labels]
+
+
+@pytest.mark.parametrize("name", ["clip_grad_norm_", "clip_grad_value_"])
+def test_the_clock_rests_while_gradients_are_clipped(name: str) -> None:
+    layer = nn.Linear(2, 2)
+    layer(torch.ones(1, 2)).sum().backward()
+    while_clipping: list[object] = []
+
+    def parameters() -> Iterator[nn.Parameter]:
+        while_clipping.append(sys.gettrace())
+        yield from layer.parameters()
+
+    with gradsan.watch() as session:
+        before = sys.gettrace()
+        getattr(nn.utils, name)(parameters(), 1e-3)
+        assert sys.gettrace() is before
+        with pytest.raises(TypeError):
+            getattr(nn.utils, name)(parameters(), None, 1)
+        assert sys.gettrace() is before
+    assert while_clipping[0] is None
+    assert session.not_covered == ()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.abs().max() <= 1e-3

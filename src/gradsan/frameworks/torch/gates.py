@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.utils import clip_grad
 
 if TYPE_CHECKING:
     from gradsan.frameworks.torch.doors import Callee
@@ -90,6 +91,30 @@ def backward_gate(recorder: Recorder, original: Callee) -> Callee:
             resume()
 
     return go_to_engine
+
+
+def clipping_gates(recorder: Recorder) -> Iterator[tuple[Any, str, Callee]]:
+    """Yield owner, name and gate of the functions that clip gradients: long, off the tape, and called at every step."""
+    for name in ("clip_grad_norm_", "clip_grad_value_"):
+        gate = _clipping_gate(recorder, getattr(clip_grad, name))
+        yield clip_grad, name, gate
+        yield torch.nn.utils, name, gate
+
+
+def _clipping_gate(recorder: Recorder, original: Callee) -> Callee:
+    pause, resume, paused = recorder.clock.pause, recorder.clock.resume, recorder.clock.paused
+
+    @functools.wraps(original)
+    def clip(*args: Any, **kwargs: Any) -> Any:
+        if get_ident() in paused:
+            return original(*args, **kwargs)
+        pause()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            resume()
+
+    return clip
 
 
 class _Kinds(dict[type, "bool | None"]):

@@ -30,7 +30,7 @@ from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.compiling import COMPILED_MARK, COMPILER
 from gradsan.frameworks.torch.full_trace import FullTrace
-from gradsan.frameworks.torch.gates import backward_gate, module_gate
+from gradsan.frameworks.torch.gates import backward_gate, clipping_gates, module_gate
 from gradsan.frameworks.torch.running import Ended, Running
 from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
@@ -239,6 +239,8 @@ class Recorder:
         if self.clock.slows_framework:
             self._patches.set(module, "__call__", module_gate(self, module.__call__))
             self._patches.set(engine, "backward", backward_gate(self, engine.backward))
+            for owner, name, gate in clipping_gates(self):
+                self._patches.set(owner, name, gate)
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
