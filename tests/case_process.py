@@ -6,8 +6,11 @@ Importing a framework takes a second; a fork takes milliseconds.  Reads one requ
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import shutil
 import sys
@@ -27,19 +30,31 @@ def main() -> None:
     """
     import torch
 
-    # The first optimizer and the first checkpoint import these; once here is cheaper than once a fork.
-    import torch._dynamo
-    import torch.utils.checkpoint
-
-    import gradsan.surfaces.cli
-    from gradsan import knowledge
-
-    knowledge.load().operations()
-    gradsan.surfaces.cli.build_parser()
+    _load_all()
     torch.set_num_threads(1)
+    gc.freeze()  # what is collected in a fork would be copied into it first
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_in_a_fork(json.loads(line))) + "\n")
         sys.stdout.flush()
+
+
+def _load_all() -> None:
+    """Load and look up once what each fork would load and look up for itself.
+
+    Effect: imports all of gradsan, and fills caches of facts.
+    """
+    import gradsan
+    from gradsan import knowledge
+
+    of_gradsan = (module.name for module in pkgutil.walk_packages(gradsan.__path__, "gradsan."))
+    # The first optimizer and the first checkpoint import two modules of the framework.
+    for name in ("torch._dynamo", "torch.utils.checkpoint", *of_gradsan):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    knowledge.load().operations()
+    knowledge.error_texts.recognise("")
+    gradsan.surfaces.cli.build_parser()
+    gradsan.frameworks.torch.doors.writing_operations()
 
 
 def _in_a_fork(request: dict[str, Any]) -> dict[str, Any]:
