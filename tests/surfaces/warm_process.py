@@ -7,6 +7,7 @@ and ``stderr`` of a folder.  The child ends as any interpreter does: nothing of 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -33,6 +34,7 @@ def main() -> None:
     watch.start()
     watch.stop()
     torch.set_num_threads(1)
+    gc.freeze()  # what is collected in a fork would be copied into it first
     while request := sys.stdin.readline():
         child = os.fork()
         if child == 0:
