@@ -121,7 +121,7 @@ class StateAudit:
         n_folds, n_pending = self._n_looked_at
         if writes.n_folds != n_folds:
             return True
-        places = [(key, id(code), position) for key, *_, (code, position, _, _) in writes.pending[n_pending:]]
+        places = [(_seat(write), id(write[-1][0]), write[-1][1]) for write in writes.pending[n_pending:]]
         return len(set(places)) < len(places)
 
     def _repeated_writes(self) -> dict[int, tuple[int, Run, int]]:
@@ -174,12 +174,21 @@ def _is_held_again(tensor: Any, n_entries: int) -> bool:
     return False
 
 
+def _seat(write: PendingWrite) -> int:
+    """Return what tells the storage of a pending write from others: where it waits, of its tensor's one reference."""
+    key, weak = write[0], write[1]
+    return -id(weak) if key == WAITING else key
+
+
 def _logs_of(pending: list[PendingWrite]) -> list[StorageLog]:
     logs: dict[int, StorageLog] = {}
     for write in pending[:]:
-        if write[0] == WAITING:  # from before the audit
-            continue
-        logs.setdefault(write[0], StorageLog(StorageId(write[0]), None)).put(write)
+        seat = _seat(write)
+        if seat not in logs:
+            tensor = write[1]() if seat < 0 and callable(write[1]) else None
+            key = seat if tensor is None else storage_key(tensor)
+            logs[seat] = StorageLog(StorageId(seat if key is None else key), None)
+        logs[seat].put(write)
     return list(logs.values())
 
 
