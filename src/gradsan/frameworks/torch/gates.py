@@ -10,19 +10,33 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.nn.utils import clip_grad
 
 if TYPE_CHECKING:
-    from gradsan.frameworks.torch.doors import Callee
+    from gradsan.frameworks.torch.doors import Callee, Patches
     from gradsan.frameworks.torch.recorder import Recorder
 
 _COMPILED = "torch._dynamo."
 """Modules of this package run the user's code without calling its module."""
+
+
+def wrap(recorder: Recorder, patches: Patches) -> None:
+    """Put the gates: at the calls of modules, at backward, and at the clipping of gradients, which takes long.
+
+    Effect: until the patches are restored.
+    """
+    module, engine = cast(Any, torch.nn.Module), cast(Any, torch.autograd)
+    patches.set(module, "__call__", module_gate(recorder, module.__call__))
+    patches.set(engine, "backward", backward_gate(recorder, engine.backward))
+    for name in ("clip_grad_norm_", "clip_grad_value_"):
+        gate = _clipping_gate(recorder, getattr(clip_grad, name))
+        patches.set(clip_grad, name, gate)
+        patches.set(torch.nn.utils, name, gate)
 
 
 def module_gate(recorder: Recorder, original: Callee) -> Callee:
@@ -91,14 +105,6 @@ def backward_gate(recorder: Recorder, original: Callee) -> Callee:
             resume()
 
     return go_to_engine
-
-
-def clipping_gates(recorder: Recorder) -> Iterator[tuple[Any, str, Callee]]:
-    """Yield owner, name and gate of the functions that clip gradients: long, off the tape, and called at every step."""
-    for name in ("clip_grad_norm_", "clip_grad_value_"):
-        gate = _clipping_gate(recorder, getattr(clip_grad, name))
-        yield clip_grad, name, gate
-        yield torch.nn.utils, name, gate
 
 
 def _clipping_gate(recorder: Recorder, original: Callee) -> Callee:

@@ -18,6 +18,7 @@ import torch
 from gradsan.frameworks.torch import (
     doors,
     foreign_calls,
+    gates,
     held,
     inference,
     modules,
@@ -30,7 +31,6 @@ from gradsan.frameworks.torch.belonging import is_framework_value
 from gradsan.frameworks.torch.checkpointed import CheckpointedRegions
 from gradsan.frameworks.torch.compiling import COMPILED_MARK, COMPILER
 from gradsan.frameworks.torch.full_trace import FullTrace
-from gradsan.frameworks.torch.gates import backward_gate, clipping_gates, module_gate
 from gradsan.frameworks.torch.running import Ended, Running
 from gradsan.frameworks.torch.silent import while_running
 from gradsan.frameworks.torch.storages import is_dead, is_held, locate, release
@@ -237,10 +237,7 @@ class Recorder:
         constructing = modules.construction_wrapper(module.__init__, self.constructions, self.user_code)
         self._patches.set(module, "__init__", constructing)
         if self.clock.slows_framework:
-            self._patches.set(module, "__call__", module_gate(self, module.__call__))
-            self._patches.set(engine, "backward", backward_gate(self, engine.backward))
-            for owner, name, gate in clipping_gates(self):
-                self._patches.set(owner, name, gate)
+            gates.wrap(self, self._patches)
         context: Any = torch.autograd.function.FunctionCtx
         self._patches.set(context, "mark_dirty", wrappers.mark_dirty(context.mark_dirty))
         self._patches.set_door(torch.Tensor, "detach_", wrappers.detaching(torch.Tensor.detach_))
