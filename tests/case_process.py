@@ -32,6 +32,7 @@ def main() -> None:
 
     _load_all()
     torch.set_num_threads(1)
+    torch.manual_seed(0)  # else the numbers of a case hang on the process, and so does what differences can show
     gc.freeze()  # what is collected in a fork would be copied into it first
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_in_a_fork(json.loads(line))) + "\n")
