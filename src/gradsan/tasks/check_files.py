@@ -25,9 +25,7 @@ from gradsan.source.read import decode
 from gradsan.source.suppressions import find_suppressions
 
 BYTES_FOR_PROCESSES = 1_500_000
-"""Less source is checked in this process: starting others, and parsing in each what all refer to, costs more."""
-BYTES_OF_A_PROCESS = 1_500_000
-"""Of so much source its own share is worth what another process does once more."""
+"""Each so much source is worth another process: starting it, and parsing there what all refer to, costs as much."""
 FIRST_SHARE = 12
 """Of so many files one is checked before others are forked.
 
@@ -56,8 +54,7 @@ def check_files(files: list[Path], store: Cache | None, *, n_jobs: int) -> Itera
 
 def _n_paying(files: list[Path]) -> int:
     """Return in how many processes it pays to check files."""
-    n_bytes = sum(map(_n_bytes, files))
-    return 1 if n_bytes < BYTES_FOR_PROCESSES else min(os.cpu_count() or 1, 1 + n_bytes // BYTES_OF_A_PROCESS)
+    return min(os.cpu_count() or 1, 1 + sum(map(_n_bytes, files)) // BYTES_FOR_PROCESSES)
 
 
 def _check_apart(files: list[Path], store: Cache | None, n_processes: int) -> Iterator[tuple[Path, FileResult]]:

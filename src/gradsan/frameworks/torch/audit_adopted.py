@@ -19,6 +19,7 @@ from gradsan.frameworks.torch.fingerprints import fingerprint
 from gradsan.frameworks.torch.marked import Marked
 from gradsan.frameworks.torch.overlap import overlaps
 from gradsan.frameworks.torch.regions import REFUSALS
+from gradsan.frameworks.torch.storages import WITH_OBJECT, n_holders
 from gradsan.frameworks.torch.suspicion import region_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 MAX_ADOPTED = 32
 _CALM_RETURNS = 8
 """So many returns of a gradient's memory without a write; later ones are not looked at."""
-_ALONE = 2
-"""Who holds the storage of a tensor that has it for itself: the tensor, and our handle."""
 
 
 class Adopted:
@@ -107,7 +106,7 @@ def _shared_storage(gradient: Any) -> int:
         return 0
     try:
         storage = gradient.untyped_storage()
-        is_shared = storage.resizable() and torch._C._storage_Use_Count(storage._cdata) > _ALONE
+        is_shared = storage.resizable() and n_holders(storage._cdata) > WITH_OBJECT
         return int(storage._cdata) if is_shared else 0
     except REFUSALS:
         return 0

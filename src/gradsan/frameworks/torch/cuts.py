@@ -37,13 +37,16 @@ from gradsan.frameworks.torch.storages import storage_key
 
 MAX_NODES = 32
 STORES = frozenset({"copy_", "__setitem__", "index_copy_", "index_put_", "scatter_", "masked_scatter_"})
-"""What puts given values in place of those that were there; so does each operation with ``out=``, see `is_out`."""
+"""What puts given values in place of those that were there; see `stores`."""
 MAX_DEPTH = 3
 
 
-def is_out(args: tuple[Any, ...]) -> bool:
-    """Return whether an operation was given ``out=``, by what `Wrappers.writing_out` hands on as its arguments."""
-    return bool(args) and args[0] is None
+def stores(operation: str, args: tuple[Any, ...]) -> bool:
+    """Return whether an operation puts given or computed values in place of those that were there.
+
+    What is given ``out=`` does so: `Wrappers.writing_out` hands on None as its first argument.
+    """
+    return operation in STORES or (bool(args) and args[0] is None)
 
 
 @dataclass(frozen=True, slots=True)

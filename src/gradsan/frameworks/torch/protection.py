@@ -26,6 +26,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -212,10 +213,12 @@ class Protection:
             kept.version = held._version
             kept.unpack_hook = kept.mark = None
             try:
-                is_usual = type(held) is plain and held.untyped_storage().resizable()
+                storage = held.untyped_storage()
+                key, is_usual = storage._cdata, type(held) is plain and storage.resizable()
+                is_usual = is_usual and key not in about and key not in exposed and key not in statistics
             except REFUSALS:
                 is_usual = False
-            if not is_usual or about or exposed or statistics:
+            if not is_usual:
                 keep_specially(kept)
             else:
                 unfiled.append(reference(kept))
@@ -228,13 +231,11 @@ class Protection:
     def _file_all(self) -> None:
         """Put what was saved since the last known write into the index, without what is dead."""
         unfiled = self._unfiled
-        try:
+        with suppress(IndexError):  # another thread took the last
             while unfiled:
                 kept = unfiled.pop()()
                 if kept is not None and (tensor := kept.tensor) is not None:
                     self._put(kept, tensor.untyped_storage()._cdata)
-        except IndexError:  # another thread took the last
-            pass
         if len(self._kept) > self._sweep_at:
             self._sweep()
 

@@ -20,7 +20,7 @@ import torch
 
 from gradsan.frameworks.torch import collectives
 from gradsan.frameworks.torch.collectives import COLLECTIVES, is_collective
-from gradsan.frameworks.torch.cuts import STORES, is_made_of_others, is_out, upstream_of, values_with_history
+from gradsan.frameworks.torch.cuts import is_made_of_others, stores, upstream_of, values_with_history
 from gradsan.frameworks.torch.doors import Callee, Patches
 from gradsan.frameworks.torch.frames import is_in_apply, is_in_forward, is_in_training, user_frame
 from gradsan.frameworks.torch.graph import has_node, producers_of
@@ -380,8 +380,7 @@ def _storage_of(tensor: Any) -> Any:
 
 def _stores_in_constant(tensor: torch.Tensor, operation: str, args: tuple[Any, ...]) -> bool:
     # NOTE [Stored without its history] in `cuts`
-    is_store = operation in STORES or is_out(args)
-    return is_store and not tensor.requires_grad and not isinstance(tensor, torch.nn.Parameter)
+    return stores(operation, args) and not tensor.requires_grad and not isinstance(tensor, torch.nn.Parameter)
 
 
 def _has_history(args: tuple[Any, ...]) -> bool:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradsan.frameworks.torch import failures, refusals, silent
-from gradsan.frameworks.torch.cuts import STORES, is_out
+from gradsan.frameworks.torch.cuts import STORES, stores
 from gradsan.frameworks.torch.foreign_calls import given_to, name_of, written_by_call
 from gradsan.frameworks.torch.frames import place_on, user_frame
 from gradsan.frameworks.torch.gates import AT_ENGINE
@@ -301,6 +301,7 @@ class Wrappers:
                 in_program = site_in_program(user_code, site_at(code, position))
             at = code, position, agent, in_program
             is_recorded = is_grad_enabled()
+            is_store = not is_recorded and stores(operation, args)
             common = GRAD_ENABLED if is_recorded else 0
             if backward_threads and get_ident() in backward_threads:
                 common |= IN_BACKWARD
@@ -318,7 +319,7 @@ class Wrappers:
                 pending.append((seat, weak, operation, after, number, next_order(), flags, at))
                 is_suspect = key in aliases or recorder.hooks_were_used
                 if not is_suspect and not is_recorded:
-                    is_suspect = is_view or operation in STORES or not tensor.is_leaf or is_out(args)
+                    is_suspect = is_view or is_store or not tensor.is_leaf
                 if is_suspect:
                     note_suspect(tensor, operation, number, frame, args)
             if len(pending) >= FOLD_AT:
